@@ -1,0 +1,39 @@
+/*
+ * The one place that knows how records are laid out in the catalog. Every key starts with its kind, so that a prefix is a
+ * kind and a longer prefix is everything of one tenant or function.
+ */
+export const keys = {
+  tenant: (tenant: string) => `tenants/${tenant}`,
+  apiKey: (keyHash: string) => `api-keys/${keyHash}`,
+  function: (tenant: string, functionName: string) => `functions/${tenant}/${functionName}`,
+  /** Zero-padded, so that the order of keys is the order of versions. */
+  version: (tenant: string, functionName: string, version: number) =>
+    `versions/${tenant}/${functionName}/${String(version).padStart(10, "0")}`,
+  alias: (tenant: string, functionName: string, alias: string) => `aliases/${tenant}/${functionName}/${alias}`,
+  quota: (tenant: string) => `quotas/${tenant}`,
+  quotaRequest: (id: string) => `quota-requests/${id}`,
+  grant: (tenant: string) => `grants/${tenant}`,
+  zoneSession: (zone: string) => `zone-sessions/${zone}`,
+  verdict: (clusterId: string) => `verdicts/${clusterId}`,
+  leader: () => "leader",
+  planInput: () => "plan-input",
+  /** Overwritten by each change; its history is the audit. */
+  change: () => "change",
+} as const;
+
+export const prefixes = {
+  tenants: "tenants/",
+  apiKeys: "api-keys/",
+  functions: "functions/",
+  versions: "versions/",
+  aliases: "aliases/",
+  quotas: "quotas/",
+  quotaRequests: "quota-requests/",
+  grants: "grants/",
+  zoneSessions: "zone-sessions/",
+  verdicts: "verdicts/",
+} as const;
+
+/** Everything of one function, by kind: `functionPrefix("versions", "demo", "hello")`. */
+export const functionPrefix = (kind: "versions" | "aliases", tenant: string, functionName: string) =>
+  `${kind}/${tenant}/${functionName}/`;

@@ -1,0 +1,42 @@
+/*
+ * Agent ↔ instance, over the unix socket the instance opens to the agent: frames of
+ *   length (u32, big endian, of what follows) · kind (u8) · call id (u32, big endian, 0 where there is none) · payload
+ * JSON payloads are UTF-8. A frame is at most 8 MiB. The runners in `agents/runtimes` speak the same.
+ */
+export const FRAME_BYTES_MAX = 8 * 1024 * 1024;
+
+export const FRAME_KIND = {
+  /** Instance → agent, first frame: JSON `{instanceToken}`. Connected means: handler loaded, ready for calls. */
+  ready: 1,
+  /** Instance → agent, instead of `ready`: JSON ErrorPayload; the handler could not be loaded. */
+  initError: 2,
+  /** Agent → instance: u32 length of a JSON InvokeHeader, the header, then the event as JSON text. */
+  invoke: 3,
+  /** Instance → agent: the handler's result as JSON text (empty for undefined). */
+  result: 4,
+  /** Instance → agent: JSON ErrorPayload; the handler threw or rejected. */
+  error: 5,
+  /** Instance → agent: text a call wrote; call id 0 outside calls. */
+  log: 6,
+  /** Agent → instance: the caller is gone or out of time. */
+  cancel: 7,
+  /** Agent → instance: finish what runs, then exit. */
+  drain: 8,
+} as const;
+export type FrameKind = (typeof FRAME_KIND)[keyof typeof FRAME_KIND];
+
+export interface InvokeHeader {
+  readonly requestId: string;
+  readonly deadlineMs: number;
+  readonly tenant: string;
+  readonly functionName: string;
+  readonly functionVersion: string;
+  readonly memoryMegabytes: number;
+}
+
+/** AWS Lambda's error object. */
+export interface ErrorPayload {
+  readonly errorMessage: string;
+  readonly errorType: string;
+  readonly stackTrace?: readonly string[];
+}

@@ -1,0 +1,16 @@
+import { type Static, Type } from "typebox";
+import { Name } from "./names.ts";
+
+/** Where a function may run and how important it is when capacity is short. */
+export const Placement = Type.Object(
+  {
+    /** Regions or jurisdictions the function must never leave; empty means anywhere. */
+    regions: Type.Array(Name, { maxItems: 32, default: [] }),
+    tier: Type.Union([Type.Literal("critical"), Type.Literal("normal"), Type.Literal("batch")], {
+      default: "normal",
+    }),
+    clustersMin: Type.Integer({ minimum: 1, maximum: 32, default: 1 }),
+  },
+  { additionalProperties: false },
+);
+export type Placement = Static<typeof Placement>;
