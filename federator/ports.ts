@@ -25,7 +25,10 @@ export interface AppliedRevision {
 /** What the API needs to know of the rest of the federation. */
 export interface Federation {
   /** Waits until gateways of all zones have the revision, at most `timeoutMs`; names those that have and have not. */
-  readonly waitForGateways: (revision: number, timeoutMs: number) => Promise<{ readonly ready: string[]; readonly waiting: string[] }>;
+  readonly waitForGateways: (
+    revision: number,
+    timeoutMs: number,
+  ) => Promise<{ readonly ready: string[]; readonly waiting: string[] }>;
   readonly leader: () => string | null;
   readonly zoneStatus: () => ZoneStatus;
   /** Internal base URLs of the other zones' federators and of all agents, by zone, as discovered now. */

@@ -9,5 +9,8 @@ const FLOOR_SHARE = 0.3;
 export function evenGrants(tenant: string, zones: readonly string[]): GrantRecord {
   const floorMillionths = Math.floor((WHOLE * FLOOR_SHARE) / zones.length);
   const leaseMillionths = Math.floor((WHOLE * (1 - FLOOR_SHARE)) / zones.length);
-  return { tenant, zones: Object.fromEntries(zones.map((zone) => [zone, { floorMillionths, leaseMillionths }])) };
+  return {
+    tenant,
+    zones: Object.fromEntries(zones.map((zone) => [zone, { floorMillionths, leaseMillionths }])),
+  };
 }

@@ -4,41 +4,133 @@
  */
 export const ERRORS = {
   MERIDIAN_BAD_REQUEST: { status: 400, retryable: false, title: "The request is malformed" },
-  MERIDIAN_BODY_INVALID_JSON: { status: 400, retryable: false, title: "The body says it is JSON and is not" },
-  MERIDIAN_MANIFEST_INVALID: { status: 400, retryable: false, title: "The function manifest is invalid" },
+  MERIDIAN_BODY_INVALID_JSON: {
+    status: 400,
+    retryable: false,
+    title: "The body says it is JSON and is not",
+  },
+  MERIDIAN_MANIFEST_INVALID: {
+    status: 400,
+    retryable: false,
+    title: "The function manifest is invalid",
+  },
   MERIDIAN_CODE_INVALID: { status: 400, retryable: false, title: "The code archive is invalid" },
-  MERIDIAN_CODE_DIGEST_MISMATCH: { status: 400, retryable: false, title: "The code does not have the digest it was sent under" },
-  MERIDIAN_HANDLER_MISSING: { status: 400, retryable: false, title: "The archive has no file for the handler" },
-  MERIDIAN_REGION_UNKNOWN: { status: 400, retryable: false, title: "There is no such region or zone" },
-  MERIDIAN_QUOTA_VALUE_INVALID: { status: 400, retryable: false, title: "The quota cannot have that value" },
+  MERIDIAN_CODE_DIGEST_MISMATCH: {
+    status: 400,
+    retryable: false,
+    title: "The code does not have the digest it was sent under",
+  },
+  MERIDIAN_HANDLER_MISSING: {
+    status: 400,
+    retryable: false,
+    title: "The archive has no file for the handler",
+  },
+  MERIDIAN_REGION_UNKNOWN: {
+    status: 400,
+    retryable: false,
+    title: "There is no such region or zone",
+  },
+  MERIDIAN_QUOTA_VALUE_INVALID: {
+    status: 400,
+    retryable: false,
+    title: "The quota cannot have that value",
+  },
   MERIDIAN_UNAUTHENTICATED: { status: 401, retryable: false, title: "A valid API key is needed" },
   MERIDIAN_FORBIDDEN: { status: 403, retryable: false, title: "This key may not do that" },
   MERIDIAN_NOT_FOUND: { status: 404, retryable: false, title: "There is no such thing" },
-  MERIDIAN_FUNCTION_NOT_FOUND: { status: 404, retryable: false, title: "There is no such function" },
-  MERIDIAN_CODE_NOT_FOUND: { status: 404, retryable: false, title: "No store holds code with that digest" },
-  MERIDIAN_METHOD_NOT_ALLOWED: { status: 405, retryable: false, title: "That method is not allowed here" },
+  MERIDIAN_FUNCTION_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    title: "There is no such function",
+  },
+  MERIDIAN_CODE_NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    title: "No store holds code with that digest",
+  },
+  MERIDIAN_METHOD_NOT_ALLOWED: {
+    status: 405,
+    retryable: false,
+    title: "That method is not allowed here",
+  },
   MERIDIAN_CONFLICT: { status: 409, retryable: false, title: "Its state does not allow that" },
-  MERIDIAN_PRECONDITION_FAILED: { status: 412, retryable: false, title: "It was changed by somebody else in between" },
+  MERIDIAN_PRECONDITION_FAILED: {
+    status: 412,
+    retryable: false,
+    title: "It was changed by somebody else in between",
+  },
   MERIDIAN_BODY_TOO_LARGE: { status: 413, retryable: false, title: "The body is too large" },
-  MERIDIAN_CODE_TOO_LARGE: { status: 413, retryable: false, title: "The code archive is too large" },
-  MERIDIAN_RATE_LIMITED: { status: 429, retryable: true, title: "The tenant's request rate is used up" },
-  MERIDIAN_CONCURRENCY_LIMITED: { status: 429, retryable: true, title: "The tenant's concurrent calls are used up" },
+  MERIDIAN_CODE_TOO_LARGE: {
+    status: 413,
+    retryable: false,
+    title: "The code archive is too large",
+  },
+  MERIDIAN_RATE_LIMITED: {
+    status: 429,
+    retryable: true,
+    title: "The tenant's request rate is used up",
+  },
+  MERIDIAN_CONCURRENCY_LIMITED: {
+    status: 429,
+    retryable: true,
+    title: "The tenant's concurrent calls are used up",
+  },
   MERIDIAN_FUNCTION_FAILED: { status: 502, retryable: false, title: "The function failed" },
-  MERIDIAN_INSTANCE_LOST: { status: 502, retryable: false, title: "The instance died while it ran the call" },
-  MERIDIAN_CONNECTION_LOST: { status: 502, retryable: false, title: "The cluster was lost while it may have run the call" },
+  MERIDIAN_INSTANCE_LOST: {
+    status: 502,
+    retryable: false,
+    title: "The instance died while it ran the call",
+  },
+  MERIDIAN_CONNECTION_LOST: {
+    status: 502,
+    retryable: false,
+    title: "The cluster was lost while it may have run the call",
+  },
   MERIDIAN_INTERNAL: { status: 500, retryable: false, title: "Something is wrong inside Meridian" },
   MERIDIAN_OVERLOADED: { status: 503, retryable: true, title: "Every cluster is at its limit" },
   MERIDIAN_NO_CLUSTER: { status: 503, retryable: true, title: "No cluster can take the call now" },
-  MERIDIAN_RESIDENCY_UNAVAILABLE: { status: 503, retryable: true, title: "No cluster that the placement allows can take the call now" },
-  MERIDIAN_CODE_UNAVAILABLE: { status: 503, retryable: true, title: "The function's code cannot be fetched now" },
-  MERIDIAN_CODE_NOT_DURABLE: { status: 503, retryable: true, title: "Too few zones could store the code" },
-  MERIDIAN_CATALOG_UNAVAILABLE: { status: 503, retryable: true, title: "The catalog cannot be reached; nothing was changed" },
-  MERIDIAN_WRITE_AMBIGUOUS: { status: 503, retryable: false, title: "The catalog did not confirm the change; look before repeating it" },
-  MERIDIAN_CONTROL_UNAVAILABLE: { status: 503, retryable: true, title: "No federator answers; calls are still served" },
+  MERIDIAN_RESIDENCY_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    title: "No cluster that the placement allows can take the call now",
+  },
+  MERIDIAN_CODE_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    title: "The function's code cannot be fetched now",
+  },
+  MERIDIAN_CODE_NOT_DURABLE: {
+    status: 503,
+    retryable: true,
+    title: "Too few zones could store the code",
+  },
+  MERIDIAN_CATALOG_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    title: "The catalog cannot be reached; nothing was changed",
+  },
+  MERIDIAN_WRITE_AMBIGUOUS: {
+    status: 503,
+    retryable: false,
+    title: "The catalog did not confirm the change; look before repeating it",
+  },
+  MERIDIAN_CONTROL_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    title: "No federator answers; calls are still served",
+  },
   MERIDIAN_STARTING: { status: 503, retryable: true, title: "Still starting" },
   MERIDIAN_DRAINING: { status: 503, retryable: true, title: "Shutting down" },
-  MERIDIAN_DEADLINE_EXCEEDED: { status: 504, retryable: true, title: "The call ran out of time before the function was started" },
-  MERIDIAN_ANSWER_TIMEOUT: { status: 504, retryable: false, title: "The function did not answer in time" },
+  MERIDIAN_DEADLINE_EXCEEDED: {
+    status: 504,
+    retryable: true,
+    title: "The call ran out of time before the function was started",
+  },
+  MERIDIAN_ANSWER_TIMEOUT: {
+    status: 504,
+    retryable: false,
+    title: "The function did not answer in time",
+  },
 } as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -49,7 +141,11 @@ export class MeridianError extends Error {
   /** Members added to the problem+json body. */
   readonly members: Readonly<Record<string, unknown>>;
 
-  constructor(code: ErrorCode, detail: string, options: { cause?: unknown; members?: Record<string, unknown> } = {}) {
+  constructor(
+    code: ErrorCode,
+    detail: string,
+    options: { cause?: unknown; members?: Record<string, unknown> } = {},
+  ) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "MeridianError";
     this.code = code;

@@ -1,4 +1,10 @@
-import { type ApiKeyRecord, DEFAULT_LIMITS, type QuotaRecord, type Role, type TenantRecord } from "#lib/contracts/catalog-records.ts";
+import {
+  type ApiKeyRecord,
+  DEFAULT_LIMITS,
+  type QuotaRecord,
+  type Role,
+  type TenantRecord,
+} from "#lib/contracts/catalog-records.ts";
 import { keys } from "#lib/contracts/catalog-keys.ts";
 import { evenGrants } from "#lib/divide-grants.ts";
 import type { Operation, Transaction } from "#lib/ports/catalog.ts";
@@ -9,7 +15,12 @@ export interface NewKey {
 }
 
 /** The transaction that makes a tenant: its record, its first key, its limits and their even division among the zones. */
-export function newTenantTransaction(name: string, key: NewKey, zones: readonly string[], wallMs: number): Transaction {
+export function newTenantTransaction(
+  name: string,
+  key: NewKey,
+  zones: readonly string[],
+  wallMs: number,
+): Transaction {
   const tenant: TenantRecord = { name, createdAtMs: wallMs };
   const quota: QuotaRecord = { tenant: name, limits: DEFAULT_LIMITS };
   return {
@@ -24,9 +35,24 @@ export function newTenantTransaction(name: string, key: NewKey, zones: readonly 
 }
 
 /** A key of the operators belongs to no tenant. */
-export function newKeyOperation(key: NewKey, tenant: string | null, roles: readonly Role[], wallMs: number): Operation {
-  const record: ApiKeyRecord = { keyHash: key.keyHash, prefix: key.prefix, tenant, roles: [...roles], createdAtMs: wallMs };
+export function newKeyOperation(
+  key: NewKey,
+  tenant: string | null,
+  roles: readonly Role[],
+  wallMs: number,
+): Operation {
+  const record: ApiKeyRecord = {
+    keyHash: key.keyHash,
+    prefix: key.prefix,
+    tenant,
+    roles: [...roles],
+    createdAtMs: wallMs,
+  };
   return put(keys.apiKey(key.keyHash), record);
 }
 
-const put = (key: string, record: unknown): Operation => ({ kind: "put", key, value: JSON.stringify(record) });
+const put = (key: string, record: unknown): Operation => ({
+  kind: "put",
+  key,
+  value: JSON.stringify(record),
+});

@@ -23,7 +23,10 @@ export function parseConfig<T extends TObject>(
   const candidate = Value.Default(schema, merged);
   const mistakes = Value.Errors(schema, candidate).filter((error) => error.keyword !== "boolean");
   if (mistakes.length > 0) {
-    const lines = mistakes.map((mistake) => `  ${mistake.instancePath || "/"}: ${mistake.message}${unknownKeys(mistake.params)}`);
+    const lines = mistakes.map(
+      (mistake) =>
+        `  ${mistake.instancePath || "/"}: ${mistake.message}${unknownKeys(mistake.params)}`,
+    );
     throw new ConfigError(`the configuration is invalid:\n${lines.join("\n")}`);
   }
   return deepFreeze(candidate as Static<T>);
@@ -33,14 +36,22 @@ function readJson(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw new ConfigError(`the configuration file ${path} cannot be read: ${String(cause)}`, { cause });
+    throw new ConfigError(`the configuration file ${path} cannot be read: ${String(cause)}`, {
+      cause,
+    });
   }
 }
 
-function fromEnvironment(schema: TObject, environment: Readonly<Record<string, string | undefined>>): Record<string, unknown> {
+function fromEnvironment(
+  schema: TObject,
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, unknown> {
   const found: Record<string, unknown> = {};
   for (const [property, shape] of Object.entries(schema.properties)) {
-    const text = environment[`MERIDIAN_${property.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`];
+    const text =
+      environment[
+        `MERIDIAN_${property.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+      ];
     if (text === undefined) continue;
     found[property] = Type.IsString(shape) ? text : parseLoosely(text);
   }

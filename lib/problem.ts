@@ -31,13 +31,27 @@ export function toProblem(error: MeridianError, requestId?: string): Problem {
 /** The failure a problem+json body tells of; `undefined` when the body is not one of ours. */
 export function fromProblem(body: unknown): MeridianError | undefined {
   if (typeof body !== "object" || body === null) return undefined;
-  const { code, detail, type: _type, title: _title, status: _status, retryable: _retryable, ...members } = body as Record<string, unknown>;
+  const {
+    code,
+    detail,
+    type: _type,
+    title: _title,
+    status: _status,
+    retryable: _retryable,
+    ...members
+  } = body as Record<string, unknown>;
   if (!isErrorCode(code)) return undefined;
-  return new MeridianError(code, typeof detail === "string" ? detail : ERRORS[code].title, { members });
+  return new MeridianError(code, typeof detail === "string" ? detail : ERRORS[code].title, {
+    members,
+  });
 }
 
 /** Anything thrown, as a failure a caller may see; what we did not foresee keeps its message to the log. */
 export function toMeridianError(thrown: unknown): MeridianError {
   if (thrown instanceof MeridianError) return thrown;
-  return new MeridianError("MERIDIAN_INTERNAL", "An unexpected failure; the log of this request id has the details.", { cause: thrown });
+  return new MeridianError(
+    "MERIDIAN_INTERNAL",
+    "An unexpected failure; the log of this request id has the details.",
+    { cause: thrown },
+  );
 }

@@ -25,7 +25,8 @@ export async function runProgram(log: Logger, start: () => Promise<RunningProgra
   });
 
   const stopping = Promise.withResolvers<string>();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stopping.resolve(signal));
+  for (const signal of ["SIGTERM", "SIGINT"] as const)
+    process.on(signal, () => stopping.resolve(signal));
   process.on("disconnect", () => stopping.resolve("the supervisor is gone"));
 
   try {

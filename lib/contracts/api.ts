@@ -1,5 +1,13 @@
 import { type Static, Type } from "typebox";
-import { AliasRecord, ChangeRecord, QuotaCode, QuotaRequestRecord, QuotaRequestState, Role, VersionRecord } from "./catalog-records.ts";
+import {
+  AliasRecord,
+  ChangeRecord,
+  QuotaCode,
+  QuotaRequestRecord,
+  QuotaRequestState,
+  Role,
+  VersionRecord,
+} from "./catalog-records.ts";
 import { FunctionManifest } from "./function-manifest.ts";
 import { Digest, Name, VersionNumber } from "./names.ts";
 import { Position } from "./route-table.ts";
@@ -27,7 +35,10 @@ import { Position } from "./route-table.ts";
  */
 const closed = { additionalProperties: false } as const;
 
-export const Whoami = Type.Object({ tenant: Type.Union([Name, Type.Null()]), roles: Type.Array(Role), keyPrefix: Type.String() }, closed);
+export const Whoami = Type.Object(
+  { tenant: Type.Union([Name, Type.Null()]), roles: Type.Array(Role), keyPrefix: Type.String() },
+  closed,
+);
 export type Whoami = Static<typeof Whoami>;
 
 export const CreateTenant = Type.Object({ name: Name }, closed);
@@ -35,11 +46,17 @@ export const CreateTenant = Type.Object({ name: Name }, closed);
 export const TenantCreated = Type.Object({ tenant: Name, apiKey: Type.String() }, closed);
 export type TenantCreated = Static<typeof TenantCreated>;
 
-export const CodeStored = Type.Object({ digest: Digest, bytes: Type.Integer(), files: Type.Integer() }, closed);
+export const CodeStored = Type.Object(
+  { digest: Digest, bytes: Type.Integer(), files: Type.Integer() },
+  closed,
+);
 export type CodeStored = Static<typeof CodeStored>;
 
 /** Makes the next version and points the alias `live` at it, in one revision. */
-export const CreateVersion = Type.Object({ codeDigest: Digest, manifest: FunctionManifest }, closed);
+export const CreateVersion = Type.Object(
+  { codeDigest: Digest, manifest: FunctionManifest },
+  closed,
+);
 export type CreateVersion = Static<typeof CreateVersion>;
 
 export const Deployed = Type.Object(
@@ -50,7 +67,10 @@ export const Deployed = Type.Object(
     codeZones: Type.Array(Name),
     revision: Type.Integer(),
     /** Gateways that have the new route; `waiting` names those that were not reachable. */
-    gateways: Type.Object({ ready: Type.Array(Type.String()), waiting: Type.Array(Type.String()) }, closed),
+    gateways: Type.Object(
+      { ready: Type.Array(Type.String()), waiting: Type.Array(Type.String()) },
+      closed,
+    ),
   },
   closed,
 );
@@ -84,7 +104,10 @@ export const LogLine = Type.Object(
   closed,
 );
 export type LogLine = Static<typeof LogLine>;
-export const LogPage = Type.Object({ items: Type.Array(LogLine), silentZones: Type.Array(Name) }, closed);
+export const LogPage = Type.Object(
+  { items: Type.Array(LogLine), silentZones: Type.Array(Name) },
+  closed,
+);
 export type LogPage = Static<typeof LogPage>;
 
 export const QuotaView = Type.Object(
@@ -101,11 +124,18 @@ export const QuotaView = Type.Object(
 export type QuotaView = Static<typeof QuotaView>;
 
 export const CreateQuotaRequest = Type.Object(
-  { quotaCode: QuotaCode, desiredValue: Type.Integer({ minimum: 1, maximum: 1_000_000 }), reason: Type.String({ minLength: 1, maxLength: 1_000 }) },
+  {
+    quotaCode: QuotaCode,
+    desiredValue: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+    reason: Type.String({ minLength: 1, maxLength: 1_000 }),
+  },
   closed,
 );
 export type CreateQuotaRequest = Static<typeof CreateQuotaRequest>;
-export const DecideQuotaRequest = Type.Object({ reason: Type.Optional(Type.String({ maxLength: 1_000 })) }, closed);
+export const DecideQuotaRequest = Type.Object(
+  { reason: Type.Optional(Type.String({ maxLength: 1_000 })) },
+  closed,
+);
 export { QuotaRequestRecord, QuotaRequestState };
 
 export const ClusterView = Type.Object(
@@ -134,13 +164,25 @@ export const ZoneStatus = Type.Object(
     replicaAgeMs: Type.Union([Type.Number(), Type.Null()]),
     receivers: Type.Array(
       Type.Object(
-        { receiver: Type.String(), position: Type.Union([Position, Type.Null()]), refused: Type.Union([Type.String(), Type.Null()]) },
+        {
+          receiver: Type.String(),
+          position: Type.Union([Position, Type.Null()]),
+          refused: Type.Union([Type.String(), Type.Null()]),
+        },
         closed,
       ),
     ),
     instances: Type.Array(
       Type.Object(
-        { tenant: Name, functionName: Name, version: VersionNumber, starting: Type.Integer(), idle: Type.Integer(), busy: Type.Integer(), queued: Type.Integer() },
+        {
+          tenant: Name,
+          functionName: Name,
+          version: VersionNumber,
+          starting: Type.Integer(),
+          idle: Type.Integer(),
+          busy: Type.Integer(),
+          queued: Type.Integer(),
+        },
         closed,
       ),
     ),
@@ -187,7 +229,12 @@ export const RouteExplanation = Type.Object(
     origin: Type.Object(
       {
         /** What decided where the caller is. */
-        source: Type.Union([Type.Literal("explicit"), Type.Literal("edge-header"), Type.Literal("address"), Type.Literal("gateway-zone")]),
+        source: Type.Union([
+          Type.Literal("explicit"),
+          Type.Literal("edge-header"),
+          Type.Literal("address"),
+          Type.Literal("gateway-zone"),
+        ]),
         value: Type.String(),
         latitudeDegrees: Type.Number(),
         longitudeDegrees: Type.Number(),
@@ -201,7 +248,11 @@ export const RouteExplanation = Type.Object(
           zone: Name,
           distanceKilometres: Type.Number(),
           /** `chosen`, `standby` (in order of preference), or the reason it is not a candidate. */
-          decision: Type.Union([Type.Literal("chosen"), Type.Literal("standby"), Type.Literal("refused")]),
+          decision: Type.Union([
+            Type.Literal("chosen"),
+            Type.Literal("standby"),
+            Type.Literal("refused"),
+          ]),
           reason: Type.String(),
         },
         closed,

@@ -9,7 +9,8 @@ export const keys = {
   /** Zero-padded, so that the order of keys is the order of versions. */
   version: (tenant: string, functionName: string, version: number) =>
     `versions/${tenant}/${functionName}/${String(version).padStart(10, "0")}`,
-  alias: (tenant: string, functionName: string, alias: string) => `aliases/${tenant}/${functionName}/${alias}`,
+  alias: (tenant: string, functionName: string, alias: string) =>
+    `aliases/${tenant}/${functionName}/${alias}`,
   quota: (tenant: string) => `quotas/${tenant}`,
   quotaRequest: (id: string) => `quota-requests/${id}`,
   grant: (tenant: string) => `grants/${tenant}`,
@@ -35,5 +36,8 @@ export const prefixes = {
 } as const;
 
 /** Everything of one function, by kind: `functionPrefix("versions", "demo", "hello")`. */
-export const functionPrefix = (kind: "versions" | "aliases", tenant: string, functionName: string) =>
-  `${kind}/${tenant}/${functionName}/`;
+export const functionPrefix = (
+  kind: "versions" | "aliases",
+  tenant: string,
+  functionName: string,
+) => `${kind}/${tenant}/${functionName}/`;

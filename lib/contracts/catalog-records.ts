@@ -12,8 +12,14 @@ const closed = { additionalProperties: false } as const;
 export const TenantRecord = Type.Object({ name: Name, createdAtMs: Type.Integer() }, closed);
 export type TenantRecord = Static<typeof TenantRecord>;
 
-export const ROLES = ["tenant-reader", "tenant-admin", "approver", "operator", "drill-runner"] as const;
-export const Role = Type.Union(ROLES.map((role) => Type.Literal(role)));
+export const ROLES = [
+  "tenant-reader",
+  "tenant-admin",
+  "approver",
+  "operator",
+  "drill-runner",
+] as const;
+export const Role = Type.Enum(ROLES);
 export type Role = (typeof ROLES)[number];
 
 /** An API key, found by the SHA-256 of its text; the text itself is shown once and stored nowhere. */
@@ -53,13 +59,19 @@ export const VersionRecord = Type.Object(
 export type VersionRecord = Static<typeof VersionRecord>;
 
 export const AliasRecord = Type.Object(
-  { tenant: Name, functionName: Name, alias: Name, version: VersionNumber, updatedAtMs: Type.Integer() },
+  {
+    tenant: Name,
+    functionName: Name,
+    alias: Name,
+    version: VersionNumber,
+    updatedAtMs: Type.Integer(),
+  },
   closed,
 );
 export type AliasRecord = Static<typeof AliasRecord>;
 
 export const QUOTA_CODES = ["requests-per-second", "burst", "concurrency"] as const;
-export const QuotaCode = Type.Union(QUOTA_CODES.map((code) => Type.Literal(code)));
+export const QuotaCode = Type.Enum(QUOTA_CODES);
 export type QuotaCode = (typeof QUOTA_CODES)[number];
 
 /** All limits of a tenant in one record, so that one compare-and-set changes them together. */
@@ -78,7 +90,11 @@ export const QuotaRecord = Type.Object(
   closed,
 );
 export type QuotaRecord = Static<typeof QuotaRecord>;
-export const DEFAULT_LIMITS = { "requests-per-second": 1_000, burst: 1_000, concurrency: 100 } as const;
+export const DEFAULT_LIMITS = {
+  "requests-per-second": 1_000,
+  burst: 1_000,
+  concurrency: 100,
+} as const;
 
 export const QuotaRequestState = Type.Union([
   Type.Literal("PENDING"),
@@ -145,7 +161,11 @@ export const VerdictRecord = Type.Object(
     clusterId: Name,
     state: VerdictState,
     /** `planned` downs (drained, stopped on purpose, never seen) come back at the first good probe, without hold or ramp. */
-    cause: Type.Union([Type.Literal("unplanned"), Type.Literal("planned"), Type.Literal("first-seen")]),
+    cause: Type.Union([
+      Type.Literal("unplanned"),
+      Type.Literal("planned"),
+      Type.Literal("first-seen"),
+    ]),
     /** The zones whose observation carried it. */
     evidence: Type.Array(Name),
     decidedBy: Name,
@@ -175,7 +195,10 @@ export const ChangeRecord = Type.Object(
     requestId: Type.String({ maxLength: 64 }),
     tenant: Type.Union([Name, Type.Null()]),
     subject: Type.String({ maxLength: 256 }),
-    detail: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()])),
+    detail: Type.Record(
+      Type.String(),
+      Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()]),
+    ),
     atMs: Type.Integer(),
   },
   closed,

@@ -49,7 +49,13 @@ export const DrillExtension = Type.Object(
           closed,
         ),
         /** Ends the drill early, undoing the fault. */
-        abort: Type.Object({ failedPercentMax: Type.Number({ minimum: 0, maximum: 100 }), windowMs: Type.Integer({ minimum: 500 }) }, closed),
+        abort: Type.Object(
+          {
+            failedPercentMax: Type.Number({ minimum: 0, maximum: 100 }),
+            windowMs: Type.Integer({ minimum: 500 }),
+          },
+          closed,
+        ),
       },
       closed,
     ),
@@ -58,7 +64,14 @@ export const DrillExtension = Type.Object(
 );
 export type DrillExtension = Static<typeof DrillExtension>;
 
-export const DRILL_VERDICTS = ["PASSED", "FAILED", "ABORTED", "INTERRUPTED", "BLOCKED", "INVALID"] as const;
+export const DRILL_VERDICTS = [
+  "PASSED",
+  "FAILED",
+  "ABORTED",
+  "INTERRUPTED",
+  "BLOCKED",
+  "INVALID",
+] as const;
 export type DrillVerdict = (typeof DRILL_VERDICTS)[number];
 /** What `meridian drill run` ends with. */
 export const DRILL_EXIT_CODES: Readonly<Record<DrillVerdict, number>> = {
@@ -72,7 +85,13 @@ export const DRILL_EXIT_CODES: Readonly<Record<DrillVerdict, number>> = {
 
 /** One bound, held against what was measured. */
 export const DrillFinding = Type.Object(
-  { bound: Type.String(), limit: Type.Number(), measured: Type.Union([Type.Number(), Type.Null()]), holds: Type.Boolean(), meaning: Type.String() },
+  {
+    bound: Type.String(),
+    limit: Type.Number(),
+    measured: Type.Union([Type.Number(), Type.Null()]),
+    holds: Type.Boolean(),
+    meaning: Type.String(),
+  },
   closed,
 );
 export type DrillFinding = Static<typeof DrillFinding>;
@@ -102,7 +121,7 @@ export const DrillReport = Type.Object(
   {
     runId: Type.String(),
     title: Type.String(),
-    verdict: Type.Union(DRILL_VERDICTS.map((verdict) => Type.Literal(verdict))),
+    verdict: Type.Enum(DRILL_VERDICTS),
     /** Told apart from the verdict: what the drill left behind. */
     cleanup: Type.Union([Type.Literal("CLEAN"), Type.Literal("DIRTY")]),
     leftBehind: Type.Array(Type.String()),
@@ -122,7 +141,10 @@ export const DrillReport = Type.Object(
     ),
     findings: Type.Array(DrillFinding),
     series: Type.Array(DrillSeries),
-    generator: Type.Object({ slipP999Ms: Type.Number(), unsent: Type.Integer(), isHealthy: Type.Boolean() }, closed),
+    generator: Type.Object(
+      { slipP999Ms: Type.Number(), unsent: Type.Integer(), isHealthy: Type.Boolean() },
+      closed,
+    ),
     /** One point a second over all series, for the timeline. */
     timeline: Type.Array(
       Type.Object(
@@ -138,7 +160,10 @@ export const DrillReport = Type.Object(
       ),
     ),
     events: Type.Array(Type.Object({ atMs: Type.Number(), what: Type.String() }, closed)),
-    machine: Type.Object({ cores: Type.Integer(), node: Type.String(), platform: Type.String() }, closed),
+    machine: Type.Object(
+      { cores: Type.Integer(), node: Type.String(), platform: Type.String() },
+      closed,
+    ),
   },
   closed,
 );

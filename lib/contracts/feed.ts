@@ -10,7 +10,13 @@ const closed = { additionalProperties: false } as const;
 
 /** The whole table. */
 export const FullFrame = Type.Object(
-  { kind: Type.Literal("full"), nonce: Type.Integer(), position: Position, entries: Type.Array(RouteEntry), digest: Type.String() },
+  {
+    kind: Type.Literal("full"),
+    nonce: Type.Integer(),
+    position: Position,
+    entries: Type.Array(RouteEntry),
+    digest: Type.String(),
+  },
   closed,
 );
 /** What changed from `from` to `position`; a receiver that is not exactly at `from` refuses it and gets a full one. */
@@ -31,7 +37,11 @@ export const DeltaFrame = Type.Object(
  * weight and expires `validMs` after arrival. Sent on change and each second.
  */
 export const OverlayFrame = Type.Object(
-  { kind: Type.Literal("overlay"), downClusters: Type.Array(Name), validMs: Type.Integer({ minimum: 1 }) },
+  {
+    kind: Type.Literal("overlay"),
+    downClusters: Type.Array(Name),
+    validMs: Type.Integer({ minimum: 1 }),
+  },
   closed,
 );
 /** This receiver's share of each tenant's rate and burst, in millionths of the limit. Leases end `leaseValidMs` after sending. */
@@ -42,7 +52,11 @@ export const RightsFrame = Type.Object(
     leaseValidMs: Type.Integer({ minimum: 0 }),
     tenants: Type.Array(
       Type.Object(
-        { tenant: Name, floorMillionths: Type.Integer({ minimum: 0 }), leaseMillionths: Type.Integer({ minimum: 0 }) },
+        {
+          tenant: Name,
+          floorMillionths: Type.Integer({ minimum: 0 }),
+          leaseMillionths: Type.Integer({ minimum: 0 }),
+        },
         closed,
       ),
     ),

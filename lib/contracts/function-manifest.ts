@@ -8,22 +8,34 @@ export const FunctionManifest = Type.Object(
     name: Name,
     runtime: Type.Union([Type.Literal("node"), Type.Literal("python")], { default: "node" }),
     /** `file.export`, without the file's extension, as AWS Lambda writes it. */
-    handler: Type.String({ pattern: "^[A-Za-z0-9_./-]+\\.[A-Za-z_$][A-Za-z0-9_$]*$", maxLength: 128, default: "index.handler" }),
+    handler: Type.String({
+      pattern: "^[A-Za-z0-9_./-]+\\.[A-Za-z_$][A-Za-z0-9_$]*$",
+      maxLength: 128,
+      default: "index.handler",
+    }),
     memoryMegabytes: Type.Integer({ minimum: 64, maximum: 10_240, default: 128 }),
     timeoutMs: Type.Integer({ minimum: 1, maximum: 900_000, default: 3_000 }),
     /** Calls one instance serves at the same time. */
     concurrency: Type.Integer({ minimum: 1, maximum: 1_000, default: 1 }),
     /** True permits a second start of a call whose first start cannot be ruled out. */
     idempotent: Type.Boolean({ default: false }),
-    environment: Type.Record(Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" }), Type.String({ maxLength: 1024 }), {
-      default: {},
-      maxProperties: 64,
-    }),
+    environment: Type.Record(
+      Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" }),
+      Type.String({ maxLength: 1024 }),
+      {
+        default: {},
+        maxProperties: 64,
+      },
+    ),
     placement: Type.Object(Placement.properties, { additionalProperties: false, default: {} }),
     /** Who may call `/fn/…`: holders of a key of the tenant, or everyone. */
     httpAuth: Type.Union([Type.Literal("key"), Type.Literal("public")], { default: "key" }),
     /** Media type of a string that the handler returns through `:invoke`. */
-    contentType: Type.String({ pattern: "^[\\x20-\\x7e]+$", maxLength: 128, default: "text/plain" }),
+    contentType: Type.String({
+      pattern: "^[\\x20-\\x7e]+$",
+      maxLength: 128,
+      default: "text/plain",
+    }),
   },
   { additionalProperties: false },
 );

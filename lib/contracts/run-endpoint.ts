@@ -4,7 +4,12 @@ import { Name } from "./names.ts";
 /** `DIR/run/PROGRAM.json` or `DIR/run/ZONE.PROGRAM.json`: where a running program listens. Written atomically, removed by `up`. */
 export const RunEndpoint = Type.Object(
   {
-    program: Type.Union([Type.Literal("catalog"), Type.Literal("federator"), Type.Literal("gateway"), Type.Literal("agent")]),
+    program: Type.Union([
+      Type.Literal("catalog"),
+      Type.Literal("federator"),
+      Type.Literal("gateway"),
+      Type.Literal("agent"),
+    ]),
     zone: Type.Union([Name, Type.Null()]),
     pid: Type.Integer({ minimum: 1 }),
     /** Tells this process from the one that had the same place before. */
@@ -41,7 +46,10 @@ export const Credentials = Type.Object(
       ),
     ),
     operator: Type.Object({ apiKey: Type.String() }, { additionalProperties: false }),
-    tenants: Type.Record(Name, Type.Object({ apiKey: Type.String() }, { additionalProperties: false })),
+    tenants: Type.Record(
+      Name,
+      Type.Object({ apiKey: Type.String() }, { additionalProperties: false }),
+    ),
   },
   { additionalProperties: false },
 );

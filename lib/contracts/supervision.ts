@@ -8,7 +8,10 @@ const closed = { additionalProperties: false } as const;
 export const ProgramMessage = Type.Union([
   Type.Object({ kind: Type.Literal("beat") }, closed),
   Type.Object({ kind: Type.Literal("ready") }, closed),
-  Type.Object({ kind: Type.Literal("pids"), pids: Type.Array(Type.Integer({ minimum: 1 })) }, closed),
+  Type.Object(
+    { kind: Type.Literal("pids"), pids: Type.Array(Type.Integer({ minimum: 1 })) },
+    closed,
+  ),
 ]);
 export type ProgramMessage = Static<typeof ProgramMessage>;
 

@@ -34,9 +34,13 @@ export const GatewayReport = Type.Object(
     program: Type.Literal("gateway"),
     receiver: Type.String({ maxLength: 128 }),
     /** Requests offered per second, refused ones included, as an average over about two seconds. */
-    demand: Type.Array(Type.Object({ tenant: Name, requestsPerSecond: Type.Number({ minimum: 0 }) }, closed)),
+    demand: Type.Array(
+      Type.Object({ tenant: Name, requestsPerSecond: Type.Number({ minimum: 0 }) }, closed),
+    ),
     /** Clusters this gateway does not use now, and why. */
-    avoided: Type.Array(Type.Object({ clusterId: Name, reason: Type.String({ maxLength: 64 }) }, closed)),
+    avoided: Type.Array(
+      Type.Object({ clusterId: Name, reason: Type.String({ maxLength: 64 }) }, closed),
+    ),
   },
   closed,
 );
@@ -56,12 +60,18 @@ export const Observation = Type.Object(
     isQualified: Type.Boolean(),
     clusters: Type.Array(
       Type.Object(
-        { clusterId: Name, view: Type.Union([Type.Literal("up"), Type.Literal("down"), Type.Literal("unknown")]), sinceMs: Type.Number() },
+        {
+          clusterId: Name,
+          view: Type.Union([Type.Literal("up"), Type.Literal("down"), Type.Literal("unknown")]),
+          sinceMs: Type.Number(),
+        },
         closed,
       ),
     ),
     /** Demand of the zone's gateways, for dividing quotas. */
-    demand: Type.Array(Type.Object({ tenant: Name, requestsPerSecond: Type.Number({ minimum: 0 }) }, closed)),
+    demand: Type.Array(
+      Type.Object({ tenant: Name, requestsPerSecond: Type.Number({ minimum: 0 }) }, closed),
+    ),
   },
   closed,
 );

@@ -16,7 +16,11 @@ export function metricsRegistry(program: string, zone: string | null): Registry 
 }
 
 /** `/healthz` (the loop turns), `/readyz` (503 with the reason until `notReady()` is null), `/metrics`; on loopback. */
-export async function startAdminServer(registry: Registry, notReady: () => string | null, port = 0): Promise<AdminServer> {
+export async function startAdminServer(
+  registry: Registry,
+  notReady: () => string | null,
+  port = 0,
+): Promise<AdminServer> {
   const server = createServer((request, response) => {
     switch (request.url) {
       case "/healthz":
@@ -32,10 +36,17 @@ export async function startAdminServer(registry: Registry, notReady: () => strin
         );
         return undefined;
       default:
-        return answer(response, 404, "text/plain", "not found: /healthz, /readyz and /metrics are here\n");
+        return answer(
+          response,
+          404,
+          "text/plain",
+          "not found: /healthz, /readyz and /metrics are here\n",
+        );
     }
   });
-  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) =>
+    server.once("error", reject).listen(port, "127.0.0.1", resolve),
+  );
   const { port: boundPort } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${boundPort}`,

@@ -25,10 +25,23 @@ export interface InternalClient {
 }
 
 export function internalClient(bootToken: string): InternalClient {
-  const agent = new Agent({ connect: { timeout: 1_000 }, bodyTimeout: 0, headersTimeout: 0, keepAliveTimeout: 4_000, pipelining: 1 });
+  const agent = new Agent({
+    connect: { timeout: 1_000 },
+    bodyTimeout: 0,
+    headersTimeout: 0,
+    keepAliveTimeout: 4_000,
+    pipelining: 1,
+  });
 
-  const send = async (baseUrl: string, request: InternalRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> => {
-    const headers: Record<string, string> = { ...request.headers, [INVOCATION_HEADERS.bootToken]: bootToken };
+  const send = async (
+    baseUrl: string,
+    request: InternalRequest,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> => {
+    const headers: Record<string, string> = {
+      ...request.headers,
+      [INVOCATION_HEADERS.bootToken]: bootToken,
+    };
     if (request.json !== undefined) headers["content-type"] = "application/json";
     try {
       const response = await agent.request({
@@ -43,7 +56,11 @@ export function internalClient(bootToken: string): InternalClient {
       throw await failure(baseUrl, request, response);
     } catch (cause) {
       if (cause instanceof MeridianError) throw cause;
-      throw new MeridianError("MERIDIAN_CONTROL_UNAVAILABLE", `${baseUrl}${request.path} did not answer: ${String(cause)}`, { cause });
+      throw new MeridianError(
+        "MERIDIAN_CONTROL_UNAVAILABLE",
+        `${baseUrl}${request.path} did not answer: ${String(cause)}`,
+        { cause },
+      );
     }
   };
 
@@ -51,15 +68,23 @@ export function internalClient(bootToken: string): InternalClient {
     json: async (baseUrl, request) => {
       const response = await send(baseUrl, request, bounded(request));
       const text = await response.body.text().catch((cause: unknown) => {
-        throw new MeridianError("MERIDIAN_CONTROL_UNAVAILABLE", `${baseUrl}${request.path} broke off: ${String(cause)}`, { cause });
+        throw new MeridianError(
+          "MERIDIAN_CONTROL_UNAVAILABLE",
+          `${baseUrl}${request.path} broke off: ${String(cause)}`,
+          { cause },
+        );
       });
       return text === "" ? undefined : JSON.parse(text);
     },
     stream: async (baseUrl, request) => {
       const waiting = new AbortController();
-      const timer = setTimeout(() => waiting.abort(new Error(`no answer in ${request.timeoutMs} ms`)), request.timeoutMs);
+      const timer = setTimeout(
+        () => waiting.abort(new Error(`no answer in ${request.timeoutMs} ms`)),
+        request.timeoutMs,
+      );
       try {
-        const signals = request.signal === undefined ? [waiting.signal] : [waiting.signal, request.signal];
+        const signals =
+          request.signal === undefined ? [waiting.signal] : [waiting.signal, request.signal];
         return (await send(baseUrl, request, AbortSignal.any(signals))).body;
       } finally {
         clearTimeout(timer);
@@ -74,10 +99,20 @@ function bounded(request: InternalRequest): AbortSignal {
   return request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal]);
 }
 
-async function failure(baseUrl: string, request: InternalRequest, response: Dispatcher.ResponseData): Promise<MeridianError> {
+async function failure(
+  baseUrl: string,
+  request: InternalRequest,
+  response: Dispatcher.ResponseData,
+): Promise<MeridianError> {
   const text = await response.body.text();
   const problem = fromProblem(parse(text));
-  return problem ?? new MeridianError("MERIDIAN_CONTROL_UNAVAILABLE", `${baseUrl}${request.path} answered ${response.statusCode}: ${text.slice(0, 200)}`);
+  return (
+    problem ??
+    new MeridianError(
+      "MERIDIAN_CONTROL_UNAVAILABLE",
+      `${baseUrl}${request.path} answered ${response.statusCode}: ${text.slice(0, 200)}`,
+    )
+  );
 }
 
 function parse(text: string): unknown {

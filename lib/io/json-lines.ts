@@ -2,12 +2,15 @@
 const LINE_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Each line of the stream, parsed as JSON; a last line without its end is dropped, as a broken stream leaves it. */
-export async function* readJsonLines(stream: AsyncIterable<Uint8Array>): AsyncGenerator<unknown, void, undefined> {
+export async function* readJsonLines(
+  stream: AsyncIterable<Uint8Array>,
+): AsyncGenerator<unknown, void, undefined> {
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of stream) {
     rest += decoder.decode(chunk, { stream: true });
-    if (rest.length > LINE_BYTES_MAX) throw new Error(`a line is longer than ${LINE_BYTES_MAX} bytes`);
+    if (rest.length > LINE_BYTES_MAX)
+      throw new Error(`a line is longer than ${LINE_BYTES_MAX} bytes`);
     const lines = rest.split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) if (line !== "") yield JSON.parse(line);

@@ -6,6 +6,9 @@ export function jsonLog(program: string, zone: string | null, level: string): Lo
     level,
     base: { program, zone, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
-    redact: { paths: ["apiKey", "*.apiKey", "authorization", "*.authorization"], censor: "[redacted]" },
+    redact: {
+      paths: ["apiKey", "*.apiKey", "authorization", "*.authorization"],
+      censor: "[redacted]",
+    },
   });
 }

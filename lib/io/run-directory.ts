@@ -19,7 +19,10 @@ export const endpointFileName = (program: RunEndpoint["program"], zone: string |
 /** Says where this program listens, in one atomic step. */
 export async function publishEndpoint(runDirectory: string, endpoint: RunEndpoint): Promise<void> {
   await mkdir(runDirectory, { recursive: true, mode: 0o700 });
-  await writeAtomically(join(runDirectory, endpointFileName(endpoint.program, endpoint.zone)), `${JSON.stringify(endpoint)}\n`);
+  await writeAtomically(
+    join(runDirectory, endpointFileName(endpoint.program, endpoint.zone)),
+    `${JSON.stringify(endpoint)}\n`,
+  );
 }
 
 export function runDirectoryDiscovery(runDirectory: string): Discovery {
@@ -40,7 +43,9 @@ export function runDirectoryDiscovery(runDirectory: string): Discovery {
 export async function readEndpoints(runDirectory: string): Promise<readonly RunEndpoint[]> {
   const names = await readdir(runDirectory).catch(() => []);
   const endpoints = await Promise.all(
-    names.filter((name) => name.endsWith(".json")).map((name) => readEndpoint(join(runDirectory, name))),
+    names
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => readEndpoint(join(runDirectory, name))),
   );
   return endpoints.filter((endpoint) => endpoint !== undefined);
 }

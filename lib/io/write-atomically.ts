@@ -3,7 +3,11 @@ import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Replaces the file as one step that survives a crash: temporary file, fsync, rename, fsync of the folder. */
-export async function writeAtomically(path: string, text: string | Uint8Array, mode = 0o600): Promise<void> {
+export async function writeAtomically(
+  path: string,
+  text: string | Uint8Array,
+  mode = 0o600,
+): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {
     const file = await open(temporary, "wx", mode);

@@ -31,7 +31,12 @@ export type Compare =
   | { readonly kind: "created-at"; readonly key: string; readonly revision: number };
 
 export type Operation =
-  | { readonly kind: "put"; readonly key: string; readonly value: string; readonly leaseId?: string }
+  | {
+      readonly kind: "put";
+      readonly key: string;
+      readonly value: string;
+      readonly leaseId?: string;
+    }
   | { readonly kind: "delete"; readonly key: string };
 
 export interface Transaction {
@@ -82,6 +87,11 @@ export type Change =
   | { readonly kind: "delete"; readonly key: string };
 
 export type WatchEvent =
-  | { readonly kind: "revision"; readonly incarnation: string; readonly revision: number; readonly changes: readonly Change[] }
+  | {
+      readonly kind: "revision";
+      readonly incarnation: string;
+      readonly revision: number;
+      readonly changes: readonly Change[];
+    }
   | { readonly kind: "progress"; readonly incarnation: string; readonly revision: number }
   | { readonly kind: "compacted"; readonly incarnation: string; readonly compactRevision: number };
