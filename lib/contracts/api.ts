@@ -207,6 +207,8 @@ export type FederationStatus = Static<typeof FederationStatus>;
 /** An entry of the zone's hash chain: `hash` covers the entry and the hash before it. */
 export const AuditEntry = Type.Object(
   {
+    /** Whose chain it stands in: changes come from the chain of the zone that answers, refused attempts from all. */
+    zone: Name,
     sequence: Type.Integer(),
     /** Null for refused attempts, which never reached the catalog. */
     revision: Type.Union([Type.Integer(), Type.Null()]),

@@ -13,6 +13,9 @@ export const keys = {
     `aliases/${tenant}/${functionName}/${alias}`,
   quota: (tenant: string) => `quotas/${tenant}`,
   quotaRequest: (id: string) => `quota-requests/${id}`,
+  /** Holds the id of the tenant's one open request for the quota; gone once it is decided. */
+  openQuotaRequest: (tenant: string, quotaCode: string) =>
+    `open-quota-requests/${tenant}/${quotaCode}`,
   grant: (tenant: string) => `grants/${tenant}`,
   zoneSession: (zone: string) => `zone-sessions/${zone}`,
   verdict: (clusterId: string) => `verdicts/${clusterId}`,

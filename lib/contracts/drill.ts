@@ -64,6 +64,76 @@ export const DrillExtension = Type.Object(
 );
 export type DrillExtension = Static<typeof DrillExtension>;
 
+/** A look at the system: the answer must have the status in `tolerance`. `${endpoint}` is the federation's address. */
+export const SteadyStateProbe = Type.Object(
+  {
+    type: Type.Literal("probe"),
+    name: Type.String({ minLength: 1 }),
+    tolerance: Type.Integer({ minimum: 100, maximum: 599 }),
+    provider: Type.Object(
+      {
+        type: Type.Literal("http"),
+        url: Type.String({ minLength: 1 }),
+        /** Seconds, as Chaos Toolkit has it. */
+        timeout: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+      },
+      closed,
+    ),
+  },
+  closed,
+);
+export type SteadyStateProbe = Static<typeof SteadyStateProbe>;
+
+/** What Chaos Toolkit's own runner would execute; Meridian's does the same through `up` and holds it to `drill.target`. */
+export const ExperimentAction = Type.Object(
+  {
+    type: Type.Literal("action"),
+    name: Type.String({ minLength: 1 }),
+    provider: Type.Object(
+      {
+        type: Type.Literal("process"),
+        path: Type.String({ minLength: 1 }),
+        arguments: Type.Array(Type.String()),
+        timeout: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+      },
+      closed,
+    ),
+    /** Seconds, as Chaos Toolkit has it. */
+    pauses: Type.Optional(
+      Type.Object(
+        { before: Type.Optional(Type.Number()), after: Type.Optional(Type.Number()) },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+export type ExperimentAction = Static<typeof ExperimentAction>;
+
+/** A drill file: a Chaos Toolkit experiment whose `extensions` hold one `meridian` entry among any others. */
+export const Experiment = Type.Object(
+  {
+    version: Type.Optional(Type.String()),
+    title: Type.String({ minLength: 1 }),
+    description: Type.String({ minLength: 1 }),
+    tags: Type.Optional(Type.Array(Type.String())),
+    contributions: Type.Optional(Type.Record(Type.String(), Type.String())),
+    configuration: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+    "steady-state-hypothesis": Type.Object(
+      {
+        title: Type.String({ minLength: 1 }),
+        probes: Type.Array(SteadyStateProbe, { minItems: 1 }),
+      },
+      closed,
+    ),
+    method: Type.Array(ExperimentAction, { minItems: 1 }),
+    rollbacks: Type.Array(ExperimentAction, { minItems: 1 }),
+    extensions: Type.Array(Type.Object({ name: Type.String() })),
+  },
+  closed,
+);
+export type Experiment = Static<typeof Experiment>;
+
 export const DRILL_VERDICTS = [
   "PASSED",
   "FAILED",
@@ -95,6 +165,10 @@ export const DrillFinding = Type.Object(
   closed,
 );
 export type DrillFinding = Static<typeof DrillFinding>;
+
+/** `fault` begins once the fault is proved to act and ends once its undoing has returned. */
+export const DrillPhase = Type.Enum(["baseline", "fault", "recovery"]);
+export type DrillPhase = Static<typeof DrillPhase>;
 
 /** Counts of one series of numbered calls. */
 export const DrillSeries = Type.Object(
@@ -130,7 +204,7 @@ export const DrillReport = Type.Object(
     startedAtMs: Type.Integer(),
     seed: Type.Integer(),
     target: Type.Object({ zone: Name }, closed),
-    /** Milliseconds after the fault was proved to act; null when it never happened. */
+    /** Detected and shifted: after the fault was proved to act; restored: after its undoing returned. Null: it never happened. */
     timings: Type.Object(
       {
         detectedAfterMs: Type.Union([Type.Number(), Type.Null()]),
@@ -154,10 +228,22 @@ export const DrillReport = Type.Object(
           succeeded: Type.Integer(),
           failed: Type.Integer(),
           late: Type.Integer(),
+          connectionLost: Type.Integer(),
+          /** Of the good answers; null in a second without one. */
+          p50Ms: Type.Union([Type.Number(), Type.Null()]),
+          p99Ms: Type.Union([Type.Number(), Type.Null()]),
           byZone: Type.Record(Type.String(), Type.Integer()),
         },
         closed,
       ),
+    ),
+    /** Why calls were lost: outcome and code of the answer, with how many calls each. */
+    causes: Type.Array(
+      Type.Object({ series: Type.String(), cause: Type.String(), calls: Type.Integer() }, closed),
+    ),
+    /** Milliseconds since the load began, as are the times of `events`; phases that were not reached are absent. */
+    phases: Type.Array(
+      Type.Object({ name: DrillPhase, fromMs: Type.Number(), untilMs: Type.Number() }, closed),
     ),
     events: Type.Array(Type.Object({ atMs: Type.Number(), what: Type.String() }, closed)),
     machine: Type.Object(

@@ -1,0 +1,59 @@
+import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
+
+/** How an instance ended. `lost`: the platform took it away, not the function. */
+export type InstanceEnd =
+  | { readonly kind: "exit"; readonly code: number }
+  | { readonly kind: "signal"; readonly signal: string }
+  | { readonly kind: "out-of-memory" }
+  | { readonly kind: "lost" };
+
+/** What AWS Lambda answers when a handler runs into its time limit. */
+export function timeoutError(requestId: string, timeoutMs: number): ErrorPayload {
+  return {
+    errorType: "Sandbox.Timedout",
+    errorMessage: `RequestId: ${requestId} Error: Task timed out after ${(timeoutMs / 1_000).toFixed(2)} seconds`,
+  };
+}
+
+/** What AWS Lambda answers when the process ends under a call. */
+export function endError(requestId: string, end: InstanceEnd): ErrorPayload {
+  const prefix = `RequestId: ${requestId} Error: `;
+  switch (end.kind) {
+    case "out-of-memory":
+      return {
+        errorType: "Runtime.OutOfMemory",
+        errorMessage: `${prefix}Runtime exited with error: out of memory`,
+      };
+    case "exit":
+      return { errorType: "Runtime.ExitError", errorMessage: prefix + exitText(end.code) };
+    case "signal":
+      return {
+        errorType: "Runtime.ExitError",
+        errorMessage: `${prefix}Runtime exited with error: signal: ${end.signal}`,
+      };
+    case "lost":
+      return { errorType: "Runtime.Lost", errorMessage: `${prefix}The instance was taken away` };
+  }
+}
+
+/** An instance that ended, or stayed silent, before it was ready. `output` is the last it wrote. */
+export function initEndError(end: InstanceEnd | "timeout", output: string): ErrorPayload {
+  const said = output.trim() === "" ? "" : `; it wrote: ${output.trim()}`;
+  if (end === "timeout")
+    return {
+      errorType: "Runtime.InitTimeout",
+      errorMessage: `Error: the function's module did not load in time${said}`,
+    };
+  if (end.kind === "out-of-memory")
+    return {
+      errorType: "Runtime.OutOfMemory",
+      errorMessage: "Error: out of memory while the function's module loaded",
+    };
+  const how = end.kind === "exit" ? exitText(end.code) : "Runtime exited with error";
+  return { errorType: "Runtime.ExitError", errorMessage: `Error: ${how} during init${said}` };
+}
+
+const exitText = (code: number): string =>
+  code === 0
+    ? "Runtime exited without providing a reason"
+    : `Runtime exited with error: exit status ${code}`;

@@ -1,0 +1,65 @@
+import { entryKey, type FunctionRoute, type RouteVersion } from "#lib/contracts/route-table.ts";
+import type { RouteTable } from "#lib/route-table-state.ts";
+
+/** Gateways may be a little behind: a version that no alias points to any more is still served for this long. */
+const KEPT_MS = 60_000;
+/** More former versions than this are forgotten, the oldest first. */
+const KEPT_MAX = 1_000;
+
+export interface FormerVersion {
+  readonly route: FunctionRoute;
+  readonly version: RouteVersion;
+  readonly untilMs: number;
+}
+
+/** Versions that left the table but whose function did not, by `versionName`. */
+export type FormerVersions = ReadonlyMap<string, FormerVersion>;
+
+export const versionName = (tenant: string, functionName: string, version: number): string =>
+  `${tenant}/${functionName}@${version}`;
+
+/** What stays known when one table replaces another. A deleted function is forgotten at once. */
+export function keepFormerVersions(
+  former: FormerVersions,
+  before: RouteTable | undefined,
+  after: RouteTable,
+  nowMs: number,
+): FormerVersions {
+  const kept = new Map<string, FormerVersion>();
+  for (const [name, known] of former)
+    if (known.untilMs > nowMs && after.entries.has(entryKey(known.route))) kept.set(name, known);
+  for (const [key, route] of before?.entries ?? []) {
+    const successor = after.entries.get(key);
+    if (route.kind !== "function" || successor?.kind !== "function" || successor === route)
+      continue;
+    const current = new Set(successor.versions.map(({ version }) => version));
+    for (const version of route.versions)
+      if (!current.has(version.version))
+        kept.set(versionName(route.tenant, route.functionName, version.version), {
+          route,
+          version,
+          untilMs: nowMs + KEPT_MS,
+        });
+  }
+  return new Map([...kept].slice(-KEPT_MAX));
+}
+
+export interface KnownVersion {
+  readonly route: FunctionRoute;
+  readonly version: RouteVersion;
+}
+
+/** The version a gateway asks for, from the table or from what it held a moment ago. */
+export function findVersion(
+  table: RouteTable | undefined,
+  former: FormerVersions,
+  tenant: string,
+  functionName: string,
+  versionNumber: number,
+): KnownVersion | undefined {
+  const route = table?.entries.get(`function/${tenant}/${functionName}`);
+  if (route?.kind !== "function") return undefined;
+  const version = route.versions.find((candidate) => candidate.version === versionNumber);
+  if (version !== undefined) return { route, version };
+  return former.get(versionName(tenant, functionName, versionNumber));
+}

@@ -1,0 +1,89 @@
+import type { DrillFinding, DrillReport } from "#lib/contracts/drill.ts";
+import type { Drill } from "./drill.ts";
+import type { JudgedCall } from "./judge-calls.ts";
+
+/** Every bound of the drill, held against what was measured. What was never seen to happen breaks its bound. */
+export function checkBounds(
+  bounds: Drill["bounds"],
+  timings: DrillReport["timings"],
+  judged: readonly JudgedCall[],
+  targetZone: string,
+  lateAfterMs: number,
+): DrillFinding[] {
+  const count = (matches: (call: JudgedCall) => boolean) => judged.filter(matches).length;
+  const idempotent = count(({ series }) => series.isIdempotent);
+  return [
+    finding(
+      "shiftedAfterMsMax",
+      bounds.shiftedAfterMsMax,
+      timings.shiftedAfterMs,
+      "Milliseconds from the proof of the fault to the last call through a living gateway that failed or needed a second attempt.",
+    ),
+    finding(
+      "detectedAfterMsMax",
+      bounds.detectedAfterMsMax,
+      timings.detectedAfterMs,
+      "Milliseconds from the proof of the fault until a surviving zone's status showed the cluster down.",
+    ),
+    finding(
+      "idempotentLostMax",
+      bounds.idempotentLostMax,
+      count(({ series, verdict }) => series.isIdempotent && verdict === "lost"),
+      `Idempotent calls without a good answer, of ${idempotent}. ${certainty(idempotent)}`,
+    ),
+    finding(
+      "duplicatedMax",
+      bounds.duplicatedMax,
+      count(({ series, starts }) => !series.isIdempotent && starts > 1),
+      "Calls of the function that is not idempotent which were started more than once, counted inside the function.",
+    ),
+    finding(
+      "lateMax",
+      bounds.lateMax,
+      count(({ verdict, latencyMs }) => verdict === "good" && latencyMs > lateAfterMs),
+      `Good answers later than ${lateAfterMs} ms after the call was due.`,
+    ),
+    finding(
+      "connectionLostMax",
+      bounds.connectionLostMax,
+      count(
+        ({ series, verdict }) => series.gatewayZone !== targetZone && verdict === "connection-lost",
+      ),
+      "Calls on the shared address whose connection was held by the killed gateway. Those aimed at its own port are in the table of series.",
+    ),
+    finding(
+      "restoredAfterMsMax",
+      bounds.restoredAfterMsMax,
+      timings.restoredAfterMs,
+      "Milliseconds from the return of the zone's start until it kept 95 % of its share in every window of 2 s.",
+    ),
+  ];
+}
+
+/** The hypothesis held before the fault, or the drill would not have begun; this is about afterwards. */
+export const steadyStateFinding = (probesFailed: number): DrillFinding =>
+  finding(
+    "steadyStateAfter",
+    0,
+    probesFailed,
+    "Probes of the steady-state hypothesis that failed after the drill.",
+  );
+
+const finding = (
+  bound: string,
+  limit: number,
+  measured: number | null,
+  meaning: string,
+): DrillFinding => ({
+  bound,
+  limit,
+  measured,
+  holds: measured !== null && measured <= limit,
+  meaning,
+});
+
+/** The rule of three: none in n is a rate of at most 3/n, with 95 % confidence. */
+const certainty = (calls: number): string =>
+  calls === 0
+    ? "None was sent."
+    : `None lost would mean at most ${((3 / calls) * 100).toPrecision(2)} % with 95 % confidence.`;

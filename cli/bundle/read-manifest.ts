@@ -1,0 +1,62 @@
+import { readFile } from "node:fs/promises";
+import { Value } from "typebox/value";
+import { FunctionManifest } from "#lib/contracts/function-manifest.ts";
+import { MeridianError } from "#lib/errors.ts";
+
+export const MANIFEST_FILE = "meridian.json";
+
+/** Properties of the manifest as flags or a file give them, unchecked; `placement` is merged, the rest replaced. */
+export type ManifestPart = Readonly<Record<string, unknown>>;
+
+/** The file's properties; none when there is no such file. */
+export async function readManifestFile(path: string): Promise<ManifestPart> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw invalid([`${path} cannot be read: ${error.message}`]);
+  });
+  return text === undefined ? {} : parseManifestText(text, path);
+}
+
+export function parseManifestText(text: string, path: string): ManifestPart {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (cause) {
+    throw invalid([`${path} is not JSON: ${cause instanceof Error ? cause.message : ""}`]);
+  }
+  if (typeof document !== "object" || document === null || Array.isArray(document))
+    throw invalid([`${path} must hold a JSON object`]);
+  return { ...document };
+}
+
+/** Flags over the file over the defaults; every mistake is named. */
+export function completeManifest(
+  fallbackName: string,
+  file: ManifestPart,
+  flags: ManifestPart,
+): FunctionManifest {
+  const placement = { ...asObject(file["placement"]), ...asObject(flags["placement"]) };
+  const merged = { name: fallbackName, ...file, ...flags, placement };
+  const candidate = Value.Default(FunctionManifest, merged);
+  if (Value.Check(FunctionManifest, candidate)) return candidate;
+  throw invalid(
+    Value.Errors(FunctionManifest, candidate)
+      .filter(({ keyword }) => keyword !== "boolean" && keyword !== "anyOf")
+      .map((mistake) => describeMistake(mistake.instancePath, mistake.message, mistake.params)),
+  );
+}
+
+function describeMistake(path: string, message: string, params: object): string {
+  const where = path.slice(1).replaceAll("/", ".");
+  const prefix = where === "" ? "" : `${where}.`;
+  if ("additionalProperties" in params && Array.isArray(params.additionalProperties))
+    return `unknown key ${params.additionalProperties.map((key) => `"${prefix}${String(key)}"`).join(", ")}`;
+  if (where === "name")
+    return "name must be 1 to 63 lower-case letters, digits and dashes: give one with --name";
+  return `${where} ${message}`;
+}
+
+const asObject = (value: unknown): object => (typeof value === "object" && value !== null ? value : {});
+
+const invalid = (mistakes: readonly string[]): MeridianError =>
+  new MeridianError("MERIDIAN_MANIFEST_INVALID", [...new Set(mistakes)].join("; "));

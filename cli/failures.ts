@@ -1,0 +1,43 @@
+import { MeridianError } from "#lib/errors.ts";
+import { toProblem } from "#lib/problem.ts";
+
+/** The command was called wrongly, or nothing can be done from here; the message says what to do instead. Exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** Nothing answers at the endpoint. Exit code 1. */
+export class UnreachableError extends Error {
+  override readonly name = "UnreachableError";
+
+  constructor(endpoint: string, cause: unknown) {
+    super(
+      `nothing answers at ${endpoint}: start it with "npm start" (or "meridian up"), or name another address with --endpoint`,
+      { cause },
+    );
+  }
+}
+
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+
+/** What a failed command prints on standard error, and its exit code. */
+export function describeFailure(
+  thrown: unknown,
+  asJson: boolean,
+): { readonly text: string; readonly exitCode: number } {
+  const exitCode = thrown instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+  if (asJson) return { text: JSON.stringify(asDocument(thrown)), exitCode };
+  if (!(thrown instanceof MeridianError)) return { text: `error: ${inWords(thrown)}`, exitCode };
+  const requestId = thrown.members["requestId"];
+  const about = [thrown.code, ...(typeof requestId === "string" ? [`request ${requestId}`] : [])];
+  return { text: `error: ${thrown.message}\n       ${about.join("  ")}`, exitCode };
+}
+
+function asDocument(thrown: unknown): object {
+  if (thrown instanceof MeridianError) return toProblem(thrown);
+  return { title: thrown instanceof UsageError ? "Wrong usage" : "Failed", detail: inWords(thrown) };
+}
+
+const inWords = (thrown: unknown): string =>
+  thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,0 +1,103 @@
+import type { Zone } from "#lib/contracts/zone.ts";
+
+export type ProgramName = "catalog" | "federator" | "agent" | "gateway";
+/** The group of the catalog process, which belongs to no zone; no zone can have this name. */
+export const CATALOG_GROUP = "the catalog";
+/** More instances than this at once would thrash one machine that holds every zone. */
+const INSTANCES_MAX = 64;
+
+export interface Federation {
+  /** Absolute. */
+  readonly stateDirectory: string;
+  readonly zones: readonly Zone[];
+  /** The one address; zone number n alone listens on `basePort` + n. */
+  readonly basePort: number;
+  readonly hasReusePort: boolean;
+  readonly idleMs: number;
+  readonly failover: "on" | "off";
+  /** Addresses or networks whose forwarded headers the gateways believe. */
+  readonly trustedProxies: readonly string[];
+  readonly logLevel: string;
+}
+
+/** One process: what to run, with which configuration, and where its traces go. */
+export interface ProgramPlan {
+  readonly program: ProgramName;
+  readonly zone: string | null;
+  /** Relative to the repository. */
+  readonly entry: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly configFile: string;
+  readonly logFile: string;
+}
+
+export const groupOf = ({ zone }: Pick<ProgramPlan, "zone">): string => zone ?? CATALOG_GROUP;
+
+/** Every process of the federation, the catalog first, then zone by zone. */
+export function planPrograms(federation: Federation): ProgramPlan[] {
+  const catalog = plan(federation, "catalog", null, {
+    databaseFile: `${federation.stateDirectory}/catalog/catalog.sqlite`,
+  });
+  return [catalog, ...federation.zones.flatMap((zone, index) => planZone(federation, zone, index))];
+}
+
+function planZone(federation: Federation, zone: Zone, index: number): ProgramPlan[] {
+  const home = `${federation.stateDirectory}/zones/${zone.name}`;
+  const shared = { zone: zone.name, zones: federation.zones };
+  const codeDirectory = `${home}/code`;
+  // Without SO_REUSEPORT only one process can hold the common port.
+  const sharesPort = federation.hasReusePort || index === 0;
+  return [
+    plan(federation, "federator", zone.name, {
+      ...shared,
+      stateDirectory: `${home}/federator`,
+      codeDirectory,
+      failover: federation.failover,
+    }),
+    plan(federation, "agent", zone.name, {
+      ...shared,
+      stateDirectory: `${home}/agent`,
+      codeDirectory,
+      idleMs: federation.idleMs,
+      instancesMax: INSTANCES_MAX,
+    }),
+    plan(federation, "gateway", zone.name, {
+      ...shared,
+      stateDirectory: `${home}/gateway`,
+      publicPort: federation.basePort + 1 + index,
+      sharedPort: sharesPort ? federation.basePort : 0,
+      failover: federation.failover,
+      trustedProxies: federation.trustedProxies,
+    }),
+  ];
+}
+
+const ENTRIES: Readonly<Record<ProgramName, string>> = {
+  catalog: "catalog/main.ts",
+  federator: "federator/main.ts",
+  agent: "agents/main.ts",
+  gateway: "gateway/main.ts",
+};
+
+function plan(
+  { stateDirectory, logLevel }: Federation,
+  program: ProgramName,
+  zone: string | null,
+  config: Record<string, unknown>,
+): ProgramPlan {
+  const name = zone === null ? program : `${zone}.${program}`;
+  const runDirectory = `${stateDirectory}/run`;
+  return {
+    program,
+    zone,
+    entry: ENTRIES[program],
+    config: {
+      ...config,
+      runDirectory,
+      bootTokenFile: `${runDirectory}/boot-token`,
+      logLevel,
+    },
+    configFile: `${runDirectory}/${name}.config.json`,
+    logFile: `${stateDirectory}/logs/${name}.log`,
+  };
+}

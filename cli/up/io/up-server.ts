@@ -1,0 +1,87 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { ZONE_ACTIONS, ZoneActionResult } from "#lib/contracts/supervision.ts";
+import { MeridianError } from "#lib/errors.ts";
+import { PROBLEM_TYPE, toMeridianError, toProblem } from "#lib/problem.ts";
+import type { UpStatus } from "../up-record.ts";
+
+/** The system's limit is 108 on Linux, 104 elsewhere. */
+const SOCKET_PATH_BYTES_MAX = 99;
+const ROUTE = /^\/zones\/([a-z0-9-]+):(start|stop|kill)$/;
+
+export interface UpServer {
+  readonly socketPath: string;
+  readonly close: () => Promise<void>;
+}
+
+export interface UpServices {
+  readonly status: () => UpStatus;
+  readonly act: (
+    zone: string,
+    action: (typeof ZONE_ACTIONS)[number],
+  ) => Promise<ZoneActionResult>;
+}
+
+/** What `meridian zone …` talks to: a socket only this user can open. */
+export async function startUpServer(
+  runDirectory: string,
+  services: UpServices,
+): Promise<UpServer> {
+  const socketPath = chooseSocketPath(runDirectory);
+  rmSync(socketPath, { force: true });
+  const server = createServer((request, response) => {
+    answer(request, services).then(
+      (document) => send(response, 200, "application/json", document),
+      (thrown: unknown) => {
+        const requestId = randomBytes(8).toString("hex");
+        const problem = toProblem(toMeridianError(thrown), requestId);
+        send(response, problem.status, PROBLEM_TYPE, problem);
+      },
+    );
+  });
+  await new Promise<void>((resolve, reject) =>
+    server.once("error", reject).listen(socketPath, resolve),
+  );
+  chmodSync(socketPath, 0o600);
+  return {
+    socketPath,
+    close: async () => {
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+      if (dirname(socketPath) !== runDirectory)
+        rmSync(dirname(socketPath), { recursive: true, force: true });
+    },
+  };
+}
+
+/** Beside the other files of this run, or in a short folder of its own where that path is too long for a socket. */
+function chooseSocketPath(runDirectory: string): string {
+  const path = join(runDirectory, "up.sock");
+  if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) return path;
+  return join(mkdtempSync(join(tmpdir(), "meridian-")), "up.sock");
+}
+
+async function answer(request: IncomingMessage, services: UpServices): Promise<object> {
+  if (request.method === "GET" && request.url === "/status") return services.status();
+  const [, zone, action] = ROUTE.exec(request.url ?? "") ?? [];
+  if (request.method !== "POST" || zone === undefined || action === undefined)
+    throw new MeridianError(
+      "MERIDIAN_NOT_FOUND",
+      "only GET /status and POST /zones/NAME:start|stop|kill are here",
+    );
+  return services.act(zone, parseAction(action));
+}
+
+function parseAction(text: string): (typeof ZONE_ACTIONS)[number] {
+  return text === "start" || text === "stop" ? text : "kill";
+}
+
+function send(response: ServerResponse, status: number, type: string, document: object): void {
+  response.writeHead(status, { "content-type": type });
+  response.end(`${JSON.stringify(document)}\n`);
+}

@@ -1,0 +1,32 @@
+import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
+import type { Zone } from "#lib/contracts/zone.ts";
+
+/** Zones that the placement allows; no regions means every zone. */
+export const residencyZones = (regions: readonly string[], zones: readonly Zone[]): readonly Zone[] =>
+  regions.length === 0
+    ? zones
+    : zones.filter((zone) => regions.includes(zone.region) || regions.includes(zone.jurisdiction));
+
+/** What `placement.regions` names and no zone lies in. */
+export const unknownRegions = (
+  regions: readonly string[],
+  zones: readonly Zone[],
+): readonly string[] =>
+  regions.filter((region) => !zones.some((z) => z.region === region || z.jurisdiction === region));
+
+/** Regions and jurisdictions that a placement may name, for the error that says so. */
+export const knownRegions = (zones: readonly Zone[]): readonly string[] => [
+  ...new Set(zones.flatMap((zone) => [zone.region, zone.jurisdiction])),
+];
+
+const EXTENSIONS = { node: [".js", ".mjs", ".cjs"], python: [".py"] } as const;
+
+/** The files of an archive that may hold the handler, best first. */
+export function handlerFiles(manifest: FunctionManifest): readonly string[] {
+  const file = manifest.handler.slice(0, manifest.handler.lastIndexOf("."));
+  const path = file.startsWith("./") ? file.slice(2) : file;
+  return EXTENSIONS[manifest.runtime].map((extension) => path + extension);
+}
+
+/** Stores that must hold the code before the version exists: two, or as many as the residency leaves. */
+export const codeZonesMin = (residency: readonly Zone[]): number => Math.min(2, residency.length);

@@ -1,0 +1,48 @@
+import type { Logger } from "pino";
+import type { Clock } from "#lib/ports/clock.ts";
+
+export interface Loop {
+  /** Ends the present pause: the next turn begins at once, or right after the one that runs. */
+  readonly wake: () => void;
+  /** Resolves when the loop has ended, after its signal; never rejects. */
+  readonly ended: Promise<void>;
+}
+
+export interface LoopOptions {
+  readonly name: string;
+  readonly intervalMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Observe → decide → act, again and again at its own pace; a turn that fails is logged and the next one comes. */
+export function runLoop(
+  { name, intervalMs, clock, log, signal }: LoopOptions,
+  turn: (signal: AbortSignal) => Promise<void> | void,
+): Loop {
+  let pause = new AbortController();
+  let isWoken = false;
+  const loop = async (): Promise<void> => {
+    while (!signal.aborted) {
+      isWoken = false;
+      try {
+        await turn(signal);
+      } catch (error) {
+        if (!signal.aborted) log.warn({ err: error, loop: name }, "a turn failed");
+      }
+      if (isWoken) continue;
+      pause = new AbortController();
+      await clock
+        .sleep(intervalMs, AbortSignal.any([pause.signal, signal]))
+        .catch(() => undefined);
+    }
+  };
+  return {
+    wake: () => {
+      isWoken = true;
+      pause.abort();
+    },
+    ended: loop(),
+  };
+}

@@ -1,0 +1,271 @@
+import { randomUUID } from "node:crypto";
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
+import {
+  changedKey,
+  type History,
+  type HistoryPosition,
+  type Revision,
+  type ScanQuery,
+} from "#lib/catalog/history.ts";
+import { MeridianError } from "#lib/errors.ts";
+import type { CatalogRecord, Change } from "#lib/ports/catalog.ts";
+
+/** A process that is just ending may still hold the file. */
+const LOCK_WAIT_MS = 5_000;
+const PAGE_BYTES = 4_096;
+const SCHEMA_VERSION = 1;
+/** `SQLITE_FULL`: no room on the disk, or the file is at its limit. */
+const SQLITE_FULL = 13;
+/** Follows every character that a key may have, and so ends the range of a prefix. */
+const AFTER_EVERY_KEY = "\x7f";
+
+/** A deletion is a version without a value. */
+const SCHEMA = `
+  create table position (
+    id integer primary key check (id = 1),
+    incarnation text not null,
+    revision integer not null,
+    compact_revision integer not null
+  ) strict;
+  create table versions (
+    key text not null,
+    revision integer not null,
+    create_revision integer not null,
+    value text,
+    lease_id text,
+    primary key (key, revision)
+  ) strict, without rowid;
+  create index versions_by_revision on versions (revision);
+  create index versions_by_lease on versions (lease_id) where lease_id is not null;
+  create table leases (lease_id text primary key, ttl_ms integer not null) strict, without rowid;
+  pragma user_version = ${SCHEMA_VERSION};
+`;
+
+export interface SqliteHistory extends History {
+  /** Makes all of the work durable in one step, or none of it. */
+  readonly inTransaction: <T>(work: () => T) => T;
+  readonly databaseBytes: () => number;
+  readonly close: () => void;
+}
+
+/** The history in one SQLite file, which this process alone may have open. A new file is a new incarnation. */
+export function openSqliteHistory(databaseFile: string, databaseBytesMax: number): SqliteHistory {
+  const database = openDatabase(databaseFile, databaseBytesMax);
+  let position = readPosition(database);
+  const write = versionWriter(database);
+  const forget = versionForgetter(database);
+
+  return {
+    ...recordReader(database),
+    ...leaseTable(database),
+    position: () => position,
+    append: (revision) => {
+      write(revision);
+      position = { ...position, revision: revision.revision };
+    },
+    compact: (compactRevision) => {
+      forget(compactRevision);
+      position = { ...position, compactRevision };
+    },
+    inTransaction: (work) => {
+      let isCommitting = false;
+      try {
+        database.exec("begin immediate");
+        const result = work();
+        isCommitting = true;
+        database.exec("commit");
+        return result;
+      } catch (cause) {
+        if (database.isTransaction) database.exec("rollback");
+        position = readPosition(database);
+        throw writeFailure(cause, isCommitting);
+      }
+    },
+    databaseBytes: () => pragma(database, "page_count") * PAGE_BYTES,
+    close: () => database.close(),
+  };
+}
+
+function openDatabase(databaseFile: string, databaseBytesMax: number): DatabaseSync {
+  mkdirSync(dirname(databaseFile), { recursive: true, mode: 0o700 });
+  closeSync(openSync(databaseFile, "a", 0o600));
+  const database = new DatabaseSync(databaseFile, { timeout: LOCK_WAIT_MS });
+  try {
+    database.exec(`
+      pragma page_size = ${PAGE_BYTES};
+      pragma locking_mode = exclusive;
+      pragma journal_mode = wal;
+      pragma synchronous = full;
+      pragma journal_size_limit = 67108864;
+      pragma max_page_count = ${Math.floor(databaseBytesMax / PAGE_BYTES)};
+      begin immediate;
+    `);
+    const version = pragma(database, "user_version");
+    if (version === 0) createSchema(database);
+    else if (version !== SCHEMA_VERSION)
+      throw new Error(`it has format ${version}, and this program knows ${SCHEMA_VERSION}`);
+    database.exec("commit");
+    return database;
+  } catch (cause) {
+    database.close();
+    throw new MeridianError(
+      "MERIDIAN_CATALOG_UNAVAILABLE",
+      `The catalog file ${databaseFile} cannot be opened: ${String(cause)}`,
+      { cause },
+    );
+  }
+}
+
+function createSchema(database: DatabaseSync): void {
+  database.exec(SCHEMA);
+  database.prepare("insert into position values (1, ?, 0, 0)").run(randomUUID());
+}
+
+function readPosition(database: DatabaseSync): HistoryPosition {
+  const row = database.prepare("select * from position").get() ?? {};
+  return {
+    incarnation: String(row["incarnation"]),
+    revision: Number(row["revision"]),
+    compactRevision: Number(row["compact_revision"]),
+  };
+}
+
+function recordReader(
+  database: DatabaseSync,
+): Pick<History, "get" | "scan" | "revisionsAfter" | "keysOfLease"> {
+  const newest = database.prepare(
+    "select * from versions where key = ? order by revision desc limit 1",
+  );
+  // SQLite takes the other columns from the row that has the maximum.
+  const standing = database.prepare(`
+    select key, max(revision) as revision, create_revision, value, lease_id from versions
+    where key >= ? and key > ? and key < ? and revision <= ?
+    group by key having value is not null order by key
+  `);
+  const after = database.prepare("select * from versions where revision > ? order by revision, key");
+  const ofLease = database.prepare(`
+    select key from versions as candidate where lease_id = ?
+    and revision = (select max(revision) from versions where key = candidate.key) order by key
+  `);
+  return {
+    get: (key) => {
+      const row = newest.get(key);
+      return row === undefined || row["value"] === null ? undefined : toRecord(row);
+    },
+    scan: function* ({ prefix, afterKey, atRevision }: ScanQuery) {
+      const rows = standing.iterate(prefix, afterKey, `${prefix}${AFTER_EVERY_KEY}`, atRevision);
+      for (const row of rows) yield toRecord(row);
+    },
+    revisionsAfter: (revision) => toRevisions(after.iterate(revision)),
+    keysOfLease: (leaseId) => ofLease.all(leaseId).map((row) => String(row["key"])),
+  };
+}
+
+/** Rows of one revision are neighbours. */
+function* toRevisions(rows: Iterable<Row>): Generator<Revision, void, undefined> {
+  let revision = 0;
+  let changes: Change[] = [];
+  for (const row of rows) {
+    if (row["revision"] !== revision) {
+      if (changes.length > 0) yield { revision, changes };
+      revision = Number(row["revision"]);
+      changes = [];
+    }
+    changes.push(
+      row["value"] === null
+        ? { kind: "delete", key: String(row["key"]) }
+        : { kind: "put", record: toRecord(row) },
+    );
+  }
+  if (changes.length > 0) yield { revision, changes };
+}
+
+type Row = Record<string, SQLOutputValue>;
+
+function toRecord(row: Row): CatalogRecord {
+  return {
+    key: String(row["key"]),
+    value: String(row["value"]),
+    createRevision: Number(row["create_revision"]),
+    modRevision: Number(row["revision"]),
+    leaseId: row["lease_id"] === null ? null : String(row["lease_id"]),
+  };
+}
+
+function versionWriter(database: DatabaseSync): (revision: Revision) => void {
+  const insert = database.prepare("insert into versions values (?, ?, ?, ?, ?)");
+  const advance = database.prepare("update position set revision = ?");
+  return ({ revision, changes }) => {
+    for (const change of changes) {
+      const record = change.kind === "put" ? change.record : null;
+      insert.run(
+        changedKey(change),
+        revision,
+        record?.createRevision ?? 0,
+        record?.value ?? null,
+        record?.leaseId ?? null,
+      );
+    }
+    advance.run(revision);
+  };
+}
+
+/** Forgets the versions that were replaced, and the deletions, up to and including the revision. */
+function versionForgetter(database: DatabaseSync): (revision: number) => void {
+  const forget = database.prepare(`
+    delete from versions where revision <= $revision and (value is null or exists (
+      select 1 from versions as later
+      where later.key = versions.key and later.revision > versions.revision and later.revision <= $revision
+    ))
+  `);
+  const advance = database.prepare("update position set compact_revision = ?");
+  return (revision) => {
+    forget.run({ $revision: revision });
+    advance.run(revision);
+  };
+}
+
+function leaseTable(
+  database: DatabaseSync,
+): Pick<History, "leases" | "hasLease" | "addLease" | "removeLease"> {
+  const all = database.prepare("select lease_id, ttl_ms from leases");
+  const one = database.prepare("select 1 from leases where lease_id = ?");
+  const add = database.prepare("insert into leases values (?, ?)");
+  const remove = database.prepare("delete from leases where lease_id = ?");
+  return {
+    leases: () =>
+      all.all().map((row) => ({ leaseId: String(row["lease_id"]), ttlMs: Number(row["ttl_ms"]) })),
+    hasLease: (leaseId) => one.get(leaseId) !== undefined,
+    addLease: ({ leaseId, ttlMs }) => add.run(leaseId, ttlMs),
+    removeLease: (leaseId) => remove.run(leaseId),
+  };
+}
+
+function pragma(database: DatabaseSync, name: string): number {
+  return Number(Object.values(database.prepare(`pragma ${name}`).get() ?? {})[0]);
+}
+
+/** Only a commit that failed for another reason than a full disk may have happened all the same. */
+function writeFailure(cause: unknown, isCommitting: boolean): unknown {
+  const { code, errcode, message } = sqliteError(cause);
+  if (code !== "ERR_SQLITE_ERROR") return cause;
+  if (errcode === SQLITE_FULL)
+    return new MeridianError(
+      "MERIDIAN_CATALOG_UNAVAILABLE",
+      "The catalog's disk or file is full; nothing was changed. Free space and try again.",
+      { cause },
+    );
+  return new MeridianError(
+    isCommitting ? "MERIDIAN_WRITE_AMBIGUOUS" : "MERIDIAN_CATALOG_UNAVAILABLE",
+    `The catalog's file could not be written: ${message}`,
+    { cause },
+  );
+}
+
+function sqliteError(cause: unknown): { code: unknown; errcode: unknown; message: string } {
+  if (!(cause instanceof Error)) return { code: undefined, errcode: undefined, message: "" };
+  const code = "code" in cause ? cause.code : undefined;
+  return { code, errcode: "errcode" in cause ? cause.errcode : undefined, message: cause.message };
+}

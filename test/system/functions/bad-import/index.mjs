@@ -1,0 +1,2 @@
+import { nothing } from "a-package-that-is-not-there";
+export const handler = async () => nothing;
