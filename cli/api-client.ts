@@ -1,8 +1,10 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
 import { MeridianError } from "#lib/errors.ts";
 import { fromProblem } from "#lib/problem.ts";
 import { UnreachableError } from "./failures.ts";
+import { exchange, type HttpAnswer } from "./http-exchange.ts";
 
 /** Longer than any answer of the management API should take. */
 const ANSWER_LIMIT_MS = 60_000;
@@ -12,7 +14,7 @@ export interface ApiRequest {
   /** From `/v1/` on. */
   readonly path: string;
   readonly json?: unknown;
-  readonly body?: Uint8Array;
+  readonly body?: string | Uint8Array;
   readonly headers?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -21,28 +23,34 @@ export interface ApiRequest {
 /** The API as a caller with one key sees it. Problems come as `MeridianError`, no answer as `UnreachableError`. */
 export interface ApiClient {
   readonly endpoint: string;
+  /** The answer whatever its status. */
+  readonly raw: (request: ApiRequest) => Promise<HttpAnswer>;
   /** The answer's document, checked against its schema. */
   readonly json: <T extends TSchema>(schema: T, request: ApiRequest) => Promise<Static<T>>;
-  /** The answer whatever its status, once its headers are here. */
-  readonly raw: (request: ApiRequest) => Promise<Response>;
+  /** The same, with the headers it came with. */
+  readonly jsonWithHeaders: <T extends TSchema>(
+    schema: T,
+    request: ApiRequest,
+  ) => Promise<{ readonly document: Static<T>; readonly headers: IncomingHttpHeaders }>;
   /** Only that it succeeded. */
-  readonly done: (request: ApiRequest) => Promise<Headers>;
+  readonly done: (request: ApiRequest) => Promise<void>;
 }
 
 export function apiClient(endpoint: string, apiKey: string): ApiClient {
-  const raw = async (request: ApiRequest): Promise<Response> => {
-    const deadline = AbortSignal.timeout(request.timeoutMs ?? ANSWER_LIMIT_MS);
+  const raw = async (request: ApiRequest): Promise<HttpAnswer> => {
+    const limit = AbortSignal.timeout(request.timeoutMs ?? ANSWER_LIMIT_MS);
     const body = request.json === undefined ? request.body : JSON.stringify(request.json);
     try {
-      return await fetch(`${endpoint}${request.path}`, {
+      return await exchange(new URL(`${endpoint}${request.path}`), {
         method: request.method ?? "GET",
         headers: {
           authorization: `Bearer ${apiKey}`,
+          "content-length": body === undefined ? 0 : Buffer.byteLength(body),
           ...(request.json === undefined ? {} : { "content-type": "application/json" }),
           ...request.headers,
         },
-        ...(body === undefined ? {} : { body: body as BodyInit }),
-        signal: request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal]),
+        ...(body === undefined ? {} : { body }),
+        signal: request.signal === undefined ? limit : AbortSignal.any([limit, request.signal]),
       });
     } catch (cause) {
       if (request.signal?.aborted === true) throw cause;
@@ -50,40 +58,41 @@ export function apiClient(endpoint: string, apiKey: string): ApiClient {
     }
   };
 
-  const succeeded = async (request: ApiRequest): Promise<Response> => {
-    const response = await raw(request);
-    if (response.status >= 400) throw await readFailure(response);
-    return response;
+  const succeeded = async (request: ApiRequest): Promise<HttpAnswer> => {
+    const answer = await raw(request);
+    if (answer.status >= 400) throw failureIn(answer, `${endpoint}${request.path}`);
+    return answer;
+  };
+
+  const jsonWithHeaders: ApiClient["jsonWithHeaders"] = async (schema, request) => {
+    const { body, headers } = await succeeded(request);
+    const document = parseLoosely(body.toString("utf8"));
+    if (Value.Check(schema, document)) return { document, headers };
+    const mistake = Value.Errors(schema, document)[0];
+    throw new Error(
+      `${endpoint}${request.path} answered something this version does not understand (${mistake?.instancePath ?? ""} ${mistake?.message ?? ""})`,
+    );
   };
 
   return {
     endpoint,
     raw,
-    json: async (schema, request) => {
-      const response = await succeeded(request);
-      const document: unknown = parseLoosely(await response.text());
-      if (Value.Check(schema, document)) return document;
-      const mistake = Value.Errors(schema, document)[0];
-      throw new Error(
-        `${endpoint}${request.path} answered something this version does not understand (${mistake?.instancePath ?? ""} ${mistake?.message ?? ""})`,
-      );
-    },
-    done: async (request) => {
-      const response = await succeeded(request);
-      await response.arrayBuffer();
-      return response.headers;
-    },
+    jsonWithHeaders,
+    json: async (schema, request) => (await jsonWithHeaders(schema, request)).document,
+    done: async (request) => void (await succeeded(request)),
   };
 }
 
 /** The failure that an answer with a status of 400 or more tells of. */
-export async function readFailure(response: Response): Promise<MeridianError> {
-  const text = await response.text();
+export function failureIn({ status, headers, body }: HttpAnswer, url: string): MeridianError {
+  const text = body.toString("utf8");
+  const requestId = headers["x-request-id"];
   return (
     fromProblem(parseLoosely(text)) ??
     new MeridianError(
       "MERIDIAN_INTERNAL",
-      `${response.url} answered ${response.status} without saying why: ${text.slice(0, 200)}`,
+      `${url} answered ${status} without saying why: ${text.slice(0, 200)}`,
+      { members: requestId === undefined ? {} : { requestId } },
     )
   );
 }

@@ -63,7 +63,10 @@ async function fromState(flags: ConnectionFlags): Promise<{
   const { credentials, file } = await requireCredentials(flags);
   if (flags.endpoint === undefined) return { endpoint: credentials.endpoint, credentials, file };
   const endpoint = checkedEndpoint(flags.endpoint);
-  const own = [credentials.endpoint, ...Object.values(credentials.zones).map((zone) => zone.gateway)];
+  const own = [
+    credentials.endpoint,
+    ...Object.values(credentials.zones).map((zone) => zone.gateway),
+  ];
   if (!own.some((known) => new URL(known).host === new URL(endpoint).host))
     throw new UsageError(
       `${endpoint} is not the federation of ${file}, so its keys are not sent there: give the key with --key`,

@@ -36,7 +36,10 @@ export function describeFailure(
 
 function asDocument(thrown: unknown): object {
   if (thrown instanceof MeridianError) return toProblem(thrown);
-  return { title: thrown instanceof UsageError ? "Wrong usage" : "Failed", detail: inWords(thrown) };
+  return {
+    title: thrown instanceof UsageError ? "Wrong usage" : "Failed",
+    detail: inWords(thrown),
+  };
 }
 
 const inWords = (thrown: unknown): string =>

@@ -1,11 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { request } from "node:http";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
 import { fromProblem } from "#lib/problem.ts";
 import { UsageError } from "./failures.ts";
+import { exchange, type HttpAnswer } from "./http-exchange.ts";
 import { UpRecord } from "./up/up-record.ts";
 
 /** Longer than the drain of a zone may take. */
@@ -18,34 +17,22 @@ export async function askUp<T extends TSchema>(
   method: "GET" | "POST",
   path: string,
 ): Promise<Static<T>> {
-  const { status, body } = await exchange(state, method, path);
-  const document: unknown = JSON.parse(body);
-  if (status >= 400)
-    throw fromProblem(document) ?? new Error(`"meridian up" answered ${status}: ${body}`);
+  const { status, body } = await requestFromUp(state, method, path);
+  const document: unknown = JSON.parse(body.toString("utf8"));
+  if (status >= 400) throw fromProblem(document) ?? new Error(`"meridian up" answered ${status}`);
   return Value.Parse(schema, document);
 }
 
-async function exchange(
+async function requestFromUp(
   state: string,
   method: "GET" | "POST",
   path: string,
-): Promise<{ readonly status: number; readonly body: string }> {
+): Promise<HttpAnswer> {
   try {
     const file = join(state, "run", "up.json");
     const { socketPath } = Value.Parse(UpRecord, JSON.parse(await readFile(file, "utf8")));
-    return await new Promise((resolve, reject) => {
-      const sent = request(
-        { socketPath, method, path, signal: AbortSignal.timeout(ANSWER_LIMIT_MS) },
-        (response) => {
-          text(response).then(
-            (body) => resolve({ status: response.statusCode ?? 500, body }),
-            reject,
-          );
-        },
-      );
-      sent.once("error", reject);
-      sent.end();
-    });
+    const signal = AbortSignal.timeout(ANSWER_LIMIT_MS);
+    return await exchange(new URL(path, "http://up"), { socketPath, method, signal });
   } catch (cause) {
     throw new UsageError(
       `no "meridian up" is running on ${state}: start it, or name the state of a running one with --state`,

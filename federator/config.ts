@@ -52,8 +52,8 @@ const FederatorConfig = Type.Object(
 );
 export type FederatorConfig = Static<typeof FederatorConfig>;
 
-export function readFederatorConfig(argv: readonly string[]): FederatorConfig {
-  const config = parseConfig(FederatorConfig, argv, process.env);
+export function readFederatorConfig(): FederatorConfig {
+  const config = parseConfig(FederatorConfig, process.argv.slice(2), process.env);
   if (config.zones.every(({ name }) => name !== config.zone))
     throw new ConfigError(`the configuration is invalid:\n  /zones: does not name ${config.zone}`);
   return config;

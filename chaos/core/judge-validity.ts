@@ -9,7 +9,8 @@ const SLIP_P999_MS_MAX = 50;
 const UNSENT_SHARE_MAX = 0.001;
 /** Each series has to make this many calls in each phase, and the zone has to serve this many before it is killed. */
 const CALLS_MIN = 20;
-const BASELINE_FAILED_SHARE_MAX = 0.01;
+/** Of the calls before the fault; with more, its effect cannot be told from what was wrong before. */
+export const BASELINE_FAILED_SHARE_MAX = 0.01;
 /** Calls with which each zone is warmed up before the load; they are in the ledger and nowhere else. */
 export const WARM_UP_MARK = "-warm-";
 

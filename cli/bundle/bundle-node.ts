@@ -1,6 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { build, type BuildFailure, type BuildOptions, type Message } from "esbuild";
+import {
+  build,
+  type BuildFailure,
+  type BuildOptions,
+  type BuildResult,
+  type Message,
+} from "esbuild";
 import { MeridianError } from "#lib/errors.ts";
 import type { HandlerFile } from "./find-handler.ts";
 
@@ -29,7 +35,6 @@ export async function bundleNode(folder: string, handler: HandlerFile): Promise<
   const format = await moduleFormat(entry, handler.extension);
   const path = `${handler.stem}${format === "esm" ? ".mjs" : ".cjs"}`;
   const { outputFiles, metafile, warnings } = await run({
-    ...COMMON,
     absWorkingDir: folder,
     entryPoints: [entry],
     outfile: join(folder, path),
@@ -68,7 +73,7 @@ async function moduleFormat(entry: string, extension: string): Promise<ModuleFor
   if (extension === ".cjs" || extension === ".cts") return "cjs";
   const declared = declaredFormat(dirname(entry));
   if (declared !== undefined) return declared;
-  const { metafile } = await run({ ...COMMON, entryPoints: [entry], outfile: `${entry}.out` });
+  const { metafile } = await run({ entryPoints: [entry], outfile: `${entry}.out` });
   return Object.values(metafile.inputs)[0]?.format === "esm" ? "esm" : "cjs";
 }
 
@@ -82,9 +87,9 @@ function declaredFormat(folder: string): ModuleFormat | undefined {
   return parent === folder ? undefined : declaredFormat(parent);
 }
 
-async function run<T extends BuildOptions>(options: T) {
+async function run(options: BuildOptions): Promise<BuildResult<typeof COMMON>> {
   try {
-    return await build(options);
+    return await build({ ...options, ...COMMON });
   } catch (cause) {
     if (!isBuildFailure(cause)) throw cause;
     const detail = cause.errors.slice(0, 5).map(describeMessage).join("; ");

@@ -5,7 +5,7 @@ import { MeridianError } from "#lib/errors.ts";
 
 export const MANIFEST_FILE = "meridian.json";
 
-/** Properties of the manifest as flags or a file give them, unchecked; `placement` is merged, the rest replaced. */
+/** Properties of the manifest as flags or a file give them, unchecked. */
 export type ManifestPart = Readonly<Record<string, unknown>>;
 
 /** The file's properties; none when there is no such file. */
@@ -35,8 +35,13 @@ export function completeManifest(
   file: ManifestPart,
   flags: ManifestPart,
 ): FunctionManifest {
-  const placement = { ...asObject(file["placement"]), ...asObject(flags["placement"]) };
-  const merged = { name: fallbackName, ...file, ...flags, placement };
+  const merged = {
+    name: fallbackName,
+    ...file,
+    ...flags,
+    ...bothOf("placement", file, flags),
+    ...bothOf("environment", file, flags),
+  };
   const candidate = Value.Default(FunctionManifest, merged);
   if (Value.Check(FunctionManifest, candidate)) return candidate;
   throw invalid(
@@ -56,7 +61,12 @@ function describeMistake(path: string, message: string, params: object): string 
   return `${where} ${message}`;
 }
 
-const asObject = (value: unknown): object => (typeof value === "object" && value !== null ? value : {});
+/** A flag names single members of these; anything but an object is left for the check to refuse. */
+function bothOf(key: string, file: ManifestPart, flags: ManifestPart): ManifestPart {
+  const [low, high] = [file[key] ?? {}, flags[key] ?? {}];
+  if (typeof low !== "object" || typeof high !== "object") return {};
+  return { [key]: { ...low, ...high } };
+}
 
 const invalid = (mistakes: readonly string[]): MeridianError =>
   new MeridianError("MERIDIAN_MANIFEST_INVALID", [...new Set(mistakes)].join("; "));

@@ -30,6 +30,8 @@ export interface SupervisorPorts {
   ) => SpawnedProgram;
   /** Something people should know of. */
   readonly say: (text: string) => void;
+  /** A zone lost all its programs at once and stays down. */
+  readonly onFell: (group: string) => void;
   /** The set of processes is another one now. */
   readonly onProcessesChanged: () => void;
 }
@@ -93,9 +95,7 @@ export function createSupervisor(
         );
       case "fell":
         killGroup(group);
-        return say(
-          `${group.name} is lost: all its programs ended at once; "meridian zone start ${group.name}" brings it back`,
-        );
+        return ports.onFell(group.name);
     }
   };
 
@@ -164,7 +164,8 @@ export function createSupervisor(
         killGroup(group);
       }
     },
-    status: (name) => [...groupNamed(name).plans.values()].map((plan) => describe(groupNamed(name), plan)),
+    status: (name) =>
+      [...groupNamed(name).plans.values()].map((plan) => describe(groupNamed(name), plan)),
     processes: (name) => livingProcesses(groupNamed(name)),
   };
 }
@@ -190,9 +191,10 @@ const title = (group: Group, program: string): string =>
   group.plans.size === 1 ? group.name : `${group.name} ${program}`;
 
 const livingProcesses = (group: Group): ProcessIdentity[] =>
-  [...[...group.children.values()].map(({ spawned }) => spawned.identity), ...group.reported].filter(
-    isStillRunning,
-  );
+  [
+    ...[...group.children.values()].map(({ spawned }) => spawned.identity),
+    ...group.reported,
+  ].filter(isStillRunning);
 
 function killGroup(group: Group): void {
   for (const identity of livingProcesses(group)) signalProcess(identity, "SIGKILL");

@@ -2,7 +2,10 @@ import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 
 /** Zones that the placement allows; no regions means every zone. */
-export const residencyZones = (regions: readonly string[], zones: readonly Zone[]): readonly Zone[] =>
+export const residencyZones = (
+  regions: readonly string[],
+  zones: readonly Zone[],
+): readonly Zone[] =>
   regions.length === 0
     ? zones
     : zones.filter((zone) => regions.includes(zone.region) || regions.includes(zone.jurisdiction));

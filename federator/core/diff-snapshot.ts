@@ -42,7 +42,6 @@ export function judgeRemovals(
   const removed = changes.filter(
     (change) => change.kind === "delete" && change.key.startsWith(prefixes.functions),
   ).length;
-  const isSuspicious =
-    removed > REMOVED_FUNCTIONS_MAX && removed > heldCount * REMOVED_SHARE_MAX;
+  const isSuspicious = removed > REMOVED_FUNCTIONS_MAX && removed > heldCount * REMOVED_SHARE_MAX;
   return { removed, held: heldCount, isSuspicious };
 }

@@ -123,8 +123,7 @@ function judgeOverlap(entries: readonly ArchiveEntry[]): string | null {
   const inOrder = entries.toSorted((a, b) => a.startByte - b.startByte);
   let previousEnd = 0;
   for (const entry of inOrder) {
-    if (entry.startByte < previousEnd)
-      return `${quoted(entry.name)}: it overlaps another entry`;
+    if (entry.startByte < previousEnd) return `${quoted(entry.name)}: it overlaps another entry`;
     previousEnd = entry.endByte;
   }
   return null;

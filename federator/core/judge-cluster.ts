@@ -3,6 +3,8 @@ export interface ClusterState {
   readonly view: "unknown" | "up" | "down";
   /** When the view began. */
   readonly sinceMs: number;
+  /** How long it had been up when it last went down; 0 while it never did. */
+  readonly wasUpForMs: number;
   readonly missesInARow: number;
   readonly goodsInARow: number;
 }
@@ -19,6 +21,7 @@ export interface ClusterLimits {
 export const unknownCluster = (nowMs: number): ClusterState => ({
   view: "unknown",
   sinceMs: nowMs,
+  wasUpForMs: 0,
   missesInARow: 0,
   goodsInARow: 0,
 });
@@ -32,8 +35,14 @@ export function stepCluster(
   const missesInARow = outcome === "missed" ? state.missesInARow + 1 : 0;
   const goodsInARow = outcome === "answered" ? state.goodsInARow + 1 : 0;
   const view = nextView({ ...state, missesInARow, goodsInARow }, nowMs, limits);
-  return { view, sinceMs: view === state.view ? state.sinceMs : nowMs, missesInARow, goodsInARow };
+  if (view === state.view) return { ...state, missesInARow, goodsInARow };
+  const wasUpForMs = state.view === "up" ? nowMs - state.sinceMs : state.wasUpForMs;
+  return { view, sinceMs: nowMs, wasUpForMs, missesInARow, goodsInARow };
 }
+
+/** For how long it has been up, or had been when it went down. */
+export const upForMs = ({ view, sinceMs, wasUpForMs }: ClusterState, nowMs: number): number =>
+  view === "up" ? nowMs - sinceMs : wasUpForMs;
 
 function nextView(
   { view, sinceMs, missesInARow, goodsInARow }: ClusterState,

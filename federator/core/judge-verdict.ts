@@ -11,7 +11,7 @@ export interface ClusterCase {
   readonly evidence: Evidence;
   /** Since when two zones have held it to be up without a break; undefined when they do not. */
   readonly goodSinceMs: number | undefined;
-  /** For how long this observer itself has held it to be up; 0 when it does not. */
+  /** For how long this observer itself has held it to be up, or had before it went down. */
   readonly upForMs: number;
 }
 

@@ -1,5 +1,5 @@
 export interface Page<T> {
-  readonly items: readonly T[];
+  readonly items: T[];
   /** The `cursor` of the next page; null on the last. */
   readonly next: string | null;
 }

@@ -48,7 +48,12 @@ export function planAliasMove(state: FunctionState, wish: AliasWish, wallMs: num
   const from = current?.value.version ?? null;
   if (current !== undefined) {
     const compares = [modifiedAt(aliasKey, current), versionThere];
-    return { kind: "move", record, from, transaction: { compares, operations: [put(aliasKey, record)] } };
+    return {
+      kind: "move",
+      record,
+      from,
+      transaction: { compares, operations: [put(aliasKey, record)] },
+    };
   }
   // A new alias also rewrites the function's record, so that a delete that has not seen the alias fails and looks again.
   return {

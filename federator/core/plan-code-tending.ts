@@ -36,7 +36,9 @@ export function planCodeTending(
   return {
     fetch: [...wanted].filter((digest) => !held.has(digest)),
     remove: stored
-      .filter(({ digest, storedAtMs }) => !wanted.has(digest) && wallMs - storedAtMs > STAGED_KEPT_MS)
+      .filter(
+        ({ digest, storedAtMs }) => !wanted.has(digest) && wallMs - storedAtMs > STAGED_KEPT_MS,
+      )
       .map((archive) => archive.digest),
   };
 }

@@ -22,34 +22,32 @@ export interface GrantSituation {
 
 export type GrantPlan =
   | { readonly kind: "keep" }
-  /** To be written at once: the own lease grows out of what is free, leases of lost zones become free. */
+  /** To be written at once: the own lease grows out of what is free or was left by lost zones. */
   | { readonly kind: "write"; readonly zones: ZoneGrants }
   /** To be written once every gateway of the zone spends no more than this. */
-  | { readonly kind: "lower"; readonly leaseMillionths: number; readonly zones: ZoneGrants };
+  | { readonly kind: "lower"; readonly leaseMillionths: number };
 
 /** Leases follow demand, but move only while some zone is short: a limit that nobody reaches costs no write. */
 export function planGrants(situation: GrantSituation): GrantPlan {
-  const { zone, lostZones } = situation;
-  const zones = reclaimed(situation.zones, lostZones);
+  const { zone } = situation;
+  const zones = withoutLeases(situation.zones, situation.lostZones);
   const lease = zones[zone]?.leaseMillionths ?? 0;
-  const targets = leaseTargets({ ...situation, zones });
+  const targets = leaseTargets(situation);
   const target = targets.get(zone) ?? 0;
   const free = freeMillionths(zones);
-  const isShort = (name: string) => isShortOf({ ...situation, zones }, targets, name);
 
-  if (isShort(zone)) {
+  if (isShort(situation, targets, zone)) {
     const next = lease + Math.min(free, target - lease);
-    if (isWorthwhile(zones, zone, next))
-      return { kind: "write", zones: withLease(zones, zone, next) };
+    return isWorthwhile(zones, zone, next)
+      ? { kind: "write", zones: withLease(zones, zone, next) }
+      : { kind: "keep" };
   }
-  if (zones !== situation.zones) return { kind: "write", zones };
-
   const wanted = [...targets]
-    .filter(([name]) => name !== zone && isShort(name))
+    .filter(([name]) => name !== zone && isShort(situation, targets, name))
     .reduce((sum, [name, goal]) => sum + goal - (zones[name]?.leaseMillionths ?? 0), 0);
-  if (wanted > free && target < lease && isWorthwhile(zones, zone, target))
-    return { kind: "lower", leaseMillionths: target, zones: withLease(zones, zone, target) };
-  return { kind: "keep" };
+  return wanted > free && target < lease && isWorthwhile(zones, zone, target)
+    ? { kind: "lower", leaseMillionths: target }
+    : { kind: "keep" };
 }
 
 /** What no floor and no lease holds. */
@@ -60,13 +58,17 @@ export function freeMillionths(zones: ZoneGrants): number {
   );
 }
 
-function reclaimed(zones: ZoneGrants, lostZones: ReadonlySet<string>): ZoneGrants {
+function withoutLeases(zones: ZoneGrants, lostZones: ReadonlySet<string>): ZoneGrants {
   return Object.keys(zones)
     .filter((name) => lostZones.has(name) && (zones[name]?.leaseMillionths ?? 0) > 0)
     .reduce((left, name) => withLease(left, name, 0), zones);
 }
 
-const withLease = (zones: ZoneGrants, zone: string, leaseMillionths: number): ZoneGrants => ({
+export const withLease = (
+  zones: ZoneGrants,
+  zone: string,
+  leaseMillionths: number,
+): ZoneGrants => ({
   ...zones,
   [zone]: { floorMillionths: zones[zone]?.floorMillionths ?? 0, leaseMillionths },
 });
@@ -91,7 +93,7 @@ function leaseTargets(situation: GrantSituation): ReadonlyMap<string, number> {
   );
 }
 
-function isShortOf(
+function isShort(
   { zones, limitPerSecond, demandPerSecond }: GrantSituation,
   targets: ReadonlyMap<string, number>,
   name: string,

@@ -1,9 +1,5 @@
 import { keys } from "#lib/contracts/catalog-keys.ts";
-import type {
-  QuotaCode,
-  QuotaRecord,
-  QuotaRequestRecord,
-} from "#lib/contracts/catalog-records.ts";
+import type { QuotaCode, QuotaRecord, QuotaRequestRecord } from "#lib/contracts/catalog-records.ts";
 import type { Operation, Transaction } from "#lib/ports/catalog.ts";
 import { absent, type Held, modifiedAt, put, remove } from "./transactions.ts";
 
@@ -119,7 +115,10 @@ export function planQuotaDecision(
     decidedAtMs: wallMs,
     decisionReason: reason,
   };
-  const settled = [put(keys.quotaRequest(id), record), remove(keys.openQuotaRequest(tenant, quotaCode))];
+  const settled = [
+    put(keys.quotaRequest(id), record),
+    remove(keys.openQuotaRequest(tenant, quotaCode)),
+  ];
   const requestUnchanged = modifiedAt(keys.quotaRequest(id), request);
   if (verb !== "approve")
     return {

@@ -57,7 +57,14 @@ export function viewCluster(
 ): ClusterView {
   const { clusterId, name } = zone;
   if (verdict === undefined)
-    return { clusterId, zone: name, state: "unseen", weightPercent: 0, evidence: [], decidedAtMs: null };
+    return {
+      clusterId,
+      zone: name,
+      state: "unseen",
+      weightPercent: 0,
+      evidence: [],
+      decidedAtMs: null,
+    };
   return {
     clusterId,
     zone: name,

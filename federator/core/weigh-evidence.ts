@@ -14,10 +14,7 @@ export interface Evidence {
 export const hasWitness = (zoneCount: number): boolean => zoneCount >= ZONES_FOR_VERDICTS;
 
 /** Observations must be fresh: their age is the caller's business. Those that distrust themselves do not count. */
-export function weighEvidence(
-  observations: readonly Observation[],
-  clusterId: string,
-): Evidence {
+export function weighEvidence(observations: readonly Observation[], clusterId: string): Evidence {
   const zonesThatSee = (view: "up" | "down"): readonly string[] =>
     observations
       .filter(({ isQualified }) => isQualified)
@@ -33,7 +30,24 @@ export function weighEvidence(
 const isCarried = (supporters: readonly string[], opponents: readonly string[]): boolean =>
   supporters.length >= ZONES_TO_AGREE && supporters.length > opponents.length;
 
-export const isSeenUp = ({ upZones, downZones }: Evidence): boolean => isCarried(upZones, downZones);
+export const isSeenUp = ({ upZones, downZones }: Evidence): boolean =>
+  isCarried(upZones, downZones);
+
+/**
+ * What a zone does not use, whatever its table says. Clusters that are out of service already stay in it, so that none slips
+ * back between the overlay and the table that takes it over.
+ */
+export function judgeOverlay(
+  evidence: ReadonlyMap<string, Evidence>,
+  inService: readonly string[],
+): readonly string[] {
+  const outOfService = [...evidence]
+    .filter(
+      ([id, { upZones, downZones }]) => !inService.includes(id) && isCarried(downZones, upZones),
+    )
+    .map(([id]) => id);
+  return [...judgeDowns(evidence, inService), ...outOfService].toSorted();
+}
 
 /** The clusters in service that evidence takes out, never all of them: the last one stays, whatever is said of it. */
 export function judgeDowns(
@@ -46,7 +60,8 @@ export function judgeDowns(
   });
   if (accused.length < inService.length) return accused.toSorted();
   const weight = (clusterId: string): number => evidence.get(clusterId)?.downZones.length ?? 0;
-  return accused.toSorted((one, other) => weight(one) - weight(other) || (one < other ? -1 : 1))
+  return accused
+    .toSorted((one, other) => weight(one) - weight(other) || (one < other ? -1 : 1))
     .slice(1)
     .toSorted();
 }

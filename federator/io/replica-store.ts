@@ -71,6 +71,7 @@ function startWorker(file: string): ReplicaStore {
     nextId += 1;
     const asked = Promise.withResolvers<unknown>();
     waiting.set(nextId, asked);
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin, a window has
     worker.postMessage({ ...body, id: nextId } satisfies ReplicaRequest);
     return asked.promise;
   };

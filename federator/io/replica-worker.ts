@@ -35,16 +35,16 @@ const putCursor = database.prepare(
      revision = excluded.revision`,
 );
 
-parentPort?.on("message", (request: ReplicaRequest) => {
-  try {
-    send({ id: request.id, kind: "done", result: answer(request) });
-  } catch (error) {
-    send({ id: request.id, kind: "failed", reason: String(error) });
-  }
-});
+const port = parentPort;
+if (port === null) throw new Error("this is the replica's thread, not a program");
+port.on("message", (request: ReplicaRequest) => port.postMessage(reply(request)));
 
-function send(message: ReplicaAnswer): void {
-  parentPort?.postMessage(message);
+function reply(request: ReplicaRequest): ReplicaAnswer {
+  try {
+    return { id: request.id, kind: "done", result: answer(request) };
+  } catch (error) {
+    return { id: request.id, kind: "failed", reason: String(error) };
+  }
 }
 
 function answer(request: ReplicaRequest): unknown {

@@ -9,8 +9,6 @@ import type { AppliedRevision, Replica } from "../ports.ts";
 import { readSnapshot } from "./read-snapshot.ts";
 import type { ReplicaStore } from "./replica-store.ts";
 
-/** The catalog says something each second; a stream that is silent this long is taken for dead. */
-const SILENCE_MAX_MS = 3_000;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 2_000;
 /** While a snapshot waits for an operator, the catalog is looked at again so often. */
@@ -103,14 +101,11 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
   const follow = async (): Promise<void> => {
     let failures = 0;
     while (!closing.signal.aborted) {
-      const silence = watchSilence(clock, () => heardAtMs);
       const startedAtMs = clock.nowMs();
       try {
-        await followOnce(AbortSignal.any([silence.signal, closing.signal]));
+        await followOnce(closing.signal);
       } catch (error) {
         if (!closing.signal.aborted) log.warn({ err: error }, "the catalog cannot be followed");
-      } finally {
-        silence.stop();
       }
       failures = clock.nowMs() - startedAtMs > RETRY_MAX_MS ? 0 : failures + 1;
       const longest = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** failures);
@@ -128,7 +123,12 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
     keys: view.keys,
     heldBack: () => heldBack,
     waitFor: (revision, signal) =>
-      waitForRevision(revision, AbortSignal.any([signal, closing.signal]), () => position, listeners),
+      waitForRevision(
+        revision,
+        AbortSignal.any([signal, closing.signal]),
+        () => position,
+        listeners,
+      ),
     onApplied: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -166,19 +166,4 @@ function waitForRevision(
     listeners.add(onApplied);
     signal.addEventListener("abort", onAbort, { once: true });
   });
-}
-
-/** Aborts when nothing was heard for too long: a catalog that hangs looks like a quiet one otherwise. */
-function watchSilence(
-  clock: Clock,
-  heardAtMs: () => number,
-): { readonly signal: AbortSignal; readonly stop: () => void } {
-  const controller = new AbortController();
-  const startedAtMs = clock.nowMs();
-  const timer = setInterval(() => {
-    const silentMs = clock.nowMs() - Math.max(startedAtMs, heardAtMs());
-    if (silentMs > SILENCE_MAX_MS)
-      controller.abort(new Error(`the catalog was silent for ${Math.round(silentMs)} ms`));
-  }, SILENCE_MAX_MS / 3);
-  return { signal: controller.signal, stop: () => clearInterval(timer) };
 }

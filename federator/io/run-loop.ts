@@ -33,9 +33,7 @@ export function runLoop(
       }
       if (isWoken) continue;
       pause = new AbortController();
-      await clock
-        .sleep(intervalMs, AbortSignal.any([pause.signal, signal]))
-        .catch(() => undefined);
+      await clock.sleep(intervalMs, AbortSignal.any([pause.signal, signal])).catch(() => undefined);
     }
   };
   return {

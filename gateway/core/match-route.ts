@@ -27,7 +27,9 @@ export type Door =
   /** The management API, which federators serve. */
   | { readonly kind: "control" }
   | { readonly kind: "method-not-allowed"; readonly allow: string }
-  | { readonly kind: "not-found" };
+  | { readonly kind: "not-found" }
+  /** The request target could not be read in one way alone. */
+  | { readonly kind: "malformed"; readonly reason: string };
 
 const NAME = new RegExp(NAME_PATTERN);
 const INVOKE_PATH = /^\/v1\/tenants\/([^/]+)\/functions\/([^/:]+):invoke$/;

@@ -1,4 +1,10 @@
-import { changedKey, type History, type Lease, type Revision, type ScanQuery } from "#lib/catalog/history.ts";
+import {
+  changedKey,
+  type History,
+  type Lease,
+  type Revision,
+  type ScanQuery,
+} from "#lib/catalog/history.ts";
 import type { CatalogRecord } from "#lib/ports/catalog.ts";
 
 interface Version {

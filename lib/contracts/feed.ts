@@ -5,6 +5,7 @@ import { Position, RouteEntry } from "./route-table.ts";
 /*
  * The feed of a zone: `GET /internal/feed?receiver=NAME[&incarnation=…&revision=…&digest=…]` of the zone's federator answers with
  * one JSON frame a line, for ever. Gateways and agents of the zone follow it and answer with `POST /internal/feed/acks`.
+ * Acknowledgements are cumulative: a nonce speaks for all frames before it.
  */
 const closed = { additionalProperties: false } as const;
 
@@ -81,3 +82,6 @@ export const FeedAck = Type.Object(
   closed,
 );
 export type FeedAck = Static<typeof FeedAck>;
+
+/** Receivers are named for their program; agents hold no rights and are not waited for when a route changes. */
+export const isGatewayReceiver = (receiver: string): boolean => !receiver.includes("agent");

@@ -8,7 +8,7 @@ export const FRAME_BYTES_MAX = 8 * 1024 * 1024;
 export const FRAME_KIND = {
   /** Instance → agent, first frame: JSON `{instanceToken}`. Connected means: handler loaded, ready for calls. */
   ready: 1,
-  /** Instance → agent, instead of `ready`: JSON ErrorPayload; the handler could not be loaded. */
+  /** Instance → agent, instead of `ready`: JSON ErrorPayload with the `instanceToken`; the handler could not be loaded. */
   initError: 2,
   /** Agent → instance: u32 length of a JSON InvokeHeader, the header, then the event as JSON text. */
   invoke: 3,
@@ -27,6 +27,7 @@ export type FrameKind = (typeof FRAME_KIND)[keyof typeof FRAME_KIND];
 
 export interface InvokeHeader {
   readonly requestId: string;
+  /** Milliseconds left when the frame was sent. */
   readonly deadlineMs: number;
   readonly tenant: string;
   readonly functionName: string;

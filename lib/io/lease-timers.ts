@@ -22,6 +22,7 @@ interface Timer {
 /** Ends each lease that is not renewed in time, on the monotonic clock. From then on it is gone, even if writing so fails. */
 export function leaseTimers(clock: Clock, end: (leaseId: string) => Promise<void>): LeaseTimers {
   const timers = new Map<string, Timer>();
+  const closing = new AbortController();
 
   const run = async (leaseId: string, timer: Timer): Promise<void> => {
     const { signal } = timer.stopping;
@@ -31,8 +32,8 @@ export function leaseTimers(clock: Clock, end: (leaseId: string) => Promise<void
     }
     timers.delete(leaseId);
     while (!(await succeeds(end(leaseId)))) {
-      await clock.sleep(RETRY_MS, signal).catch(() => undefined);
-      if (signal.aborted) return;
+      await clock.sleep(RETRY_MS, closing.signal).catch(() => undefined);
+      if (closing.signal.aborted) return;
     }
   };
 
@@ -54,6 +55,7 @@ export function leaseTimers(clock: Clock, end: (leaseId: string) => Promise<void
       timers.delete(leaseId);
     },
     close: () => {
+      closing.abort();
       for (const { stopping } of timers.values()) stopping.abort();
       timers.clear();
     },

@@ -66,7 +66,7 @@ export function openSqliteHistory(databaseFile: string, databaseBytesMax: number
       position = { ...position, revision: revision.revision };
     },
     compact: (compactRevision) => {
-      forget(compactRevision);
+      forget(position.compactRevision, compactRevision);
       position = { ...position, compactRevision };
     },
     inTransaction: (work) => {
@@ -144,7 +144,9 @@ function recordReader(
     where key >= ? and key > ? and key < ? and revision <= ?
     group by key having value is not null order by key
   `);
-  const after = database.prepare("select * from versions where revision > ? order by revision, key");
+  const after = database.prepare(
+    "select * from versions where revision > ? order by revision, key",
+  );
   const ofLease = database.prepare(`
     select key from versions as candidate where lease_id = ?
     and revision = (select max(revision) from versions where key = candidate.key) order by key
@@ -212,18 +214,23 @@ function versionWriter(database: DatabaseSync): (revision: Revision) => void {
   };
 }
 
-/** Forgets the versions that were replaced, and the deletions, up to and including the revision. */
-function versionForgetter(database: DatabaseSync): (revision: number) => void {
+/** Forgets the versions that were replaced, and the deletions, since the last compaction up to and including the revision. */
+function versionForgetter(database: DatabaseSync): (from: number, to: number) => void {
   const forget = database.prepare(`
-    delete from versions where revision <= $revision and (value is null or exists (
-      select 1 from versions as later
-      where later.key = versions.key and later.revision > versions.revision and later.revision <= $revision
-    ))
+    delete from versions where (key, revision) in (
+      select older.key, older.revision
+      from (
+        select key, max(revision) as newest from versions
+        where revision > ? and revision <= ? group by key
+      ) as touched
+      join versions as older on older.key = touched.key and older.revision <= touched.newest
+      where older.revision < touched.newest or older.value is null
+    )
   `);
   const advance = database.prepare("update position set compact_revision = ?");
-  return (revision) => {
-    forget.run({ $revision: revision });
-    advance.run(revision);
+  return (from, to) => {
+    forget.run(from, to);
+    advance.run(to);
   };
 }
 

@@ -3,14 +3,16 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { ZONE_ACTIONS, ZoneActionResult } from "#lib/contracts/supervision.ts";
+import { ZONE_ACTIONS, type ZoneActionResult } from "#lib/contracts/supervision.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { PROBLEM_TYPE, toMeridianError, toProblem } from "#lib/problem.ts";
 import type { UpStatus } from "../up-record.ts";
 
 /** The system's limit is 108 on Linux, 104 elsewhere. */
 const SOCKET_PATH_BYTES_MAX = 99;
-const ROUTE = /^\/zones\/([a-z0-9-]+):(start|stop|kill)$/;
+const ROUTE = /^\/zones\/([a-z0-9-]+):([a-z]+)$/;
+
+export type ZoneAction = (typeof ZONE_ACTIONS)[number];
 
 export interface UpServer {
   readonly socketPath: string;
@@ -19,17 +21,11 @@ export interface UpServer {
 
 export interface UpServices {
   readonly status: () => UpStatus;
-  readonly act: (
-    zone: string,
-    action: (typeof ZONE_ACTIONS)[number],
-  ) => Promise<ZoneActionResult>;
+  readonly act: (zone: string, action: ZoneAction) => Promise<ZoneActionResult>;
 }
 
 /** What `meridian zone …` talks to: a socket only this user can open. */
-export async function startUpServer(
-  runDirectory: string,
-  services: UpServices,
-): Promise<UpServer> {
+export async function startUpServer(runDirectory: string, services: UpServices): Promise<UpServer> {
   const socketPath = chooseSocketPath(runDirectory);
   rmSync(socketPath, { force: true });
   const server = createServer((request, response) => {
@@ -68,17 +64,14 @@ function chooseSocketPath(runDirectory: string): string {
 
 async function answer(request: IncomingMessage, services: UpServices): Promise<object> {
   if (request.method === "GET" && request.url === "/status") return services.status();
-  const [, zone, action] = ROUTE.exec(request.url ?? "") ?? [];
+  const [, zone, word] = ROUTE.exec(request.url ?? "") ?? [];
+  const action = ZONE_ACTIONS.find((known) => known === word);
   if (request.method !== "POST" || zone === undefined || action === undefined)
     throw new MeridianError(
       "MERIDIAN_NOT_FOUND",
       "only GET /status and POST /zones/NAME:start|stop|kill are here",
     );
-  return services.act(zone, parseAction(action));
-}
-
-function parseAction(text: string): (typeof ZONE_ACTIONS)[number] {
-  return text === "start" || text === "stop" ? text : "kill";
+  return services.act(zone, action);
 }
 
 function send(response: ServerResponse, status: number, type: string, document: object): void {

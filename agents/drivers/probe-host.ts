@@ -1,0 +1,50 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const PROBE_TIMEOUT_MS = 5_000;
+const SETPRIV = ["setpriv", "--pdeathsig", "SIGKILL", "--no-new-privs"] as const;
+
+/** What this machine offers for running instances; asked once. */
+export interface Host {
+  readonly node: string;
+  readonly python: Python;
+  /** Put before each command: the kernel then ends an instance together with the launcher. */
+  readonly sandbox: readonly string[];
+}
+
+export type Python =
+  | { readonly kind: "found"; readonly path: string }
+  | { readonly kind: "missing"; readonly reason: string };
+
+export async function probeHost(): Promise<Host> {
+  const [python, sandbox] = await Promise.all([findPython(), findSandbox()]);
+  return { node: process.execPath, python, sandbox };
+}
+
+/** The interpreter itself: a version manager's shim in front of it would cost more than the whole start. */
+async function findPython(): Promise<Python> {
+  const script =
+    "import sys; print(sys.version_info >= (3, 8), sys.version.split()[0], sys.executable)";
+  try {
+    const { stdout } = await run("python3", ["-c", script], { timeout: PROBE_TIMEOUT_MS });
+    const [isNewEnough, version, ...path] = stdout.trim().split(" ");
+    if (isNewEnough === "True") return { kind: "found", path: path.join(" ") };
+    return { kind: "missing", reason: `python3 is ${version} here; 3.8 or newer is needed` };
+  } catch {
+    return {
+      kind: "missing",
+      reason: "python3 was not found on this machine; install Python 3.8 or newer",
+    };
+  }
+}
+
+async function findSandbox(): Promise<readonly string[]> {
+  const [program, ...options] = SETPRIV;
+  try {
+    await run(program, [...options, "true"], { timeout: PROBE_TIMEOUT_MS });
+    return SETPRIV;
+  } catch {
+    return [];
+  }
+}

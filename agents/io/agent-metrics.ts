@@ -1,0 +1,76 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { VersionLoad } from "../core/summarize-zone.ts";
+import type { CallOutcome, ColdStart } from "./call-outcome.ts";
+
+const STATES = ["starting", "idle", "busy", "draining"] as const;
+
+export interface AgentMetrics {
+  readonly callEnded: (outcome: CallOutcome, durationMs: number) => void;
+  readonly coldStart: (coldStart: ColdStart) => void;
+}
+
+/** The agent's figures; instances and queues are read at the scrape. */
+export function agentMetrics(
+  registry: Registry,
+  loads: () => readonly VersionLoad[],
+): AgentMetrics {
+  const registers = [registry];
+  const invocations = new Counter({
+    name: "meridian_agent_invocations_total",
+    help: "Calls by how they ended: result, Handled, Unhandled, or the code of a platform failure",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const durations = new Histogram({
+    name: "meridian_agent_invocation_seconds",
+    help: "From the call's arrival to its answer",
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers,
+  });
+  const coldStarts = new Histogram({
+    name: "meridian_agent_cold_start_seconds",
+    help: "Phases of cold starts: queue is the whole wait; code, sandbox and init are parts of it",
+    labelNames: ["phase"],
+    buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  const instances = new Gauge({
+    name: "meridian_agent_instances",
+    help: "Instances by state",
+    labelNames: ["state"],
+    registers,
+    collect: () => {
+      const states = loads().flatMap(({ instances }) => instances.map(({ state }) => state.kind));
+      for (const state of STATES)
+        instances.set({ state }, states.filter((kind) => kind === state).length);
+    },
+  });
+  const queued = new Gauge({
+    name: "meridian_agent_queued_calls",
+    help: "Calls that wait for an instance",
+    registers,
+    collect: () => queued.set(loads().reduce((calls, load) => calls + load.queued, 0)),
+  });
+
+  return {
+    callEnded: (outcome, durationMs) => {
+      invocations.inc({ outcome: outcomeLabel(outcome) });
+      durations.observe(durationMs / 1_000);
+    },
+    coldStart: ({ queueMs, codeMs, sandboxMs, initMs }) => {
+      const phases = { queue: queueMs, code: codeMs, sandbox: sandboxMs, init: initMs };
+      for (const [phase, ms] of Object.entries(phases)) coldStarts.observe({ phase }, ms / 1_000);
+    },
+  };
+}
+
+function outcomeLabel(outcome: CallOutcome): string {
+  switch (outcome.kind) {
+    case "result":
+      return "result";
+    case "function-error":
+      return outcome.errorKind;
+    case "failed":
+      return outcome.error.code;
+  }
+}

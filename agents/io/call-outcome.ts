@@ -1,0 +1,38 @@
+import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
+import type { MeridianError } from "#lib/errors.ts";
+
+/** A call that was admitted, with its event ready for the handler. */
+export interface PoolCall {
+  readonly requestId: string;
+  readonly event: Buffer;
+  /** In `clock.nowMs()`; the gateway has given up by then. */
+  readonly deadlineAtMs: number;
+  /** Aborts when the caller is gone. */
+  readonly signal: AbortSignal;
+}
+
+/** Milliseconds of a call that waited for an instance of its own. */
+export interface ColdStart {
+  readonly queueMs: number;
+  readonly codeMs: number;
+  readonly sandboxMs: number;
+  readonly initMs: number;
+}
+
+export type CallOutcome =
+  | { readonly kind: "result"; readonly json: Buffer; readonly coldStart: ColdStart | undefined }
+  /** The function's own failure. */
+  | {
+      readonly kind: "function-error";
+      readonly errorKind: "Handled" | "Unhandled";
+      readonly error: ErrorPayload;
+      readonly coldStart: ColdStart | undefined;
+    }
+  /** The platform's failure; `isExecuted` is false where the handler was surely not started. */
+  | { readonly kind: "failed"; readonly error: MeridianError; readonly isExecuted: boolean };
+
+export const refused = (error: MeridianError): CallOutcome => ({
+  kind: "failed",
+  error,
+  isExecuted: false,
+});

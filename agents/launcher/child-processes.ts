@@ -1,0 +1,115 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import type { FromLauncher, ToLauncher } from "./messages.ts";
+
+const MEMORY_CHECK_MS = 200;
+/** A child of an instance that left its process group may hold the pipes; nobody waits longer for their last words. */
+const LAST_WORDS_MS = 100;
+const OUTPUT_CHARACTERS_MAX = 16_384;
+const PAGE_BYTES = 4_096;
+
+type StartMessage = Extract<ToLauncher, { kind: "start" }>;
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly memoryBytesMax: number;
+  isOutOfMemory: boolean;
+}
+
+export interface ChildProcesses {
+  readonly start: (message: StartMessage) => void;
+  readonly kill: (instance: string) => void;
+  readonly killAll: () => void;
+  readonly close: () => void;
+}
+
+/** All processes of instances: each leads a process group of its own, so that its children go with it. */
+export function childProcesses(tell: (message: FromLauncher) => void): ChildProcesses {
+  const running = new Map<string, Running>();
+  const watching = setInterval(() => {
+    for (const entry of running.values()) {
+      if (ownMemoryBytes(entry.pid) <= entry.memoryBytesMax) continue;
+      entry.isOutOfMemory = true;
+      killGroup(entry.pid);
+    }
+  }, MEMORY_CHECK_MS);
+
+  const start = (message: StartMessage): void => {
+    const { instance } = message;
+    const [program, ...programArguments] = message.command;
+    const child = spawn(program, programArguments, {
+      cwd: message.directory,
+      env: message.environment,
+      detached: true,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    child.on("error", (error) => tell({ kind: "not-started", instance, reason: error.message }));
+    const { pid } = child;
+    if (pid === undefined) return;
+    const entry: Running = {
+      child,
+      pid,
+      memoryBytesMax: message.memoryBytesMax,
+      isOutOfMemory: false,
+    };
+    running.set(instance, entry);
+    child.stdin.on("error", () => undefined);
+    child.stdin.write(`${message.greeting}\n`);
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        tell({ kind: "output", instance, text: text.slice(-OUTPUT_CHARACTERS_MAX) });
+      });
+    child.once("exit", (code, signal) => {
+      running.delete(instance);
+      killGroup(pid);
+      afterLastWords(child, () =>
+        tell({ kind: "exited", instance, code, signal, isOutOfMemory: entry.isOutOfMemory }),
+      );
+    });
+    tell({ kind: "started", instance, pid });
+  };
+
+  const kill = (instance: string): void => {
+    const entry = running.get(instance);
+    if (entry !== undefined) killGroup(entry.pid);
+  };
+  return {
+    start,
+    kill,
+    killAll: () => {
+      for (const instance of running.keys()) kill(instance);
+    },
+    close: () => clearInterval(watching),
+  };
+}
+
+/** The pipes may hold more after the exit; `then` is called once they are read or it takes too long. */
+function afterLastWords(child: ChildProcess, then: () => void): void {
+  const timer = setTimeout(() => {
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  }, LAST_WORDS_MS);
+  child.once("close", () => {
+    clearTimeout(timer);
+    then();
+  });
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // Gone already.
+  }
+}
+
+/** Resident memory that is not shared with others, such as the program's own text; 0 where the system does not tell. */
+function ownMemoryBytes(pid: number): number {
+  try {
+    const [, resident, shared] = readFileSync(`/proc/${pid}/statm`, "latin1").split(" ");
+    return (Number(resident) - Number(shared)) * PAGE_BYTES;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,254 @@
+/*
+ * Runs one version of a Node function: reads one line of settings from standard input, loads the handler, connects to the
+ * agent and serves its calls. Frames are those of lib/contracts/instance-frames.ts. No dependencies, no build step.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { existsSync, readSync, writeSync } from "node:fs";
+import { connect } from "node:net";
+import { isAbsolute, join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
+import { format } from "node:util";
+
+const READY = 1;
+const INIT_ERROR = 2;
+const INVOKE = 3;
+const RESULT = 4;
+const ERROR = 5;
+const LOG = 6;
+const CANCEL = 7;
+const DRAIN = 8;
+
+const RESULT_BYTES_MAX = 6 * 1024 * 1024;
+const LOG_BYTES_MAX = 65_536;
+/** What is printed faster than the agent reads is dropped beyond this, and said. */
+const UNSENT_BYTES_MAX = 1_048_576;
+const EXIT_GRACE_MS = 250;
+
+const settings = JSON.parse(readLine());
+const calls = new Map();
+const currentCall = new AsyncLocalStorage();
+let isDraining = false;
+let droppedBytes = 0;
+
+// The launcher holds the other end: its end is the end of this process.
+process.stdin.on("close", () => process.exit(0));
+process.stdin.on("error", () => process.exit(0));
+process.stdin.resume();
+
+const exit = process.exit.bind(process);
+const agent = connect(settings.socketPath);
+agent.on("error", () => exit(0));
+agent.on("close", () => exit(0));
+
+process.on("uncaughtException", (error) => {
+  const call = currentCall.getStore();
+  if (call === undefined) writeSync(2, `${error?.stack ?? error}\n`);
+  // One call is to blame if one is known or only one runs.
+  const blamed = call ?? (calls.size === 1 ? [...calls.values()][0] : undefined);
+  if (blamed !== undefined) fail(blamed, error);
+  exitSoon(1);
+});
+
+let handler;
+try {
+  handler = await loadHandler();
+} catch (error) {
+  send(INIT_ERROR, 0, { instanceToken: settings.token, ...errorPayload(error, initErrorType(error)) });
+  exitSoon(1);
+  await new Promise(() => {});
+}
+captureOutput();
+agent.on("data", frameReader(onFrame));
+send(READY, 0, { instanceToken: settings.token });
+
+/** Byte by byte, so that nothing after the line is taken away; it is short. */
+function readLine() {
+  const bytes = [];
+  const one = Buffer.alloc(1);
+  while (readSync(0, one, 0, 1, null) === 1 && one[0] !== 0x0a) bytes.push(one[0]);
+  return Buffer.from(bytes).toString("utf8");
+}
+
+async function loadHandler() {
+  const dot = settings.handler.lastIndexOf(".");
+  const base = join(settings.codeDirectory, settings.handler.slice(0, dot));
+  const name = settings.handler.slice(dot + 1);
+  const below = relative(settings.codeDirectory, base);
+  if (below.startsWith("..") || isAbsolute(below))
+    throw new ImportModuleError(`the handler ${settings.handler} is outside of the code`);
+  const file = [".mjs", ".js", ".cjs"].map((ending) => base + ending).find((path) => existsSync(path));
+  if (file === undefined)
+    throw new ImportModuleError(`Cannot find module '${below}' (.mjs, .js or .cjs) for the handler ${settings.handler}`);
+  const module = await import(pathToFileURL(file).href);
+  const found = module[name] ?? module.default?.[name];
+  if (typeof found === "function") return found;
+  throw new HandlerNotFound(`${settings.handler} is ${found === undefined ? "undefined or not exported" : "not a function"}`);
+}
+
+class ImportModuleError extends Error {}
+class HandlerNotFound extends Error {}
+
+function initErrorType(error) {
+  if (error instanceof ImportModuleError || error?.code === "ERR_MODULE_NOT_FOUND" || error?.code === "MODULE_NOT_FOUND")
+    return "Runtime.ImportModuleError";
+  if (error instanceof HandlerNotFound) return "Runtime.HandlerNotFound";
+  return error instanceof SyntaxError ? "Runtime.UserCodeSyntaxError" : undefined;
+}
+
+function onFrame(kind, callId, payload) {
+  if (kind === INVOKE) startCall(callId, payload);
+  else if (kind === CANCEL) calls.get(callId)?.abort.abort(new Error("the caller is gone or out of time"));
+  else if (kind === DRAIN) {
+    isDraining = true;
+    if (calls.size === 0) exitSoon(0);
+  }
+}
+
+function startCall(id, payload) {
+  const headerEnd = 4 + payload.readUInt32BE(0);
+  const header = JSON.parse(payload.toString("utf8", 4, headerEnd));
+  const call = { id, requestId: header.requestId, abort: new AbortController() };
+  calls.set(id, call);
+  currentCall.run(call, () => {
+    try {
+      const event = JSON.parse(payload.toString("utf8", headerEnd));
+      const settle = (error, result) => (error ? fail(call, error) : succeed(call, result));
+      const returned = handler(event, contextOf(call, header, settle), settle);
+      if (typeof returned?.then === "function")
+        returned.then((result) => succeed(call, result), (error) => fail(call, error));
+      // A handler that takes a callback answers through it, unless it returned something.
+      else if (handler.length < 3 || returned !== undefined) succeed(call, returned);
+    } catch (error) {
+      fail(call, error);
+    }
+  });
+}
+
+function contextOf(call, header, settle) {
+  const deadlineMs = performance.now() + header.deadlineMs;
+  return {
+    functionName: header.functionName,
+    functionVersion: header.functionVersion,
+    invokedFunctionArn: `arn:meridian:lambda::${header.tenant}:function:${header.functionName}:${header.functionVersion}`,
+    memoryLimitInMB: String(header.memoryMegabytes),
+    awsRequestId: call.requestId,
+    logGroupName: `/meridian/${header.tenant}/${header.functionName}`,
+    logStreamName: settings.instance,
+    callbackWaitsForEmptyEventLoop: false,
+    signal: call.abort.signal,
+    getRemainingTimeInMillis: () => Math.max(0, Math.floor(deadlineMs - performance.now())),
+    done: settle,
+    succeed: (result) => settle(null, result),
+    fail: (error) => settle(error ?? new Error("the handler failed")),
+  };
+}
+
+function succeed(call, result) {
+  if (!calls.has(call.id)) return;
+  let json;
+  try {
+    json = Buffer.from(JSON.stringify(result) ?? "");
+  } catch (error) {
+    return fail(call, error, "Runtime.MarshalError");
+  }
+  if (json.length > RESULT_BYTES_MAX)
+    return fail(
+      call,
+      new Error(`Response payload size (${json.length} bytes) exceeded maximum allowed payload size (${RESULT_BYTES_MAX} bytes).`),
+      "Function.ResponseSizeTooLarge",
+    );
+  endCall(call, RESULT, json);
+}
+
+function fail(call, error, type) {
+  if (calls.has(call.id)) endCall(call, ERROR, errorPayload(error, type));
+}
+
+function endCall(call, kind, payload) {
+  sayDropped();
+  calls.delete(call.id);
+  send(kind, call.id, payload);
+  if (isDraining && calls.size === 0) exitSoon(0);
+}
+
+function errorPayload(error, type) {
+  const isError = error instanceof Error || (typeof error === "object" && typeof error?.message === "string");
+  if (!isError) return { errorMessage: typeof error === "string" ? error : format("%O", error), errorType: type ?? typeof error };
+  return {
+    errorMessage: String(error.message),
+    errorType: type ?? String(error.name ?? "Error"),
+    stackTrace: String(error.stack ?? "").split("\n"),
+  };
+}
+
+/** Everything written goes to the agent with the id of its call. Only once the handler is loaded: before, the launcher reads it. */
+function captureOutput() {
+  for (const stream of [process.stdout, process.stderr])
+    stream.write = (chunk, encoding, done) => {
+      const bytes = typeof chunk === "string" ? Buffer.from(chunk, typeof encoding === "string" ? encoding : "utf8") : Buffer.from(chunk);
+      log(bytes);
+      const written = typeof encoding === "function" ? encoding : done;
+      if (written) process.nextTick(written);
+      return true;
+    };
+}
+
+function log(bytes) {
+  if (agent.writableLength > UNSENT_BYTES_MAX) {
+    droppedBytes += bytes.length;
+    return;
+  }
+  sayDropped();
+  const callId = currentCall.getStore()?.id ?? 0;
+  for (let from = 0; from < bytes.length; from += LOG_BYTES_MAX) send(LOG, callId, bytes.subarray(from, from + LOG_BYTES_MAX));
+}
+
+function sayDropped() {
+  if (droppedBytes === 0) return;
+  const text = `[${droppedBytes} bytes of output were dropped: printed faster than they could be read]\n`;
+  droppedBytes = 0;
+  send(LOG, currentCall.getStore()?.id ?? 0, Buffer.from(text));
+}
+
+function send(kind, callId, payload) {
+  const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(JSON.stringify(payload));
+  const head = Buffer.allocUnsafe(9);
+  head.writeUInt32BE(5 + bytes.length, 0);
+  head.writeUInt8(kind, 4);
+  head.writeUInt32BE(callId, 5);
+  agent.cork();
+  agent.write(head);
+  agent.write(bytes);
+  agent.uncork();
+}
+
+/** After what was sent is on its way. */
+function exitSoon(code) {
+  setTimeout(() => exit(code), EXIT_GRACE_MS).unref();
+  agent.end(() => exit(code));
+}
+
+function frameReader(onFrame) {
+  let rest = Buffer.alloc(0);
+  let chunks = [];
+  let bytes = 0;
+  let needed = 4;
+  return (chunk) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes < needed) return;
+    rest = chunks.length === 1 ? chunk : Buffer.concat(chunks, bytes);
+    needed = 4;
+    while (rest.length >= 4) {
+      const length = rest.readUInt32BE(0);
+      if (rest.length < 4 + length) {
+        needed = 4 + length;
+        break;
+      }
+      onFrame(rest.readUInt8(4), rest.readUInt32BE(5), rest.subarray(9, 4 + length));
+      rest = rest.subarray(4 + length);
+    }
+    chunks = rest.length === 0 ? [] : [rest];
+    bytes = rest.length;
+  };
+}

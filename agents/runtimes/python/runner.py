@@ -1,0 +1,258 @@
+"""Runs one version of a Python function: reads one line of settings from standard input, loads the handler, connects to the
+agent and serves its calls. Frames are those of lib/contracts/instance-frames.ts. Standard library only, Python 3.8 or newer."""
+
+import contextvars
+import importlib
+import json
+import logging
+import os
+import queue
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+import types
+from concurrent.futures import ThreadPoolExecutor
+
+READY, INIT_ERROR, INVOKE, RESULT, ERROR, LOG, CANCEL, DRAIN = range(1, 9)
+RESULT_BYTES_MAX = 6 * 1024 * 1024
+LOG_BYTES_MAX = 65_536
+
+current_call = contextvars.ContextVar("current_call", default=0)
+send_lock = threading.Lock()
+calls = {}
+is_draining = False
+
+
+class Context:
+    def __init__(self, header, deadline):
+        self.function_name = header["functionName"]
+        self.function_version = header["functionVersion"]
+        self.invoked_function_arn = "arn:meridian:lambda::%s:function:%s:%s" % (
+            header["tenant"],
+            header["functionName"],
+            header["functionVersion"],
+        )
+        self.memory_limit_in_mb = str(header["memoryMegabytes"])
+        self.aws_request_id = header["requestId"]
+        self.log_group_name = "/meridian/%s/%s" % (header["tenant"], header["functionName"])
+        self.log_stream_name = settings["instance"]
+        self.identity = None
+        self.client_context = None
+        self._deadline = deadline
+        self.cancelled = threading.Event()
+
+    def get_remaining_time_in_millis(self):
+        return max(0, int((self._deadline - time.monotonic()) * 1000))
+
+
+class AgentWriter:
+    """Takes the place of stdout and stderr: what is written goes to the agent with the id of its call."""
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def write(self, text):
+        raw = text.encode("utf-8", "replace")
+        call_id = current_call.get() or only_call()
+        for start in range(0, len(raw), LOG_BYTES_MAX):
+            send(LOG, call_id, raw[start : start + LOG_BYTES_MAX])
+        return len(text)
+
+    def writelines(self, lines):
+        for line in lines:
+            self.write(line)
+
+    def flush(self):
+        pass
+
+    def isatty(self):
+        return False
+
+    def writable(self):
+        return True
+
+    def fileno(self):
+        return 1
+
+
+def only_call():
+    """Threads of the handler's own do not carry its context; with one call running there is no doubt."""
+    running = list(calls)
+    return running[0] if len(running) == 1 else 0
+
+
+def send(kind, call_id, payload):
+    try:
+        with send_lock:
+            agent.sendall(struct.pack(">IBI", 5 + len(payload), kind, call_id) + payload)
+    except OSError:
+        os._exit(0)
+
+
+def send_json(kind, call_id, value):
+    send(kind, call_id, json.dumps(value).encode("utf-8"))
+
+
+def error_payload(error, error_type=None):
+    return {
+        "errorMessage": str(error),
+        "errorType": error_type or type(error).__name__,
+        "stackTrace": [line.rstrip("\n") for line in traceback.format_exception(type(error), error, error.__traceback__)],
+    }
+
+
+def load_handler():
+    path, _, name = settings["handler"].rpartition(".")
+    sys.path.insert(0, settings["codeDirectory"])
+    module_name = os.path.normpath(path).replace("/", ".")
+    if module_name.startswith("."):
+        raise ModuleNotFoundError("the handler %s is outside of the code" % settings["handler"])
+    module = importlib.import_module(module_name)
+    found = getattr(module, name, None)
+    if not callable(found):
+        raise HandlerNotFound("Handler '%s' missing on module '%s'" % (name, module_name))
+    return found
+
+
+class HandlerNotFound(Exception):
+    pass
+
+
+def init_error_type(error):
+    if isinstance(error, SyntaxError):
+        return "Runtime.UserCodeSyntaxError"
+    if isinstance(error, ImportError):
+        return "Runtime.ImportModuleError"
+    if isinstance(error, HandlerNotFound):
+        return "Runtime.HandlerNotFound"
+    return None
+
+
+def run_call(call_id, header, event_json):
+    current_call.set(call_id)
+    context = calls[call_id]
+    try:
+        result = handler(json.loads(event_json), context)
+        if isinstance(result, types.CoroutineType):
+            # Slow to load, and few handlers need it.
+            import asyncio
+
+            result = asyncio.run(result)
+        end_with_result(call_id, result)
+    except Exception as error:
+        end_call(call_id, ERROR, json.dumps(error_payload(error)).encode("utf-8"))
+    except SystemExit as leaving:
+        exit_now(leaving.code)
+    finally:
+        current_call.set(0)
+
+
+def exit_now(code):
+    if code is not None and not isinstance(code, int):
+        os.write(2, (str(code) + "\n").encode("utf-8", "replace"))
+        code = 1
+    os._exit(code or 0)
+
+
+def end_with_result(call_id, result):
+    try:
+        raw = b"" if result is None else json.dumps(result, ensure_ascii=False).encode("utf-8")
+    except (TypeError, ValueError, UnicodeEncodeError) as error:
+        end_call(call_id, ERROR, json.dumps(error_payload(error, "Runtime.MarshalError")).encode("utf-8"))
+        return
+    if len(raw) > RESULT_BYTES_MAX:
+        message = "Response payload size (%d bytes) exceeded maximum allowed payload size (%d bytes)." % (len(raw), RESULT_BYTES_MAX)
+        end_call(call_id, ERROR, json.dumps({"errorMessage": message, "errorType": "Function.ResponseSizeTooLarge"}).encode("utf-8"))
+        return
+    end_call(call_id, RESULT, raw)
+
+
+def end_call(call_id, kind, payload):
+    calls.pop(call_id, None)
+    send(kind, call_id, payload)
+    if is_draining and not calls:
+        os._exit(0)
+
+
+def read_exactly(count):
+    parts = []
+    while count > 0:
+        part = agent.recv(min(count, 1 << 20))
+        if not part:
+            os._exit(0)
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def read_frames(on_invoke):
+    global is_draining
+    while True:
+        length, kind, call_id = struct.unpack(">IBI", read_exactly(9))
+        payload = read_exactly(length - 5)
+        if kind == INVOKE:
+            header_end = 4 + struct.unpack(">I", payload[:4])[0]
+            header = json.loads(payload[4:header_end])
+            calls[call_id] = Context(header, time.monotonic() + header["deadlineMs"] / 1000)
+            on_invoke(call_id, header, payload[header_end:])
+        elif kind == CANCEL and call_id in calls:
+            calls[call_id].cancelled.set()
+        elif kind == DRAIN:
+            is_draining = True
+            if not calls:
+                os._exit(0)
+
+
+def serve():
+    if settings["concurrency"] > 1:
+        pool = ThreadPoolExecutor(max_workers=settings["concurrency"])
+        read_frames(lambda *call: pool.submit(run_call, *call))
+        return
+    # One call at a time runs on the main thread, where signals and most libraries expect it.
+    waiting = queue.SimpleQueue()
+    threading.Thread(target=read_frames, args=(lambda *call: waiting.put(call),), daemon=True).start()
+    while True:
+        run_call(*waiting.get())
+
+
+def end_with_launcher():
+    """The launcher holds the other end of standard input: its end is the end of this process."""
+    while os.read(0, 4096):
+        pass
+    os._exit(0)
+
+
+def read_line():
+    raw = bytearray()
+    while True:
+        byte = os.read(0, 1)
+        if byte in (b"\n", b""):
+            return raw.decode("utf-8")
+        raw += byte
+
+
+settings = json.loads(read_line())
+threading.Thread(target=end_with_launcher, daemon=True).start()
+agent = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+agent.connect(settings["socketPath"])
+# The folder of this file is not the function's business.
+sys.path.pop(0)
+logging.basicConfig(stream=sys.stdout, format="[%(levelname)s]\t%(message)s")
+try:
+    handler = load_handler()
+except Exception as error:
+    send_json(INIT_ERROR, 0, {"instanceToken": settings["token"], **error_payload(error, init_error_type(error))})
+    os._exit(1)
+except SystemExit as leaving:
+    sys.stdout.flush()
+    exit_now(leaving.code)
+sys.stdout.flush()
+sys.stdout = sys.stderr = AgentWriter()
+for log_handler in logging.getLogger().handlers:
+    if isinstance(log_handler, logging.StreamHandler):
+        log_handler.stream = sys.stdout
+send_json(READY, 0, {"instanceToken": settings["token"]})
+serve()

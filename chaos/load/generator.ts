@@ -1,0 +1,50 @@
+import { setPriority } from "node:os";
+import { createInterface } from "node:readline";
+import { Value } from "typebox/value";
+import { type LoadMessage, LoadPlan } from "#lib/contracts/drill-load.ts";
+import { callLog } from "./call-log.ts";
+import { openLoop } from "./open-loop.ts";
+
+/*
+ * The load generator of a drill, a process of its own so that nothing under test shares its event loop. The plan is the first
+ * line of its standard input; the end of that input, and so the death of the runner, stops the load.
+ */
+const TICK_MS = 100;
+/** Above the programs under test, where the system lets us: the clock that measures must not wait for what is measured. */
+const PRIORITY = -10;
+
+raisePriority();
+const stopping = new AbortController();
+const input = createInterface({ input: process.stdin });
+input.once("line", (line) => void run(parsePlan(line)));
+input.once("close", () => stopping.abort());
+process.on("SIGTERM", () => stopping.abort());
+
+async function run(plan: LoadPlan): Promise<void> {
+  const log = callLog(plan.callsFile);
+  const ticking = setInterval(() => tell(log.tick()), TICK_MS);
+  await openLoop(plan, log.add, stopping.signal);
+  clearInterval(ticking);
+  tell(log.tick());
+  tell(log.close());
+  input.close();
+  process.stdin.destroy();
+}
+
+function parsePlan(line: string): LoadPlan {
+  const plan: unknown = JSON.parse(line);
+  if (!Value.Check(LoadPlan, plan)) throw new Error("the first line is not a load plan");
+  return plan;
+}
+
+function tell(message: LoadMessage): void {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+function raisePriority(): void {
+  try {
+    setPriority(PRIORITY);
+  } catch {
+    // Not allowed here: its slip will tell whether that mattered.
+  }
+}

@@ -1,0 +1,43 @@
+import type { Command } from "@commander-js/extra-typings";
+import { RouteExplanation } from "#lib/contracts/api.ts";
+import { connectedCommand, examples, tenantOption } from "../command-options.ts";
+import { connectAsTenant } from "../connect.ts";
+import { formatAge, formatTable, printDocument, printLine } from "../print.ts";
+
+export function registerRoute(program: Command): void {
+  const route = program.command("route").description("see where calls go");
+  connectedCommand(route, "explain", "say where a call would go, and why")
+    .argument("<function>")
+    .addOption(tenantOption())
+    .option("--ip <address>", "as if the caller had this address")
+    .option("--region <name>", "as if the caller asked for this region or zone")
+    .addHelpText("after", examples("meridian route explain hello --ip 81.2.69.142"))
+    .action(async (functionName, flags) => {
+      const { client, tenant } = await connectAsTenant(flags, flags.tenant);
+      const query = new URLSearchParams({ tenant, function: functionName });
+      if (flags.ip !== undefined) query.set("ip", flags.ip);
+      if (flags.region !== undefined) query.set("region", flags.region);
+      const explanation = await client.json(RouteExplanation, {
+        path: `/v1/route:explain?${query.toString()}`,
+      });
+      if (flags.json === true) return printDocument(explanation);
+      printLine(describeRoute(explanation));
+    });
+}
+
+function describeRoute(route: RouteExplanation): string {
+  const { origin } = route;
+  const rows = route.candidates.map((candidate) => [
+    candidate.clusterId,
+    candidate.zone,
+    `${Math.round(candidate.distanceKilometres)} km`,
+    candidate.decision,
+    candidate.reason,
+  ]);
+  return [
+    `${route.tenant}/${route.function} (${route.alias}, version ${route.version}) goes to ${route.chosen ?? "no cluster"}`,
+    `caller: ${origin.value} (${origin.source}) at ${origin.latitudeDegrees}, ${origin.longitudeDegrees}`,
+    formatTable(["CLUSTER", "ZONE", "DISTANCE", "DECISION", "REASON"], rows),
+    `table: revision ${route.position.revision}, ${formatAge(route.tableAgeMs)} old`,
+  ].join("\n");
+}

@@ -1,0 +1,94 @@
+import { isIP } from "node:net";
+import { resolve } from "node:path";
+import { type Command, Option } from "@commander-js/extra-typings";
+import { examples, listOf, wholeNumber } from "../command-options.ts";
+import { UsageError } from "../failures.ts";
+import { progressStyle } from "../show-progress.ts";
+import { DEFAULT_STATE } from "../state-directory.ts";
+import { DEFAULT_ZONES, parseZones } from "../up/core/parse-zones.ts";
+import type { Federation } from "../up/core/plan-programs.ts";
+
+const PORT_MAX = 65_535;
+
+export function registerUp(program: Command): void {
+  program
+    .command("up")
+    .description("run a whole federation on this machine until Ctrl-C")
+    .addOption(
+      new Option("--state <folder>", "where everything is kept")
+        .env("MERIDIAN_STATE")
+        .default(DEFAULT_STATE),
+    )
+    .option(
+      "--port <base>",
+      "the one address; the gateways alone follow it",
+      wholeNumber(1, PORT_MAX),
+      8_080,
+    )
+    .option("--zones <list>", "name[=latitude:longitude:jurisdiction],…", DEFAULT_ZONES)
+    .option("--idle-seconds <n>", "how long an idle instance is kept", wholeNumber(1, 86_400), 60)
+    .option("--trusted-proxies <list>", "networks whose forwarded headers are believed", listOf)
+    .option("--json", "print one JSON document once everything serves")
+    .option("--quiet", "show no progress while starting")
+    .addOption(new Option("--without <part>", "leave a part out").choices(["failover"]).hideHelp())
+    .addHelpText(
+      "after",
+      examples(
+        "meridian up",
+        "meridian up --port 9000 --zones eu-west,us-east,tokyo=35.7:139.7:jp",
+      ),
+    )
+    .action(async (flags) => {
+      const federation = parseFlags(flags);
+      // The supervisor and what it needs are loaded by this command alone.
+      const { runUntilStopped } = await import("../up/run-until-stopped.ts");
+      process.exitCode = await runUntilStopped(federation, {
+        asJson: flags.json === true,
+        progress: progressStyle(flags.json === true || flags.quiet === true),
+        environment: process.env,
+      });
+    });
+}
+
+interface UpFlags {
+  readonly state: string;
+  readonly port: number;
+  readonly zones: string;
+  readonly idleSeconds: number;
+  readonly trustedProxies?: readonly string[] | undefined;
+  readonly without?: string | undefined;
+}
+
+function parseFlags(flags: UpFlags): Omit<Federation, "hasReusePort"> {
+  const parsed = parseZones(flags.zones);
+  if (parsed.kind === "refused") throw new UsageError(`--zones: ${parsed.reason}`);
+  const lastPort = flags.port + parsed.zones.length;
+  if (lastPort > PORT_MAX)
+    throw new UsageError(
+      `--port ${flags.port} leaves no room: ports up to ${lastPort} are needed, one for each zone`,
+    );
+  const trustedProxies = flags.trustedProxies ?? [];
+  for (const network of trustedProxies)
+    if (!isNetwork(network))
+      throw new UsageError(
+        `--trusted-proxies: "${network}" is not an address or a network such as 10.0.0.0/8`,
+      );
+  return {
+    stateDirectory: resolve(flags.state),
+    zones: parsed.zones,
+    basePort: flags.port,
+    idleMs: flags.idleSeconds * 1_000,
+    failover: flags.without === "failover" ? "off" : "on",
+    trustedProxies,
+    logLevel: "info",
+  };
+}
+
+function isNetwork(text: string): boolean {
+  const [address = "", bits, ...rest] = text.split("/");
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+  );
+}

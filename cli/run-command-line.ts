@@ -1,0 +1,66 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Command, CommanderError } from "@commander-js/extra-typings";
+import { registerDeploy } from "./commands/deploy.ts";
+import {
+  registerDelete,
+  registerList,
+  registerLogs,
+  registerRollback,
+} from "./commands/functions.ts";
+import { registerInvoke } from "./commands/invoke.ts";
+import { registerAudit, registerTenant } from "./commands/operator.ts";
+import { registerQuota } from "./commands/quota.ts";
+import { registerRoute } from "./commands/route.ts";
+import { registerStatus } from "./commands/status.ts";
+import { registerUp } from "./commands/up.ts";
+import { registerZone } from "./commands/zone.ts";
+import { describeFailure, EXIT_USAGE } from "./failures.ts";
+import { REPOSITORY } from "./state-directory.ts";
+
+const REGISTER = [
+  registerUp,
+  registerDeploy,
+  registerInvoke,
+  registerList,
+  registerStatus,
+  registerLogs,
+  registerRollback,
+  registerDelete,
+  registerRoute,
+  registerZone,
+  registerQuota,
+  registerTenant,
+  registerAudit,
+];
+
+/** From arguments to exit code. */
+export async function runCommandLine(argv: readonly string[]): Promise<void> {
+  const program: Command = new Command("meridian")
+    .description("serverless functions across many clusters as one service")
+    .version(readVersion())
+    .showHelpAfterError("(--help tells more)")
+    .exitOverride();
+  for (const register of REGISTER) register(program);
+  try {
+    await program.parseAsync(argv);
+  } catch (thrown) {
+    process.exitCode = reportFailure(thrown, argv.includes("--json"));
+  }
+}
+
+function reportFailure(thrown: unknown, asJson: boolean): number {
+  if (thrown instanceof CommanderError) {
+    // It has said what is wrong itself; asked-for help is no failure.
+    return thrown.exitCode === 0 ? 0 : EXIT_USAGE;
+  }
+  const { text, exitCode } = describeFailure(thrown, asJson);
+  process.stderr.write(`${text}\n`);
+  return exitCode;
+}
+
+function readVersion(): string {
+  const document: unknown = JSON.parse(readFileSync(join(REPOSITORY, "package.json"), "utf8"));
+  const isPackage = typeof document === "object" && document !== null && "version" in document;
+  return isPackage ? String(document.version) : "unknown";
+}

@@ -1,0 +1,73 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type Static, Type } from "typebox";
+import { Value } from "typebox/value";
+import { writeAtomically } from "#lib/io/write-atomically.ts";
+import { systemClock } from "#lib/io/system-clock.ts";
+import type { ProgramPlan } from "../core/plan-programs.ts";
+import { isStillRunning, signalProcess } from "./process-identity.ts";
+
+const LEFTOVERS_GONE_LIMIT_MS = 3_000;
+
+/** `DIR/run/processes.json`: what a killed `up` may leave behind, safe against numbers given out again. */
+export const ProcessRegister = Type.Array(
+  Type.Object({ pid: Type.Integer({ minimum: 1 }), startedAt: Type.String() }),
+);
+export const registerFile = (runDirectory: string): string => join(runDirectory, "processes.json");
+
+/** Ends what an `up` that was killed left running here, and says how many there were. */
+export async function endLeftovers(runDirectory: string): Promise<number> {
+  const register = await readRegister(runDirectory);
+  const killed = register.filter((identity) => signalProcess(identity, "SIGKILL"));
+  const deadlineMs = systemClock.nowMs() + LEFTOVERS_GONE_LIMIT_MS;
+  while (killed.some(isStillRunning) && systemClock.nowMs() < deadlineMs)
+    await systemClock.sleep(10);
+  return killed.length;
+}
+
+async function readRegister(runDirectory: string): Promise<Static<typeof ProcessRegister>> {
+  const file = registerFile(runDirectory);
+  if (!existsSync(file)) return [];
+  try {
+    const document: unknown = JSON.parse(await readFile(file, "utf8"));
+    return Value.Check(ProcessRegister, document) ? document : [];
+  } catch {
+    return [];
+  }
+}
+
+/** The state folder as the programs expect it: a new boot token, their configurations, nobody's old addresses. */
+export async function prepareRun(
+  runDirectory: string,
+  plans: readonly ProgramPlan[],
+): Promise<void> {
+  await clearRun(runDirectory);
+  const folders = new Set(plans.flatMap(foldersOf));
+  await Promise.all([...folders].map((folder) => mkdir(folder, { recursive: true, mode: 0o700 })));
+  await writeAtomically(join(runDirectory, "boot-token"), randomBytes(32).toString("base64url"));
+  await Promise.all(
+    plans.map(({ configFile, config }) =>
+      writeFile(configFile, `${JSON.stringify(config, undefined, 2)}\n`, { mode: 0o600 }),
+    ),
+  );
+}
+
+/** Removes addresses, configurations, socket and token of a run that is over. */
+export async function clearRun(runDirectory: string): Promise<void> {
+  const names = await readdir(runDirectory).catch(() => []);
+  await Promise.all(
+    names.map((name) => rm(join(runDirectory, name), { force: true, recursive: true })),
+  );
+}
+
+function foldersOf({ config, logFile, configFile }: ProgramPlan): string[] {
+  const named = ["stateDirectory", "codeDirectory"].flatMap((key) => {
+    const folder = config[key];
+    return typeof folder === "string" ? [folder] : [];
+  });
+  const { databaseFile } = config;
+  const database = typeof databaseFile === "string" ? [dirname(databaseFile)] : [];
+  return [dirname(logFile), dirname(configFile), ...named, ...database];
+}

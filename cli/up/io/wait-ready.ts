@@ -1,0 +1,76 @@
+import { Value } from "typebox/value";
+import { RouteExplanation } from "#lib/contracts/api.ts";
+import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
+import { readEndpoints } from "#lib/io/run-directory.ts";
+import { UnreachableError } from "../../failures.ts";
+import type { ApiClient } from "../../api-client.ts";
+import type { Clock } from "#lib/ports/clock.ts";
+
+const POLL_MS = 40;
+const ATTEMPT_LIMIT_MS = 2_000;
+
+/** Asks until the answer is a value. */
+export async function pollUntil<T>(
+  clock: Clock,
+  signal: AbortSignal,
+  probe: () => Promise<T | undefined>,
+): Promise<T> {
+  for (;;) {
+    signal.throwIfAborted();
+    const value = await probe();
+    if (value !== undefined) return value;
+    await clock.sleep(POLL_MS, signal);
+  }
+}
+
+/** Where the program listens, once it has said so. */
+export const endpointOf = (
+  runDirectory: string,
+  program: RunEndpoint["program"],
+  zone: string | null,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<RunEndpoint> =>
+  pollUntil(clock, signal, async () => {
+    const endpoints = await readEndpoints(runDirectory);
+    return endpoints.find((endpoint) => endpoint.program === program && endpoint.zone === zone);
+  });
+
+/** `/readyz` of the program says yes. */
+export async function waitUntilReady(
+  adminUrl: string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  await pollUntil(clock, signal, async () => {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_LIMIT_MS)]);
+    const response = await fetch(`${adminUrl}/readyz`, { signal: limit }).catch(() => undefined);
+    await response?.arrayBuffer().catch(() => undefined);
+    return response?.status === 200 ? true : undefined;
+  });
+}
+
+/** The gateway would send a call of the function to some cluster. */
+export async function waitUntilRouted(
+  gateway: ApiClient,
+  tenant: string,
+  functionName: string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  await pollUntil(clock, signal, async () => {
+    try {
+      const { body } = await gateway.raw({
+        path: `/v1/route:explain?tenant=${tenant}&function=${functionName}`,
+        timeoutMs: ATTEMPT_LIMIT_MS,
+        signal,
+      });
+      const document: unknown = JSON.parse(body.toString("utf8"));
+      const isRouted = Value.Check(RouteExplanation, document) && document.chosen !== null;
+      return isRouted ? true : undefined;
+    } catch (error) {
+      if (error instanceof UnreachableError || error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+  });
+}

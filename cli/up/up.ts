@@ -1,0 +1,198 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Credentials } from "#lib/contracts/run-endpoint.ts";
+import { systemClock } from "#lib/io/system-clock.ts";
+import { writeAtomically } from "#lib/io/write-atomically.ts";
+import { COMPILE_CACHE } from "../compile-cache.ts";
+import { type ProgressStyle, showProgress } from "../show-progress.ts";
+import { credentialsFile, readCredentials, REPOSITORY } from "../state-directory.ts";
+import { claimState } from "./claim-state.ts";
+import { CATALOG_GROUP, type Federation, planPrograms } from "./core/plan-programs.ts";
+import { type RefreshedFile, refreshedFile } from "./io/refreshed-file.ts";
+import { clearRun, endLeftovers, prepareRun, registerFile } from "./io/run-directory-files.ts";
+import { type ApiKeys, completeKeys } from "./io/seed-catalog.ts";
+import { spawnProgram } from "./io/spawn-program.ts";
+import type { StateLock } from "./io/state-lock.ts";
+import { startUpServer, type UpServer } from "./io/up-server.ts";
+import { startingSteps } from "./starting-steps.ts";
+import { createSupervisor, type Supervisor } from "./supervisor.ts";
+import type { UpRecord, UpStatus } from "./up-record.ts";
+import { zoneActions } from "./zone-actions.ts";
+
+const START_LIMIT_MS = 60_000;
+
+export interface UpOptions {
+  readonly federation: Federation;
+  readonly progress: ProgressStyle;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly say: (text: string) => void;
+  /** Ends the start; a federation that has started is ended with `stop`. */
+  readonly signal: AbortSignal;
+}
+
+export interface RunningFederation {
+  readonly credentials: Credentials;
+  /** Drains and ends everything. */
+  readonly stop: () => Promise<void>;
+  /** Makes a stop that takes too long end at once. */
+  readonly killAll: () => void;
+}
+
+/** Claims the state folder, starts every program at once, and resolves when all gateways serve the example. */
+export async function startFederation(options: UpOptions): Promise<RunningFederation> {
+  const { federation, say } = options;
+  const { stateDirectory, basePort, zones } = federation;
+  const ports = Array.from({ length: zones.length + 1 }, (_, offset) => basePort + offset);
+  const lock = await claimState(stateDirectory, ports);
+  const isFirstStart = !existsSync(join(stateDirectory, "catalog", "catalog.sqlite"));
+  const fallen = new AbortController();
+  const running = await launch(options, lock, (zone) => {
+    say(
+      `${zone} is lost: all its programs ended at once; "meridian zone start ${zone}" brings it back`,
+    );
+    fallen.abort(new Error(`${zone} cannot be started: ${stateDirectory}/logs says why`));
+  });
+  const startLimit = AbortSignal.timeout(START_LIMIT_MS);
+  try {
+    const starting = startingSteps({
+      runDirectory: join(stateDirectory, "run"),
+      zones: zones.map(({ name }) => name),
+      credentials: running.credentials,
+      isFirstStart,
+      clock: systemClock,
+      signal: AbortSignal.any([options.signal, startLimit, fallen.signal]),
+    });
+    await showProgress(options.progress, starting);
+    return running;
+  } catch (cause) {
+    await running.stop();
+    if (!startLimit.aborted) throw cause;
+    throw new Error(
+      `not everything was ready after ${START_LIMIT_MS / 1_000} s: ${stateDirectory}/logs says why`,
+      { cause },
+    );
+  }
+}
+
+/** Everything that lives as long as the federation: files, children, socket. */
+async function launch(
+  { federation, environment, say }: UpOptions,
+  lock: StateLock,
+  onFell: (zone: string) => void,
+): Promise<RunningFederation> {
+  const { stateDirectory } = federation;
+  const runDirectory = join(stateDirectory, "run");
+  const plans = planPrograms(federation);
+  const leftovers = await endLeftovers(runDirectory);
+  if (leftovers > 0) say(`ended ${leftovers} processes that a killed "meridian up" had left here`);
+  await prepareRun(runDirectory, plans);
+
+  const apiKeys = completeKeys(await readCredentials(stateDirectory));
+  const credentials = (): Credentials => describeCredentials(federation, apiKeys, supervisor);
+  const files = [
+    refreshedFile(credentialsFile(stateDirectory), credentials, complain(say)),
+    refreshedFile(
+      registerFile(runDirectory),
+      () => allProcesses(federation, supervisor),
+      complain(say),
+    ),
+  ];
+  const supervisor = createSupervisor(plans, {
+    clock: systemClock,
+    spawn: ({ entry, configFile, logFile }, onMessage) =>
+      spawnProgram(
+        {
+          args: [join(REPOSITORY, entry), "--config", configFile],
+          workingDirectory: REPOSITORY,
+          logFile,
+          environment: childEnvironment(environment),
+        },
+        onMessage,
+      ),
+    say,
+    onFell,
+    onProcessesChanged: () => refreshAll(files),
+  });
+  for (const group of groupNames(federation)) supervisor.start(group);
+  const server = await openSocket(federation, runDirectory, supervisor);
+  await settleAll(files);
+  return {
+    credentials: credentials(),
+    killAll: supervisor.killAll,
+    stop: async () => {
+      await server.close();
+      await supervisor.stopAll();
+      refreshAll(files);
+      await settleAll(files);
+      await clearRun(runDirectory);
+      lock.release();
+    },
+  };
+}
+
+async function openSocket(
+  federation: Federation,
+  runDirectory: string,
+  supervisor: Supervisor,
+): Promise<UpServer> {
+  const zones = federation.zones.map(({ name }) => name);
+  const endpoint = endpointOn(federation.basePort);
+  const server = await startUpServer(runDirectory, {
+    act: zoneActions(supervisor, zones, systemClock),
+    status: (): UpStatus => ({
+      pid: process.pid,
+      endpoint,
+      groups: groupNames(federation).map((group) => ({
+        zone: group === CATALOG_GROUP ? null : group,
+        programs: [...supervisor.status(group)],
+        pids: supervisor.processes(group).map(({ pid }) => pid),
+      })),
+    }),
+  });
+  const record: UpRecord = { pid: process.pid, endpoint, socketPath: server.socketPath };
+  await writeAtomically(join(runDirectory, "up.json"), `${JSON.stringify(record)}\n`);
+  return server;
+}
+
+const groupNames = ({ zones }: Federation): string[] => [
+  CATALOG_GROUP,
+  ...zones.map(({ name }) => name),
+];
+
+const allProcesses = (federation: Federation, supervisor: Supervisor) =>
+  groupNames(federation).flatMap((group) => supervisor.processes(group));
+
+const endpointOn = (port: number): string => `http://127.0.0.1:${port}`;
+
+function describeCredentials(
+  { zones, basePort }: Federation,
+  apiKeys: ApiKeys,
+  supervisor: Supervisor,
+): Credentials {
+  const ofZone = zones.map(({ name }, index): [string, Credentials["zones"][string]] => [
+    name,
+    {
+      gateway: endpointOn(basePort + 1 + index),
+      pids: supervisor.processes(name).map(({ pid }) => pid),
+    },
+  ]);
+  return { endpoint: endpointOn(basePort), zones: Object.fromEntries(ofZone), ...apiKeys };
+}
+
+/** The programs get no key of a user; compiled code is kept, so that the next start is quicker. */
+function childEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { MERIDIAN_KEY: _key, ...inherited } = environment;
+  return { ...inherited, NODE_COMPILE_CACHE: COMPILE_CACHE };
+}
+
+const complain =
+  (say: (text: string) => void) =>
+  (error: unknown): void =>
+    say(`cannot write into the state folder: ${String(error)}`);
+
+function refreshAll(files: readonly RefreshedFile[]): void {
+  for (const file of files) file.refresh();
+}
+
+const settleAll = (files: readonly RefreshedFile[]) =>
+  Promise.all(files.map((file) => file.settled()));

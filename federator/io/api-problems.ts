@@ -1,0 +1,55 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Logger } from "pino";
+import { MeridianError } from "#lib/errors.ts";
+import { PROBLEM_TYPE, toMeridianError, toProblem } from "#lib/problem.ts";
+
+/** Whatever was thrown, as the failure the caller sees: fastify's own errors become ours. */
+export function toApiError(thrown: unknown): MeridianError {
+  if (thrown instanceof MeridianError || !(thrown instanceof Error)) return toMeridianError(thrown);
+  const code = "code" in thrown ? thrown.code : undefined;
+  switch (code) {
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return new MeridianError(
+        "MERIDIAN_BODY_TOO_LARGE",
+        "The body is larger than this path takes; send less.",
+      );
+    case "FST_ERR_CTP_INVALID_JSON_BODY":
+    case "FST_ERR_CTP_EMPTY_JSON_BODY":
+      return new MeridianError(
+        "MERIDIAN_BODY_INVALID_JSON",
+        "The content type says JSON, and the body cannot be parsed as such; send valid JSON.",
+      );
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return new MeridianError(
+        "MERIDIAN_BAD_REQUEST",
+        "The body's content type is not taken here; send application/json (code: application/zip).",
+      );
+    default:
+      return "statusCode" in thrown &&
+        typeof thrown.statusCode === "number" &&
+        thrown.statusCode < 500
+        ? new MeridianError("MERIDIAN_BAD_REQUEST", `${thrown.message}.`, { cause: thrown })
+        : toMeridianError(thrown);
+  }
+}
+
+/** Sends the failure as problem+json; what nobody foresaw goes to the log with its cause. */
+export function sendProblem(
+  error: MeridianError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: Logger,
+): void {
+  const problem = toProblem(error, request.id);
+  if (problem.status >= 500)
+    log.warn(
+      { requestId: request.id, method: request.method, url: request.url, err: error },
+      "failed",
+    );
+  if (problem.status === 401) reply.header("www-authenticate", 'Bearer realm="meridian"');
+  void reply
+    .code(problem.status)
+    .header("x-request-id", request.id)
+    .type(PROBLEM_TYPE)
+    .send(JSON.stringify(problem));
+}

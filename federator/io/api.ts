@@ -1,0 +1,136 @@
+import { randomUUID, timingSafeEqual } from "node:crypto";
+import swagger from "@fastify/swagger";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
+import { MeridianError } from "#lib/errors.ts";
+import type { Api, ApiPorts } from "./api-context.ts";
+import { sendProblem, toApiError } from "./api-problems.ts";
+import { aliasRoutes } from "./api-routes/aliases.ts";
+import { auditRoutes, internalAuditRoutes } from "./api-routes/audit.ts";
+import { codeRoutes } from "./api-routes/code.ts";
+import { functionRoutes } from "./api-routes/functions.ts";
+import { logRoutes } from "./api-routes/logs.ts";
+import { quotaDecisionRoutes } from "./api-routes/quota-decisions.ts";
+import { quotaRequestRoutes } from "./api-routes/quota-requests.ts";
+import { quotaRoutes } from "./api-routes/quotas.ts";
+import { statusRoutes } from "./api-routes/status.ts";
+import { tenantRoutes } from "./api-routes/tenants.ts";
+import { versionRoutes } from "./api-routes/versions.ts";
+import { whoamiRoutes } from "./api-routes/whoami.ts";
+import { strictValidation } from "./api-validation.ts";
+import { auditRefusal, guardRequest } from "./guard-request.ts";
+import { internalCodeRoutes } from "./internal-code.ts";
+import { refuseOtherMethods } from "./refuse-other-methods.ts";
+import { tendCode } from "./tend-code.ts";
+
+/** What a request may be called by its caller; anything else gets an id of ours. */
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
+
+/**
+ * Adds the management API `/v1/…`, `/openapi.json`, what federators ask each other of code and audit, and the answer for
+ * unknown paths of the whole server. Keeps the zone's code store in order until the server closes.
+ */
+export async function registerApi(app: FastifyInstance, ports: ApiPorts): Promise<void> {
+  await app.register(async (api: Api) => {
+    api.setGenReqId(({ headers }) => {
+      const given = headers["x-request-id"];
+      return typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
+    });
+    api.setValidatorCompiler(strictValidation);
+    // Answers are made from records that were checked; the schemas of responses are for the documentation.
+    api.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
+    api.decorateRequest("caller", null);
+    api.setErrorHandler(async (thrown, request, reply) => {
+      const error = toApiError(thrown);
+      await auditRefusal(ports, request, error);
+      sendProblem(error, request, reply, ports.log);
+      return reply;
+    });
+    api.setNotFoundHandler((request, reply) =>
+      sendProblem(notFound(request), request, reply, ports.log),
+    );
+    api.addHook("onRequest", async (request, reply) => {
+      reply.header("x-request-id", request.id);
+      guardRequest(ports, request);
+    });
+    logAnswers(api, ports);
+    await refuseOtherMethods(api, async () => {
+      await publicRoutes(api, ports);
+      await api.register((internal: Api) => internalRoutes(internal, ports));
+    });
+  });
+  keepCodeUntilClosed(app, ports);
+}
+
+async function publicRoutes(api: Api, ports: ApiPorts): Promise<void> {
+  await api.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "Meridian management API", version: "1" },
+      components: { securitySchemes: { apiKey: { type: "http", scheme: "bearer" } } },
+      security: [{ apiKey: [] }],
+    },
+  });
+  whoamiRoutes(api);
+  tenantRoutes(api, ports);
+  await codeRoutes(api, ports);
+  functionRoutes(api, ports);
+  versionRoutes(api, ports);
+  aliasRoutes(api, ports);
+  logRoutes(api, ports);
+  quotaRoutes(api, ports);
+  quotaRequestRoutes(api, ports);
+  quotaDecisionRoutes(api, ports);
+  statusRoutes(api, ports);
+  auditRoutes(api, ports);
+  api.get("/openapi.json", { schema: { hide: true } }, async () => api.swagger());
+}
+
+/** Between federators and agents: the boot token instead of an API key. */
+async function internalRoutes(api: Api, ports: ApiPorts): Promise<void> {
+  const expected = Buffer.from(ports.bootToken);
+  api.addHook("onRequest", async ({ headers }) => {
+    const given = Buffer.from(String(headers[INVOCATION_HEADERS.bootToken] ?? ""));
+    if (given.length !== expected.length || !timingSafeEqual(given, expected))
+      throw new MeridianError(
+        "MERIDIAN_UNAUTHENTICATED",
+        "This path is for the programs of the federation; call it with their boot token.",
+      );
+  });
+  internalAuditRoutes(api, ports);
+  await internalCodeRoutes(api, ports);
+}
+
+/** Changes and failures at `info`, what was only read at `debug`. */
+function logAnswers(api: Api, { log }: ApiPorts): void {
+  api.addHook("onResponse", async (request: FastifyRequest, reply: FastifyReply) => {
+    const { method, url, id, caller } = request;
+    const isRead = method === "GET" || method === "HEAD";
+    log[isRead && reply.statusCode < 400 ? "debug" : "info"](
+      {
+        requestId: id,
+        method,
+        url,
+        status: reply.statusCode,
+        tenant: caller?.tenant ?? null,
+        durationMs: Math.round(reply.elapsedTime),
+      },
+      "answered",
+    );
+  });
+}
+
+const notFound = ({ method, url }: FastifyRequest): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_NOT_FOUND",
+    `There is nothing at ${method} ${url.split("?")[0]}; /openapi.json lists what there is.`,
+  );
+
+function keepCodeUntilClosed(app: FastifyInstance, ports: ApiPorts): void {
+  const closing = new AbortController();
+  const tending = tendCode(ports, closing.signal);
+  app.addHook("onClose", async () => {
+    closing.abort();
+    await tending.ended;
+  });
+}

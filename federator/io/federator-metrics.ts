@@ -1,0 +1,63 @@
+import { Counter, Gauge, type Registry } from "prom-client";
+
+const MS_PER_SECOND = 1_000;
+
+/** What can be read at any time. */
+export interface FederatorReadings {
+  readonly replicaRevision: () => number;
+  readonly replicaAgeMs: () => number;
+  readonly heldBackFunctions: () => number;
+  readonly receivers: () => number;
+  readonly overlayClusters: () => number;
+  readonly isLeader: () => boolean;
+}
+
+export interface FederatorCounters {
+  readonly verdict: (state: "up" | "down") => void;
+  readonly refusal: () => void;
+}
+
+export const federatorCounters = (registry: Registry): FederatorCounters => {
+  const verdicts = new Counter({
+    name: "meridian_verdicts_total",
+    help: "Verdicts this federator wrote",
+    labelNames: ["state"],
+    registers: [registry],
+  });
+  const refusals = new Counter({
+    name: "meridian_feed_refusals_total",
+    help: "Tables that a gateway or agent turned down",
+    registers: [registry],
+  });
+  return { verdict: (state) => verdicts.inc({ state }), refusal: () => refusals.inc() };
+};
+
+export function registerReadings(registry: Registry, readings: FederatorReadings): void {
+  const show = (name: string, help: string, read: () => number): void => {
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
+      registers: [],
+      collect: () => gauge.set(read()),
+    });
+    registry.registerMetric(gauge);
+  };
+  show(
+    "meridian_replica_revision",
+    "Revision of the catalog that this zone has",
+    readings.replicaRevision,
+  );
+  show(
+    "meridian_replica_age_seconds",
+    "Since the catalog was last heard",
+    () => readings.replicaAgeMs() / MS_PER_SECOND,
+  );
+  show(
+    "meridian_replica_held_back_functions",
+    "Functions that the catalog lost and this zone keeps until an operator decides",
+    readings.heldBackFunctions,
+  );
+  show("meridian_feed_receivers", "Gateways and agents that follow the feed", readings.receivers);
+  show("meridian_overlay_clusters", "Clusters this zone does not use", readings.overlayClusters);
+  show("meridian_is_leader", "1 where the leader is", () => (readings.isLeader() ? 1 : 0));
+}

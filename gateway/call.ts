@@ -1,0 +1,71 @@
+import type { KeyRoute, RouteVersion } from "#lib/contracts/route-table.ts";
+import type { Zone } from "#lib/contracts/zone.ts";
+import type { RouteTable } from "#lib/route-table-state.ts";
+import type { Origin } from "./core/locate-caller.ts";
+import type { Door, FunctionDoor } from "./core/match-route.ts";
+import type { TenantLimitValues } from "./core/tenant-limits.ts";
+import type { Arrival } from "./ports.ts";
+
+/*
+ * A call as it becomes known, stage by stage. Each stage hands on one of these types, so that a stage in the wrong place does
+ * not compile.
+ */
+
+/** What is known of a call at its end, for the answer's headers, the log and the metrics. Stages fill it in as they go. */
+export interface Receipt {
+  tenant: string | undefined;
+  functionName: string | undefined;
+  version: number | undefined;
+  zone: string | undefined;
+  clusterId: string | undefined;
+  attempts: number;
+  isColdStart: boolean;
+  /** Why the tenant's limits refused it. */
+  limitedBy: "rate" | "concurrency" | undefined;
+}
+
+export interface IdentifiedCall {
+  readonly arrival: Arrival;
+  readonly requestId: string;
+  readonly path: string;
+  readonly rawQuery: string;
+  readonly door: Door;
+  readonly receipt: Receipt;
+}
+
+/** With the table that decides on it from here on: a change in between does not split a call. */
+export interface RoutedCall extends IdentifiedCall {
+  readonly table: RouteTable;
+}
+
+export interface FunctionCall extends RoutedCall {
+  readonly door: FunctionDoor;
+}
+
+export interface AuthenticatedCall extends FunctionCall {
+  /** Null where the function is open to everyone. */
+  readonly key: KeyRoute | null;
+}
+
+export interface MatchedCall extends AuthenticatedCall {
+  readonly version: RouteVersion;
+  readonly limits: TenantLimitValues;
+}
+
+export interface PermittedCall extends MatchedCall {
+  /** Zones its placement permits: at least one, and all that later stages can choose from. */
+  readonly zones: readonly Zone[];
+}
+
+export interface AdmittedCall extends PermittedCall {
+  readonly body: Uint8Array;
+  readonly deadlineAtMs: number;
+  /** Which time limit the deadline is, in words. */
+  readonly deadlineIs: string;
+}
+
+export interface LocatedCall extends AdmittedCall {
+  readonly origin: Origin;
+  /** The caller's address as far as it can be believed. */
+  readonly clientIp: string;
+}

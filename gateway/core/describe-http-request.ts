@@ -1,0 +1,55 @@
+import { type HttpRequestParts, INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
+import { type Headers, withoutHopHeaders } from "./hop-headers.ts";
+
+export interface HttpRequestFacts {
+  readonly method: string;
+  /** Below the function. */
+  readonly path: string;
+  readonly rawQuery: string;
+  readonly headers: Headers;
+  readonly clientIp: string;
+  readonly requestId: string;
+  /** Whether `Authorization` was for Meridian; where the function is public it belongs to the function. */
+  readonly isKeyChecked: boolean;
+}
+
+/** What callers may claim but only the gateway knows. */
+const CLAIMS = new Set([
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-forwarded-proto",
+  "x-real-ip",
+  INVOCATION_HEADERS.bootToken,
+]);
+
+/** The caller's request as the function may see it: claims of its origin replaced by what is known, the platform's key gone. */
+export function describeHttpRequest(facts: HttpRequestFacts): HttpRequestParts {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(withoutHopHeaders(facts.headers))) {
+    if (CLAIMS.has(name) || name === "cookie") continue;
+    // An underscore is a hyphen to some readers of headers, so that two names could collide.
+    if (name.includes("_")) continue;
+    if (name === "authorization" && facts.isKeyChecked) continue;
+    headers[name] = typeof value === "string" ? value : value.join(", ");
+  }
+  headers["x-forwarded-for"] = facts.clientIp;
+  headers["x-forwarded-proto"] = "http";
+  headers[INVOCATION_HEADERS.requestId] = facts.requestId;
+  return {
+    method: facts.method,
+    path: facts.path,
+    rawQuery: facts.rawQuery,
+    headers,
+    cookies: splitCookies(facts.headers["cookie"]),
+    sourceIp: facts.clientIp,
+    domainName: headers["host"] ?? "",
+  };
+}
+
+const splitCookies = (cookie: string | readonly string[] | undefined): string[] =>
+  (typeof cookie === "string" ? cookie : (cookie?.join("; ") ?? ""))
+    .split(";")
+    .map((one) => one.trim())
+    .filter((one) => one !== "");

@@ -1,0 +1,34 @@
+import type {
+  ClusterRoute,
+  FunctionRoute,
+  KeyRoute,
+  RouteEntry,
+  TenantRoute,
+} from "#lib/contracts/route-table.ts";
+
+/** A route table's entries by `entryKey`. */
+export type RouteEntries = ReadonlyMap<string, RouteEntry>;
+
+export function findFunction(
+  entries: RouteEntries,
+  tenant: string,
+  functionName: string,
+): FunctionRoute | undefined {
+  const entry = entries.get(`function/${tenant}/${functionName}`);
+  return entry?.kind === "function" ? entry : undefined;
+}
+
+export function findTenant(entries: RouteEntries, tenant: string): TenantRoute | undefined {
+  const entry = entries.get(`tenant/${tenant}`);
+  return entry?.kind === "tenant" ? entry : undefined;
+}
+
+export function findKey(entries: RouteEntries, keyHash: string): KeyRoute | undefined {
+  const entry = entries.get(`key/${keyHash}`);
+  return entry?.kind === "key" ? entry : undefined;
+}
+
+export function findCluster(entries: RouteEntries, clusterId: string): ClusterRoute | undefined {
+  const entry = entries.get(`cluster/${clusterId}`);
+  return entry?.kind === "cluster" ? entry : undefined;
+}

@@ -1,0 +1,121 @@
+import type { TenantRoute } from "#lib/contracts/route-table.ts";
+import { WHOLE } from "#lib/divide-grants.ts";
+import {
+  type BucketRate,
+  emptyBucket,
+  refill,
+  type TokenBucket,
+  untilTokenMs,
+} from "./token-bucket.ts";
+
+export type TenantLimitValues = TenantRoute["limits"];
+
+/** A gateway's part of a tenant's rate and burst, in millionths of the limit. */
+export interface TenantShare {
+  readonly tenant: string;
+  readonly floorMillionths: number;
+  readonly leaseMillionths: number;
+}
+
+export type RateDecision =
+  | { readonly kind: "admitted" }
+  | { readonly kind: "refused"; readonly retryAfterMs: number };
+
+/** What each tenant may still do here: its share of the rate, and its concurrent calls in this zone. */
+export interface TenantLimits {
+  /** New shares; the lease parts end `leaseValidMs` from now unless they come again. */
+  readonly applyShares: (shares: readonly TenantShare[], leaseValidMs: number, nowMs: number) => void;
+  readonly takeRate: (tenant: string, limits: TenantLimitValues, nowMs: number) => RateDecision;
+  /** Gives a taken token back: the call was refused later, and cost nothing. */
+  readonly returnRate: (tenant: string) => void;
+  readonly enter: (tenant: string, limits: TenantLimitValues) => boolean;
+  readonly leave: (tenant: string) => void;
+}
+
+interface Account {
+  share: TenantShare;
+  leaseUntilMs: number;
+  bucket: TokenBucket;
+  /** The limits in force when the bucket was last looked at. */
+  limits: TenantLimitValues | undefined;
+}
+
+/** `defaultFloorMillionths` is the share of a tenant of whom no share has been heard. */
+export function createTenantLimits(defaultFloorMillionths: number, startMs: number): TenantLimits {
+  const accounts = new Map<string, Account>();
+  const inFlight = new Map<string, number>();
+
+  const accountOf = (tenant: string, sinceMs: number): Account => {
+    const known = accounts.get(tenant);
+    if (known !== undefined) return known;
+    const share = { tenant, floorMillionths: defaultFloorMillionths, leaseMillionths: 0 };
+    const bucket = emptyBucket(sinceMs);
+    const account: Account = { share, leaseUntilMs: sinceMs, bucket, limits: undefined };
+    accounts.set(tenant, account);
+    return account;
+  };
+
+  return {
+    applyShares: (shares, leaseValidMs, nowMs) => {
+      for (const share of shares) {
+        const account = accountOf(share.tenant, nowMs);
+        // What has gathered until now did so under the old share, as far as the limits are known.
+        if (account.limits !== undefined) settle(account, account.limits, nowMs);
+        else if (isMore(share, account, nowMs)) account.bucket = emptyBucket(nowMs);
+        account.share = share;
+        account.leaseUntilMs = nowMs + leaseValidMs;
+      }
+    },
+    takeRate: (tenant, limits, nowMs) => {
+      const account = accountOf(tenant, startMs);
+      settle(account, account.limits ?? limits, nowMs);
+      const rate = rateOf(account, limits, nowMs);
+      account.limits = limits;
+      account.bucket = refill(account.bucket, rate, nowMs);
+      if (account.bucket.tokens < 1)
+        return { kind: "refused", retryAfterMs: untilTokenMs(account.bucket, rate) };
+      account.bucket = { ...account.bucket, tokens: account.bucket.tokens - 1 };
+      return { kind: "admitted" };
+    },
+    returnRate: (tenant) => {
+      const account = accounts.get(tenant);
+      if (account !== undefined)
+        account.bucket = { ...account.bucket, tokens: account.bucket.tokens + 1 };
+    },
+    enter: (tenant, limits) => {
+      const count = inFlight.get(tenant) ?? 0;
+      if (count >= limits.concurrency) return false;
+      inFlight.set(tenant, count + 1);
+      return true;
+    },
+    leave: (tenant) => {
+      const count = (inFlight.get(tenant) ?? 1) - 1;
+      if (count === 0) inFlight.delete(tenant);
+      else inFlight.set(tenant, count);
+    },
+  };
+}
+
+const isMore = (share: TenantShare, account: Account, nowMs: number): boolean =>
+  account.leaseUntilMs < nowMs ||
+  share.floorMillionths + share.leaseMillionths >
+    account.share.floorMillionths + account.share.leaseMillionths;
+
+/** Brings the bucket up to now; a lease that ended in between counts only until its end. */
+function settle(account: Account, limits: TenantLimitValues, nowMs: number): void {
+  const leaseEndMs = Math.min(account.leaseUntilMs, nowMs);
+  if (account.bucket.atMs < leaseEndMs) {
+    const rate = rateOf(account, limits, account.bucket.atMs);
+    account.bucket = refill(account.bucket, rate, leaseEndMs);
+  }
+  account.bucket = refill(account.bucket, rateOf(account, limits, nowMs), nowMs);
+}
+
+function rateOf(account: Account, limits: TenantLimitValues, atMs: number): BucketRate {
+  const { floorMillionths, leaseMillionths } = account.share;
+  const millionths = floorMillionths + (atMs < account.leaseUntilMs ? leaseMillionths : 0);
+  return {
+    ratePerSecond: (limits["requests-per-second"] * millionths) / WHOLE,
+    burst: (limits.burst * millionths) / WHOLE,
+  };
+}

@@ -1,0 +1,183 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { Readable } from "node:stream";
+import { type Dispatcher, Pool } from "undici";
+import { ANSWER_HEADERS, INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
+import type { Clock } from "#lib/ports/clock.ts";
+import type { AgentRequest, FailedOutcome, Outcome } from "../ports.ts";
+
+/** The link to one agent process. */
+export interface AgentClient {
+  /** One attempt, ended early by `giveUp` as a possible execution; never rejects. */
+  readonly send: (request: AgentRequest, giveUp: AbortSignal | undefined) => Promise<Outcome>;
+  readonly close: () => Promise<void>;
+}
+
+const CONNECTIONS_MAX = 1_024;
+const CONNECT_TIMEOUT_MS = 1_000;
+/** Idle connections are closed from this side first, so that no call meets one that the agent is closing. */
+const KEEP_ALIVE_MS = 4_000;
+/** The agent gives up at the deadline and says so better than a gateway can; it is given this long to say it. */
+const ANSWER_GRACE_MS = 250;
+/** A refusal is a short problem+json; whatever is longer is cut off and does not matter. */
+const REFUSAL_BYTES_MAX = 64 * 1024;
+/** Refusals that are about the request itself, and would be the same everywhere. */
+const CALLERS_FAULT = new Set([400, 405, 413]);
+
+export function openAgentClient(url: string, bootToken: string, clock: Clock): AgentClient {
+  const pool = new Pool(url, {
+    connections: CONNECTIONS_MAX,
+    pipelining: 1,
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    // Each call has a deadline of its own.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+  return {
+    send: (request, giveUp) =>
+      new Promise((resolve) => {
+        const attempt = startAttempt(request, giveUp, clock, resolve);
+        pool.dispatch(
+          {
+            path: "/invoke",
+            method: "POST",
+            headers: { ...request.headers, [INVOCATION_HEADERS.bootToken]: bootToken },
+            body: request.body,
+          },
+          attempt,
+        );
+      }),
+    close: () => pool.destroy(),
+  };
+}
+
+/**
+ * Watches one request on its way. What is proved about it follows from how far it came: undici calls `onRequestStart` just
+ * before it writes the first byte, so a failure before that is `not-sent`, and any after it `maybe-executed`.
+ */
+function startAttempt(
+  request: AgentRequest,
+  giveUp: AbortSignal | undefined,
+  clock: Clock,
+  resolve: (outcome: Outcome) => void,
+): Dispatcher.DispatchHandler {
+  let controller: Dispatcher.DispatchController | undefined;
+  let body: Readable | undefined;
+  let isSettled = false;
+
+  const settle = (outcome: Outcome): void => {
+    isSettled = true;
+    resolve(outcome);
+  };
+  /** Ends the exchange: as this outcome before the answer began, by breaking the answer off after. */
+  const stop = (outcome: Outcome, reason: Error): void => {
+    release();
+    if (!isSettled) settle(outcome);
+    body?.destroy(reason);
+    controller?.abort(reason);
+  };
+  const fail = (reason: string, cause?: unknown): FailedOutcome => ({
+    kind: "failed",
+    failure: controller === undefined ? "not-sent" : "maybe-executed",
+    reason,
+    cause,
+  });
+  const onCallerGone = (): void =>
+    stop({ kind: "caller-gone" }, new Error("the caller went away"));
+  const onGiveUp = (): void => {
+    if (isSettled) return;
+    const reason = "it stopped answering pings";
+    stop(fail(reason), new Error(reason));
+  };
+  const timer = setTimeout(
+    () =>
+      stop(
+        { kind: "out-of-time", wasSent: controller !== undefined },
+        new Error("the call's deadline passed"),
+      ),
+    Math.max(0, request.deadlineAtMs + ANSWER_GRACE_MS - clock.nowMs()),
+  );
+  const release = (): void => {
+    clearTimeout(timer);
+    request.callerGone.removeEventListener("abort", onCallerGone);
+    giveUp?.removeEventListener("abort", onGiveUp);
+  };
+  request.callerGone.addEventListener("abort", onCallerGone, { once: true });
+  giveUp?.addEventListener("abort", onGiveUp, { once: true });
+  if (request.callerGone.aborted) onCallerGone();
+
+  return {
+    onRequestStart: (started) => {
+      // Settled while it still waited for a connection, or about to be written a second time.
+      if (isSettled || controller !== undefined) {
+        started.abort(new Error("the attempt is over"));
+        return;
+      }
+      controller = started;
+    },
+    onResponseStart: (started, status, headers) => {
+      if (status < 200) return;
+      body = answerBody(started);
+      if (headers[ANSWER_HEADERS.executed] !== "false" || CALLERS_FAULT.has(status)) {
+        settle({ kind: "answered", answer: { status, headers, body } });
+        return;
+      }
+      void readRefusal(body).then((text) => {
+        if (!isSettled) settle(refusal(status, headers, text));
+      });
+    },
+    onResponseData: (started, chunk) => {
+      if (body?.push(chunk) === false) started.pause();
+    },
+    onResponseEnd: () => {
+      release();
+      body?.push(null);
+    },
+    onResponseError: (_started, error) => {
+      release();
+      if (body !== undefined) body.destroy(error);
+      else if (!isSettled) settle(fail(error.message, error));
+    },
+  };
+}
+
+/** The answer as it arrives, no faster than it is read; destroying it ends the exchange. */
+function answerBody(controller: Dispatcher.DispatchController): Readable {
+  return new Readable({
+    read: () => controller.resume(),
+    destroy(error, done) {
+      if (!this.readableEnded) controller.abort(error ?? new Error("the answer was abandoned"));
+      done(error);
+    },
+  });
+}
+
+/** A refusal that breaks off is still one: the header came before it. */
+async function readRefusal(body: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of body) {
+      const part: unknown = chunk;
+      if (!Buffer.isBuffer(part)) continue;
+      chunks.push(part);
+      bytes += part.length;
+      if (bytes > REFUSAL_BYTES_MAX) break;
+    }
+  } catch {
+    // What was read so far says enough.
+  }
+  return Buffer.concat(chunks);
+}
+
+function refusal(status: number, headers: IncomingHttpHeaders, body: Buffer): FailedOutcome {
+  const { "content-length": _length, ...rest } = headers;
+  const code = headers[ANSWER_HEADERS.errorCode];
+  return {
+    kind: "failed",
+    failure: "refused",
+    reason: `the agent answered ${status}${typeof code === "string" ? ` ${code}` : ""}`,
+    answer: { status, headers: rest, body },
+  };
+}

@@ -1,0 +1,109 @@
+import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
+import type { Clock } from "#lib/ports/clock.ts";
+import type { Random } from "#lib/ports/random.ts";
+import { noPingsYet, type PingEvent, type PingState, stepPings } from "../core/judge-pings.ts";
+import type { Agents, AgentRequest, Outcome } from "../ports.ts";
+import { type AgentClient, openAgentClient } from "./agent-client.ts";
+import { type ClusterBreaker, clusterBreaker } from "./cluster-breaker.ts";
+import { type AgentProbe, isRefusedConnection, openAgentProbe } from "./probe-agent.ts";
+
+export interface ClusterLinkOptions {
+  readonly clusterId: string;
+  readonly bootToken: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** With `off` calls go through whatever is known, and are never given up early. */
+  readonly failover: "on" | "off";
+  readonly onPings: (view: PingState["view"], why: PingEvent) => void;
+}
+
+/** Everything between this gateway and one cluster: the link to its agent, its pings, its breaker. */
+export interface ClusterLink {
+  /** Links to this process from now on; undefined: none is known to run. */
+  readonly follow: (agent: RunEndpoint | undefined) => void;
+  readonly probe: () => Promise<void>;
+  readonly health: () => ReturnType<Agents["health"]>;
+  readonly send: (request: AgentRequest) => Promise<Outcome>;
+  readonly close: () => Promise<void>;
+}
+
+const PING_TIMEOUT_MS = 250;
+const PING_LIMITS = { missesToAvoid: 3, goodToReturn: 2 };
+
+interface Connected {
+  readonly bootId: string;
+  readonly client: AgentClient;
+  readonly prober: AgentProbe;
+  readonly breaker: ClusterBreaker;
+}
+
+export function createClusterLink(options: ClusterLinkOptions): ClusterLink {
+  const { clusterId, bootToken, clock, random, failover } = options;
+  let connected: Connected | undefined;
+  let pings = noPingsYet;
+  /** Aborts the calls that may be repeated elsewhere when the cluster is given up. */
+  let givenUp = new AbortController();
+
+  const note = (event: PingEvent): void => {
+    const before = pings.view;
+    pings = stepPings(pings, event, PING_LIMITS);
+    if (pings.view === before) return;
+    options.onPings(pings.view, event);
+    if (pings.view !== "avoid") return;
+    givenUp.abort();
+    givenUp = new AbortController();
+  };
+
+  const disconnect = async (old: Connected | undefined): Promise<void> => {
+    old?.breaker.close();
+    await Promise.all([old?.client.close(), old?.prober.close()]);
+  };
+
+  const sendOver = async (link: Connected, request: AgentRequest): Promise<Outcome> => {
+    const attempt = (): Promise<Outcome> =>
+      link.client.send(
+        request,
+        failover === "on" && request.abandonWhenDead ? givenUp.signal : undefined,
+      );
+    const outcome = await (failover === "on" ? link.breaker.run(attempt) : attempt());
+    if (outcome.kind === "failed" && isRefusedConnection(outcome.cause) && link === connected)
+      note("refused");
+    return outcome;
+  };
+
+  return {
+    follow: (agent) => {
+      const url = agent?.urls.internal;
+      if (agent?.bootId === connected?.bootId) return;
+      void disconnect(connected);
+      connected = undefined;
+      // A cluster that was given up must answer pings before it is trusted again.
+      pings = pings.view === "avoid" ? { ...noPingsYet, view: "avoid" } : noPingsYet;
+      if (agent === undefined || url === undefined) return;
+      connected = {
+        bootId: agent.bootId,
+        client: openAgentClient(url, bootToken, clock),
+        prober: openAgentProbe(url, bootToken, clock),
+        breaker: clusterBreaker(clusterId, random),
+      };
+    },
+    probe: async () => {
+      const probed = connected;
+      const event = await probed?.prober.ping(PING_TIMEOUT_MS);
+      if (event !== undefined && event !== "inconclusive" && probed === connected) note(event);
+    },
+    health: () => ({
+      pings: connected === undefined ? "absent" : pings.view,
+      isTripped: connected?.breaker.isTripped(pings.view === "good") ?? false,
+    }),
+    send: (request) =>
+      connected === undefined ? Promise.resolve(nobodyThere) : sendOver(connected, request),
+    close: () => disconnect(connected),
+  };
+}
+
+const nobodyThere: Outcome = {
+  kind: "failed",
+  failure: "not-sent",
+  reason: "no agent of it is known",
+};

@@ -1,0 +1,80 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Readable } from "node:stream";
+import type { RouteTable } from "#lib/route-table-state.ts";
+import type { AttemptFailure } from "./core/decide-retry.ts";
+import type { ClusterSnapshot } from "./core/order-clusters.ts";
+
+export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>;
+
+/** What goes back to the caller. A stream that breaks off takes the caller's connection with it. */
+export interface Answer {
+  readonly status: number;
+  /** Lower case. */
+  readonly headers: AnswerHeaders;
+  readonly body: Readable | Uint8Array | string;
+}
+
+/** A request as it came in at the door. */
+export interface Arrival {
+  readonly method: string;
+  /** As sent, query included. */
+  readonly target: string;
+  readonly headers: IncomingHttpHeaders;
+  /** The address at the other end of the connection. */
+  readonly peer: string;
+  readonly receivedAtMs: number;
+  /** Reads the body to its end; MERIDIAN_BODY_TOO_LARGE beyond the limit. */
+  readonly readBody: (bytesMax: number) => Promise<Uint8Array>;
+  /** The body as it arrives; ending the iteration early leaves the connection alone. */
+  readonly streamBody: () => AsyncIterable<Uint8Array>;
+  /** Aborts when the caller goes away before its answer was sent whole. */
+  readonly callerGone: AbortSignal;
+  /** Resolves when the answer was sent whole or the caller is gone; never rejects. */
+  readonly finished: Promise<void>;
+}
+
+/** The newest of what the zone's federator has said, served from disk before it was heard. */
+export interface Routing {
+  readonly table: () => RouteTable | undefined;
+  /** Since the federator was last heard. */
+  readonly ageMs: () => number;
+  readonly isOverlaid: (clusterId: string) => boolean;
+}
+
+export interface AgentRequest {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+  /** On the monotonic clock. */
+  readonly deadlineAtMs: number;
+  readonly callerGone: AbortSignal;
+  /** Whether the attempt ends as soon as the cluster stops answering pings: only where it may be repeated. */
+  readonly abandonWhenDead: boolean;
+}
+
+export interface AgentAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Readable | Uint8Array;
+}
+
+export interface FailedOutcome {
+  readonly kind: "failed";
+  readonly failure: AttemptFailure;
+  readonly reason: string;
+  readonly cause?: unknown;
+  /** Of a refusal: what the agent said, read whole. */
+  readonly answer?: AgentAnswer;
+}
+
+export type Outcome =
+  | { readonly kind: "answered"; readonly answer: AgentAnswer }
+  | FailedOutcome
+  | { readonly kind: "out-of-time"; readonly wasSent: boolean }
+  | { readonly kind: "caller-gone" };
+
+/** The clusters, as this gateway reaches them. */
+export interface Agents {
+  readonly health: (clusterId: string) => Pick<ClusterSnapshot, "pings" | "isTripped">;
+  /** One attempt; never rejects. */
+  readonly send: (clusterId: string, request: AgentRequest) => Promise<Outcome>;
+}

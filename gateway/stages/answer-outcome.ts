@@ -1,0 +1,60 @@
+import { ANSWER_HEADERS } from "#lib/contracts/invocation.ts";
+import { MeridianError } from "#lib/errors.ts";
+import { withoutHopHeaders } from "../core/hop-headers.ts";
+import type { LocatedCall } from "../call.ts";
+import type { AgentAnswer, Answer, FailedOutcome } from "../ports.ts";
+
+/** Nobody hears it; the status is for the log, as nginx has it. */
+export const callerGone: Answer = { status: 499, headers: {}, body: "" };
+
+/** The function's answer, or the agent's word on why there is none, as it came. */
+export function functionAnswer(call: LocatedCall, answer: AgentAnswer): Answer {
+  const headers = withoutHopHeaders(answer.headers);
+  delete headers[ANSWER_HEADERS.executed];
+  call.receipt.isColdStart = headers[ANSWER_HEADERS.coldStart] === "true";
+  return { status: answer.status, headers, body: answer.body };
+}
+
+/** The last attempt failed and there shall be no other. */
+export function failedAnswer(call: LocatedCall, failed: FailedOutcome): Answer {
+  const clusterId = call.receipt.clusterId ?? "";
+  const { answer, reason, cause } = failed;
+  switch (failed.failure) {
+    case "refused":
+      if (answer !== undefined && (answer.status >= 500 || answer.status === 429))
+        return functionAnswer(call, answer);
+      throw new MeridianError(
+        "MERIDIAN_NO_CLUSTER",
+        `${clusterId} refused the call before it was started: ${reason}.`,
+        { cause },
+      );
+    case "not-sent":
+      throw new MeridianError(
+        call.version.manifest.placement.regions.length > 0
+          ? "MERIDIAN_RESIDENCY_UNAVAILABLE"
+          : "MERIDIAN_NO_CLUSTER",
+        `${clusterId} could not be reached, and no other cluster may be tried: ${reason}. The function was not started.`,
+        { cause },
+      );
+    case "maybe-executed":
+      throw new MeridianError(
+        "MERIDIAN_CONNECTION_LOST",
+        call.version.manifest.idempotent
+          ? `The connection to ${clusterId} was lost while it may have run the call, and no further attempt was possible: ${reason}.`
+          : `The connection to ${clusterId} was lost and the function may have run: ${reason}. It is not declared idempotent, so the call was not repeated; look before you repeat it.`,
+        { cause },
+      );
+  }
+}
+
+export function outOfTime({ deadlineIs }: LocatedCall, wasSent: boolean): MeridianError {
+  return wasSent
+    ? new MeridianError(
+        "MERIDIAN_ANSWER_TIMEOUT",
+        `The gateway had no answer within ${deadlineIs}; the function may still be running.`,
+      )
+    : new MeridianError(
+        "MERIDIAN_DEADLINE_EXCEEDED",
+        `The call was not sent to a cluster within ${deadlineIs}.`,
+      );
+}

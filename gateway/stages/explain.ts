@@ -1,0 +1,88 @@
+import type { RouteExplanation } from "#lib/contracts/api.ts";
+import { LIVE_ALIAS } from "#lib/contracts/names.ts";
+import { MeridianError } from "#lib/errors.ts";
+import type { Random } from "#lib/ports/random.ts";
+import type { CallerClues } from "../core/locate-caller.ts";
+import { permittedZones } from "../core/keep-residency.ts";
+import { distanceKilometres } from "../core/great-circle.ts";
+import { parseAddress } from "../core/network-address.ts";
+import { orderClusters } from "../core/order-clusters.ts";
+import { jsonAnswer } from "../answers.ts";
+import type { RoutedCall } from "../call.ts";
+import type { Handler } from "../pipeline.ts";
+import type { Agents, Routing } from "../ports.ts";
+import { unauthenticated } from "./authenticate.ts";
+import type { KeyRing } from "./key-ring.ts";
+import { type Locating, originOf, readClues } from "./locate.ts";
+import { versionFor } from "./match-function.ts";
+import { surveyClusters } from "./survey-clusters.ts";
+
+export interface ExplainPorts {
+  readonly keyRing: KeyRing;
+  readonly locating: Locating;
+  readonly routing: Routing;
+  readonly agents: Agents;
+  readonly random: Random;
+}
+
+/** `GET /v1/route:explain`: where a call would go and why, by the functions that decide on calls. */
+export function explainRoute(ports: ExplainPorts, failover: "on" | "off"): Handler<RoutedCall> {
+  return async (call) => {
+    const { table } = call;
+    const key = ports.keyRing(call.arrival.headers.authorization, table.entries);
+    if (key === undefined) return unauthenticated(call.requestId);
+
+    const query = new URLSearchParams(call.rawQuery);
+    const tenant = query.get("tenant") ?? key.tenant ?? "";
+    const functionName = query.get("function") ?? "";
+    const alias = query.get("alias") ?? LIVE_ALIAS;
+    if (tenant === "" || functionName === "")
+      throw new MeridianError(
+        "MERIDIAN_BAD_REQUEST",
+        "Say which function: `?function=NAME`, with `&tenant=NAME` for an operator's key.",
+      );
+    const version = versionFor(table.entries, { tenant, functionName, alias }, key);
+
+    const clues = withAskedAddress(readClues(call, ports.locating).clues, query.get("ip"));
+    const origin = originOf(clues, ports.locating.geography);
+    const { regions } = version.manifest.placement;
+    const { zones } = ports.locating.geography;
+    const permitted = permittedZones(regions, zones);
+    const clusters = surveyClusters(permitted, table, ports.routing, ports.agents);
+    const ranking = orderClusters(clusters, origin, failover, ports.random);
+    const forbidden = zones
+      .filter((zone) => !permitted.includes(zone))
+      .map((zone) => ({
+        zone,
+        distanceKilometres: Math.round(distanceKilometres(origin, zone)),
+        decision: "refused" as const,
+        reason: `the placement permits ${regions.join(", ")} alone`,
+      }));
+
+    const explanation: RouteExplanation = {
+      tenant,
+      function: functionName,
+      alias,
+      version: version.version,
+      origin,
+      candidates: [...ranking, ...forbidden].map(({ zone, ...candidate }) => ({
+        clusterId: zone.clusterId,
+        zone: zone.name,
+        ...candidate,
+      })),
+      chosen: ranking.find(({ decision }) => decision === "chosen")?.zone.clusterId ?? null,
+      position: table.position,
+      tableAgeMs: ports.routing.ageMs(),
+    };
+    return jsonAnswer(200, explanation);
+  };
+}
+
+/** An address that is asked about stands for the caller's own, edge and all. */
+function withAskedAddress(clues: CallerClues, ip: string | null): CallerClues {
+  if (ip === null) return clues;
+  const address = parseAddress(ip);
+  if (address === undefined)
+    throw new MeridianError("MERIDIAN_BAD_REQUEST", `${JSON.stringify(ip)} is not an IP address.`);
+  return { region: clues.region, edgeCountry: undefined, address };
+}

@@ -1,0 +1,58 @@
+import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
+import type { Zone } from "#lib/contracts/zone.ts";
+import type { Clock } from "#lib/ports/clock.ts";
+import { describeHttpRequest } from "../core/describe-http-request.ts";
+import type { LocatedCall } from "../call.ts";
+import type { Agents, Outcome } from "../ports.ts";
+
+export interface Attempt {
+  readonly call: LocatedCall;
+  readonly zone: Zone;
+  /** 1 for the first. */
+  readonly number: number;
+}
+
+/** One attempt at one cluster. */
+export type Forward = (attempt: Attempt) => Promise<Outcome>;
+
+export function forward(agents: Agents, clock: Clock): Forward {
+  return (attempt) => {
+    const { call } = attempt;
+    return agents.send(attempt.zone.clusterId, {
+      headers: agentHeaders(attempt, Math.ceil(call.deadlineAtMs - clock.nowMs())),
+      body: call.body,
+      deadlineAtMs: call.deadlineAtMs,
+      callerGone: call.arrival.callerGone,
+      abandonWhenDead: call.version.manifest.idempotent,
+    });
+  };
+}
+
+function agentHeaders({ call, number }: Attempt, remainingMs: number): Record<string, string> {
+  const { door, arrival } = call;
+  const headers: Record<string, string> = {
+    [INVOCATION_HEADERS.tenant]: door.tenant,
+    [INVOCATION_HEADERS.functionName]: door.functionName,
+    [INVOCATION_HEADERS.version]: String(call.version.version),
+    [INVOCATION_HEADERS.requestId]: call.requestId,
+    [INVOCATION_HEADERS.deadlineMs]: String(Math.max(1, remainingMs)),
+    [INVOCATION_HEADERS.attempt]: String(number),
+    [INVOCATION_HEADERS.door]: door.kind,
+    [INVOCATION_HEADERS.revision]: String(call.table.position.revision),
+  };
+  const contentType = arrival.headers["content-type"];
+  if (contentType !== undefined) headers["content-type"] = contentType;
+  if (door.kind === "http") {
+    const parts = describeHttpRequest({
+      method: arrival.method,
+      path: door.path,
+      rawQuery: call.rawQuery,
+      headers: arrival.headers,
+      clientIp: call.clientIp,
+      requestId: call.requestId,
+      isKeyChecked: call.key !== null,
+    });
+    headers[INVOCATION_HEADERS.httpRequest] = encodeURIComponent(JSON.stringify(parts));
+  }
+  return headers;
+}

@@ -1,0 +1,41 @@
+import { canonicalTarget } from "../core/canonical-path.ts";
+import { matchRoute } from "../core/match-route.ts";
+import type { RequestIds } from "../core/request-id.ts";
+import { withReceipt } from "../answers.ts";
+import type { IdentifiedCall, Receipt } from "../call.ts";
+import type { Stage } from "../pipeline.ts";
+import type { Arrival } from "../ports.ts";
+
+/** Names the request, reads its target once for all that follows, and signs every answer. */
+export function identify(requestIds: RequestIds): Stage<Arrival, IdentifiedCall> {
+  return (next) => async (arrival) => {
+    const fromCaller = arrival.headers["x-request-id"];
+    const requestId = requestIds(typeof fromCaller === "string" ? fromCaller : undefined);
+    const receipt = emptyReceipt();
+    const answer = await next({ arrival, requestId, receipt, ...readTarget(arrival) });
+    return withReceipt(answer, requestId, receipt);
+  };
+}
+
+function readTarget({
+  method,
+  target,
+  headers,
+}: Arrival): Pick<IdentifiedCall, "path" | "rawQuery" | "door"> {
+  const canonical = canonicalTarget(target, headers.host ?? "");
+  if (canonical.kind === "refused")
+    return { path: "", rawQuery: "", door: { kind: "malformed", reason: canonical.reason } };
+  const { path, rawQuery } = canonical;
+  return { path, rawQuery, door: matchRoute(method, path, rawQuery) };
+}
+
+const emptyReceipt = (): Receipt => ({
+  tenant: undefined,
+  functionName: undefined,
+  version: undefined,
+  zone: undefined,
+  clusterId: undefined,
+  attempts: 0,
+  isColdStart: false,
+  limitedBy: undefined,
+});

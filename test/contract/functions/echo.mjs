@@ -1,0 +1,5 @@
+export const handler = async (event, context) => ({
+  event,
+  requestId: context.awsRequestId,
+  remainingMs: context.getRemainingTimeInMillis(),
+});

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { findEtcd } from "./find-engine.ts";
+
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "meridian-engines-"));
+  const old = join(folder, "etcdctl");
+  await writeFile(old, "#!/bin/sh\necho 'etcdctl version: 3.4.23'\n");
+  await chmod(old, 0o755);
+});
+after(() => rm(folder, { recursive: true }));
+
+test("a missing engine is told with the command that builds it", async () => {
+  const found = await findEtcd("etcd", { folder, environment: {} });
+  assert.deepEqual(found, {
+    kind: "missing",
+    reason: "etcd is not there; build it with `npm run engines`",
+  });
+});
+
+test("an engine of another version is not used", async () => {
+  const found = await findEtcd("etcdctl", { folder, environment: {} });
+  assert.equal(found.kind, "missing");
+  assert.match(found.kind === "missing" ? found.reason : "", /is 3\.4\.23, not \d/);
+});
+
+test("a variable names an engine elsewhere, and its version is checked too", async () => {
+  const environment = { MERIDIAN_ETCD: join(folder, "etcdctl") };
+  const found = await findEtcd("etcd", { folder: "/nowhere", environment });
+  assert.match(found.kind === "missing" ? found.reason : "", /not \d/);
+});
+
+test("where engines are required, a missing one is a failure", async () => {
+  const environment = { MERIDIAN_ENGINES: "required" };
+  await assert.rejects(findEtcd("etcd", { folder, environment }), /MERIDIAN_ENGINES=required/);
+});

@@ -1,0 +1,250 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fastify from "fastify";
+import { pino } from "pino";
+import { apiKeyPrefix, hashApiKey, newApiKey } from "#lib/api-key.ts";
+import type { ZoneStatus } from "#lib/contracts/api.ts";
+import type { Role } from "#lib/contracts/catalog-records.ts";
+import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
+import type { Zone } from "#lib/contracts/zone.ts";
+import { internalClient } from "#lib/io/internal-client.ts";
+import { createMemoryCatalog } from "#lib/io/memory-catalog.ts";
+import { systemClock } from "#lib/io/system-clock.ts";
+import { newKeyOperation, newTenantTransaction } from "#lib/new-tenant.ts";
+import type { Catalog } from "#lib/ports/catalog.ts";
+import { recordView } from "../../../federator/core/record-view.ts";
+import { registerApi } from "../../../federator/io/api.ts";
+import { type Audit, openAudit } from "../../../federator/io/audit.ts";
+import { openCodeStore } from "../../../federator/io/code-store.ts";
+import type { Federation, Replica } from "../../../federator/ports.ts";
+
+const zone = (name: string, jurisdiction: string): Zone => ({
+  name,
+  region: name,
+  jurisdiction,
+  clusterId: `${name}-1`,
+  latitudeDegrees: 0,
+  longitudeDegrees: 0,
+});
+export const ZONES = [zone("eu-west", "eu"), zone("us-east", "us"), zone("ap-south", "in")];
+export const BOOT_TOKEN = "a-boot-token";
+const SILENT = pino({ level: "silent" });
+
+export interface TestZone {
+  readonly name: string;
+  readonly url: string;
+  readonly audit: Audit;
+  readonly codeDirectory: string;
+  readonly stop: () => Promise<void>;
+}
+
+export interface TestFederation {
+  readonly catalog: Catalog;
+  readonly zones: readonly TestZone[];
+  readonly keys: { readonly operator: string; readonly demo: string; readonly acme: string };
+  readonly newKey: (tenant: string | null, roles: readonly Role[]) => Promise<string>;
+  readonly stop: () => Promise<void>;
+}
+
+/** Federator APIs with real listeners, stores and audits over one catalog in memory; only what they stand on is simple. */
+export async function startZones(names: readonly string[]): Promise<TestFederation> {
+  const directory = await mkdtemp(join(tmpdir(), "meridian-api-"));
+  const catalog = createMemoryCatalog({ clock: systemClock });
+  const urls = new Map<string, string>();
+  const zones: TestZone[] = [];
+  const newKey = async (tenant: string | null, roles: readonly Role[]): Promise<string> => {
+    const apiKey = newApiKey(tenant ?? "operator");
+    const key = { keyHash: hashApiKey(apiKey), prefix: apiKeyPrefix(apiKey) };
+    await catalog.txn({ compares: [], operations: [newKeyOperation(key, tenant, roles, 1)] });
+    return apiKey;
+  };
+  const newTenant = async (tenant: string): Promise<string> => {
+    const apiKey = newApiKey(tenant);
+    const key = { keyHash: hashApiKey(apiKey), prefix: apiKeyPrefix(apiKey) };
+    const zoneNames = ZONES.map(({ name }) => name);
+    await catalog.txn(newTenantTransaction(tenant, key, zoneNames, 1));
+    return apiKey;
+  };
+  const keys = {
+    demo: await newTenant("demo"),
+    acme: await newTenant("acme"),
+    operator: await newKey(null, ["operator", "approver", "drill-runner"]),
+  };
+  for (const name of names) zones.push(await startZone(name, directory, catalog, urls));
+  return {
+    catalog,
+    zones,
+    keys,
+    newKey,
+    stop: async () => {
+      for (const one of zones) await one.stop();
+      await catalog.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startZone(
+  name: string,
+  directory: string,
+  catalog: Catalog,
+  urls: Map<string, string>,
+): Promise<TestZone> {
+  const stateDirectory = join(directory, name);
+  const codeDirectory = join(directory, name, "code");
+  const { replica, stop: stopReplica } = await followCatalog(catalog);
+  const audit = await openAudit({
+    directory: stateDirectory,
+    catalog,
+    clock: systemClock,
+    log: SILENT,
+  });
+  const client = internalClient(BOOT_TOKEN);
+  const app = fastify();
+  await registerApi(app, {
+    catalog,
+    replica,
+    federation: testFederation(name, urls),
+    codeStore: await openCodeStore(codeDirectory),
+    audit,
+    client,
+    clock: systemClock,
+    log: SILENT,
+    zones: ZONES,
+    zone: name,
+    bootToken: BOOT_TOKEN,
+  });
+  const url = await app.listen({ host: "127.0.0.1", port: 0 });
+  urls.set(name, url);
+  let stopping: Promise<void> | undefined;
+  const close = async () => {
+    urls.delete(name);
+    await app.close();
+    await audit.close();
+    await client.close();
+    await stopReplica();
+  };
+  return { name, url, audit, codeDirectory, stop: () => (stopping ??= close()) };
+}
+
+function testFederation(name: string, urls: Map<string, string>): Federation {
+  return {
+    waitForGateways: async () => ({ ready: [`${name}.gateway`], waiting: [] }),
+    leader: () => "eu-west",
+    zoneStatus: () => zoneStatus(name),
+    peers: async () => new Map([...urls].filter(([zone]) => zone !== name)),
+    agents: async () => new Map(),
+  };
+}
+
+const zoneStatus = (name: string): ZoneStatus => ({
+  zone: name,
+  region: name,
+  clusterId: `${name}-1`,
+  isReachable: true,
+  cluster: null,
+  position: null,
+  replicaAgeMs: 0,
+  receivers: [],
+  instances: ["demo", "acme"].map((tenant) => ({
+    tenant,
+    functionName: "hello",
+    version: 1,
+    starting: 0,
+    idle: 1,
+    busy: 0,
+    queued: 0,
+  })),
+});
+
+/** A replica without a disk. */
+async function followCatalog(
+  catalog: Catalog,
+): Promise<{ replica: Replica; stop: () => Promise<void> }> {
+  const closing = new AbortController();
+  const view = recordView([]);
+  const waiters = new Set<() => void>();
+  let position = { incarnation: "", revision: 0 };
+  const follow = async () => {
+    for await (const event of catalog.watch({ prefix: "", afterRevision: 0 }, closing.signal)) {
+      if (event.kind === "compacted") return;
+      if (event.kind === "revision") view.apply(event.changes);
+      position = { incarnation: event.incarnation, revision: event.revision };
+      for (const waiter of waiters) waiter();
+    }
+  };
+  const following = follow().catch(() => undefined);
+  const replica: Replica = {
+    position: () => position,
+    ageMs: () => 0,
+    get: view.get,
+    list: view.list,
+    onApplied: () => () => undefined,
+    waitFor: (revision, signal) =>
+      new Promise((resolve, reject) => {
+        const check = () => {
+          if (position.revision < revision) return;
+          waiters.delete(check);
+          resolve();
+        };
+        waiters.add(check);
+        signal.addEventListener("abort", () => reject(signal.reason));
+        check();
+      }),
+  };
+  const { revision } = await catalog.txn({
+    compares: [],
+    operations: [{ kind: "put", key: "test", value: "1" }],
+  });
+  await replica.waitFor(revision, AbortSignal.timeout(5_000));
+  return {
+    replica,
+    stop: async () => {
+      closing.abort();
+      await following;
+    },
+  };
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // What an API answers is JSON of a shape that each test knows.
+  readonly body: Record<string, unknown>;
+}
+
+/** Calls a zone's API; `key` null sends none. */
+export async function call(
+  zone: TestZone,
+  key: string | null,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const isArchive = body instanceof Uint8Array;
+  const response = await fetch(zone.url + path, {
+    method,
+    headers: {
+      ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+      ...(body === undefined
+        ? {}
+        : { "content-type": isArchive ? "application/zip" : "application/json" }),
+      "x-request-id": randomUUID(),
+      ...headers,
+    },
+    ...(body === undefined
+      ? {}
+      : { body: isArchive ? new Uint8Array(body) : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === "" ? {} : JSON.parse(text),
+  };
+}
+
+export const bootTokenHeader = { [INVOCATION_HEADERS.bootToken]: BOOT_TOKEN };

@@ -1,0 +1,62 @@
+import { globSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import {
+  describeFile,
+  describeSkips,
+  refuseSilentSkips,
+  totalsOf,
+} from "./support/report-tests.ts";
+import { type FileResult, runTestFile } from "./support/run-test-file.ts";
+
+/*
+ * `npm test [-- PART-OF-A-PATH …]`: every test file, or those whose path holds one of the parts. System tests start whole
+ * federations and run one by one after the others. The last lines name what was skipped, and count.
+ */
+const FILE_TIMEOUT_MS = 180_000;
+const SYSTEM_FILE_TIMEOUT_MS = 900_000;
+
+const wanted = process.argv.slice(2);
+const files = globSync("test/**/*.test.ts")
+  .map((file) => file.replaceAll("\\", "/"))
+  .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
+  .toSorted();
+const isSystem = (file: string): boolean => file.startsWith("test/system/");
+
+const results = [
+  ...(await runAll(
+    files.filter((file) => !isSystem(file)),
+    availableParallelism(),
+    FILE_TIMEOUT_MS,
+  )),
+  ...(await runAll(files.filter(isSystem), 1, SYSTEM_FILE_TIMEOUT_MS)),
+];
+
+const { passed, failed, skipped } = totalsOf(results);
+const failedFiles = results.filter((result) => result.failures.length > 0);
+for (const { file } of failedFiles) print(`FAIL  ${file}`);
+for (const line of describeSkips(results)) print(line);
+if (passed + failed === 0) print("no test ran: that is a failure");
+print(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+
+async function runAll(
+  queue: readonly string[],
+  parallel: number,
+  timeoutMs: number,
+): Promise<FileResult[]> {
+  const waiting = queue.values();
+  const done: FileResult[] = [];
+  const work = async (): Promise<void> => {
+    for (const file of waiting) {
+      const result = refuseSilentSkips(await runTestFile(file, timeoutMs));
+      print(describeFile(result));
+      done.push(result);
+    }
+  };
+  await Promise.all(Array.from({ length: parallel }, work));
+  return done;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
