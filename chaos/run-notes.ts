@@ -7,6 +7,8 @@ export interface RunNotes {
   /** Remembers that something happened, now or at that time of the machine's clock. */
   readonly mark: (moment: keyof Moments, atMs?: number) => void;
   readonly moments: () => Moments;
+  /** Wall clock of when the load began, or the run where there was no load. */
+  readonly startedAtMs: () => number;
   /** For the report and for the one who watches. */
   readonly event: (what: string) => void;
   /** With times since the load began, or since the run did where there was no load. */
@@ -36,6 +38,8 @@ export function takeNotes(say: (line: string) => void): RunNotes {
         loadEndedMs: at("loadEndedMs") ?? loadStartedMs,
       };
     },
+    startedAtMs: () =>
+      Math.round(Date.now() - (machineNowMs() - (at("loadStartedMs") ?? startedMs))),
     event: (what) => {
       const atMs = machineNowMs();
       if (events.length < EVENTS_MAX) events.push({ atMs, what });

@@ -5,7 +5,7 @@ import { type ProcessIdentity, identifyProcess } from "#lib/io/process-identity.
 import type { Drill } from "./core/drill.ts";
 import { judgeAbort } from "./core/judge-abort.ts";
 import { BASELINE_FAILED_SHARE_MAX } from "./core/judge-validity.ts";
-import { DrillStopped } from "./drill-stopped.ts";
+import { DrillStopped } from "./io/drill-stopped.ts";
 import type { Federation } from "./io/federation.ts";
 import { type LoadEnding, type LoadProcess, startLoad } from "./io/load-process.ts";
 import { observeStatus, type StatusObserver } from "./io/observe-status.ts";
@@ -43,6 +43,7 @@ export async function runPhases(context: PhasesContext): Promise<void> {
     notes.event,
   );
   try {
+    await watch(context, load, context.plan.startAtMs - machineNowMs());
     notes.event(`baseline: ${context.plan.series.length} series of calls, nothing is broken`);
     await watch(context, load, phases.baselineMs + probeOffsetMs(context.plan));
     requireGoodBaseline(load);

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { registerDeploy } from "./commands/deploy.ts";
+import { registerDrill } from "./commands/drill.ts";
 import {
   registerDelete,
   registerList,
@@ -32,6 +33,7 @@ const REGISTER = [
   registerQuota,
   registerTenant,
   registerAudit,
+  registerDrill,
 ];
 
 /** From arguments to exit code. */

@@ -38,12 +38,12 @@ export const jsonAnswer = (status: number, value: unknown): Answer => ({
 });
 
 /** Every answer says which request it belongs to; where a cluster was used, also which, and at which attempt. */
-export function withReceipt(answer: Answer, requestId: string, receipt: Receipt): Answer {
+export function withReceipt(answer: Answer, requestId: string, receipt?: Receipt): Answer {
   const headers: Record<string, string | readonly string[]> = {
     ...answer.headers,
     [ANSWER_HEADERS.requestId]: requestId,
   };
-  if (receipt.clusterId !== undefined) {
+  if (receipt?.clusterId !== undefined) {
     headers[ANSWER_HEADERS.zone] = receipt.zone ?? "";
     headers[ANSWER_HEADERS.cluster] = receipt.clusterId;
     headers[ANSWER_HEADERS.version] = String(receipt.version);

@@ -20,6 +20,9 @@ export interface Arrival {
   /** As sent, query included. */
   readonly target: string;
   readonly headers: IncomingHttpHeaders;
+  /** Names and values in turn, as they came: repeated headers are told apart here alone. */
+  readonly rawHeaders: readonly string[];
+  readonly httpVersion: string;
   /** The address at the other end of the connection. */
   readonly peer: string;
   readonly receivedAtMs: number;

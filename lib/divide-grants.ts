@@ -2,8 +2,11 @@ import type { GrantRecord } from "#lib/contracts/catalog-records.ts";
 
 /** Millionths in a whole limit. */
 export const WHOLE = 1_000_000;
-/** Share of a limit that is divided evenly as floors, which never expire; the rest moves with demand as leases. */
-const FLOOR_SHARE = 0.3;
+/**
+ * Share of a limit that is divided evenly as floors, which never expire; the rest moves with demand as leases. With three zones
+ * and a fifth, the one zone with all the demand can have 87 % of the limit.
+ */
+const FLOOR_SHARE = 0.2;
 
 /** A fresh tenant's division: every zone the same. */
 export function evenGrants(tenant: string, zones: readonly string[]): GrantRecord {

@@ -53,6 +53,11 @@ export const ERRORS = {
     retryable: false,
     title: "That method is not allowed here",
   },
+  MERIDIAN_REQUEST_TIMEOUT: {
+    status: 408,
+    retryable: true,
+    title: "The request did not arrive in time",
+  },
   MERIDIAN_CONFLICT: { status: 409, retryable: false, title: "Its state does not allow that" },
   MERIDIAN_PRECONDITION_FAILED: {
     status: 412,
@@ -74,6 +79,11 @@ export const ERRORS = {
     status: 429,
     retryable: true,
     title: "The tenant's concurrent calls are used up",
+  },
+  MERIDIAN_HEADERS_TOO_LARGE: {
+    status: 431,
+    retryable: false,
+    title: "The request's headers are too large or too many",
   },
   MERIDIAN_FUNCTION_FAILED: { status: 502, retryable: false, title: "The function failed" },
   MERIDIAN_INSTANCE_LOST: {

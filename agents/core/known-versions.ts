@@ -6,7 +6,7 @@ const KEPT_MS = 60_000;
 /** More former versions than this are forgotten, the oldest first. */
 const KEPT_MAX = 1_000;
 
-export interface FormerVersion {
+interface FormerVersion {
   readonly route: FunctionRoute;
   readonly version: RouteVersion;
   readonly untilMs: number;
@@ -15,7 +15,7 @@ export interface FormerVersion {
 /** Versions that left the table but whose function did not, by `versionName`. */
 export type FormerVersions = ReadonlyMap<string, FormerVersion>;
 
-export const versionName = (tenant: string, functionName: string, version: number): string =>
+const versionName = (tenant: string, functionName: string, version: number): string =>
   `${tenant}/${functionName}@${version}`;
 
 /** What stays known when one table replaces another. A deleted function is forgotten at once. */
@@ -44,11 +44,6 @@ export function keepFormerVersions(
   return new Map([...kept].slice(-KEPT_MAX));
 }
 
-export interface KnownVersion {
-  readonly route: FunctionRoute;
-  readonly version: RouteVersion;
-}
-
 /** The version a gateway asks for, from the table or from what it held a moment ago. */
 export function findVersion(
   table: RouteTable | undefined,
@@ -56,10 +51,12 @@ export function findVersion(
   tenant: string,
   functionName: string,
   versionNumber: number,
-): KnownVersion | undefined {
+  nowMs: number,
+): RouteVersion | undefined {
   const route = table?.entries.get(`function/${tenant}/${functionName}`);
   if (route?.kind !== "function") return undefined;
   const version = route.versions.find((candidate) => candidate.version === versionNumber);
-  if (version !== undefined) return { route, version };
-  return former.get(versionName(tenant, functionName, versionNumber));
+  if (version !== undefined) return version;
+  const kept = former.get(versionName(tenant, functionName, versionNumber));
+  return kept !== undefined && kept.untilMs > nowMs ? kept.version : undefined;
 }

@@ -59,7 +59,10 @@ export type CallEnd =
   /** What the handler returned, as JSON text; empty when it returned nothing. */
   | { readonly kind: "result"; readonly json: Buffer }
   | { readonly kind: "error"; readonly error: ErrorPayload }
-  | { readonly kind: "ended"; readonly end: InstanceEnd };
+  /** The instance ended under it. */
+  | { readonly kind: "ended"; readonly end: InstanceEnd }
+  /** The instance was gone before the call could reach it. */
+  | { readonly kind: "not-begun" };
 
 export interface InstanceLog {
   /** Undefined outside of calls. */

@@ -85,7 +85,7 @@ function memoryInstance(
         calls.delete(settle);
         outcome.resolve(end);
       };
-      if (isGone) settle({ kind: "ended", end: { kind: "lost" } });
+      if (isGone) settle({ kind: "not-begun" });
       else calls.add(settle);
       const context: MemoryContext = {
         requestId,

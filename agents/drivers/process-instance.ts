@@ -141,8 +141,8 @@ export function processInstance(options: ProcessInstanceOptions): ProcessInstanc
       const outcome = Promise.withResolvers<CallEnd>();
       const callId = nextCallId;
       nextCallId = nextCallId === CALL_ID_MAX ? 1 : nextCallId + 1;
-      if (isGone || socket === undefined) {
-        outcome.resolve({ kind: "ended", end: { kind: "lost" } });
+      if (isGone || socket?.writable !== true) {
+        outcome.resolve({ kind: "not-begun" });
         return { outcome: outcome.promise, cancel: () => undefined };
       }
       calls.set(callId, { requestId: header.requestId, settle: outcome.resolve });

@@ -45,7 +45,7 @@ export function agentMetrics(
         instances.set({ state }, states.filter((kind) => kind === state).length);
     },
   });
-  const queued = new Gauge({
+  const queued: Gauge = new Gauge({
     name: "meridian_agent_queued_calls",
     help: "Calls that wait for an instance",
     registers,

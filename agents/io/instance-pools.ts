@@ -3,7 +3,12 @@ import { chooseEvictions } from "../core/decide-scale.ts";
 import type { VersionLoad } from "../core/summarize-zone.ts";
 import type { CallOutcome, PoolCall } from "./call-outcome.ts";
 import type { PoolPorts, PoolVersion } from "./pool-ports.ts";
-import { type ClusterShare, type PoolLimits, type VersionPool, versionPool } from "./version-pool.ts";
+import {
+  type ClusterShare,
+  type PoolLimits,
+  type VersionPool,
+  versionPool,
+} from "./version-pool.ts";
 
 /** Pools of versions at zero are forgotten after a look this often. */
 const SWEEP_INTERVAL_MS = 10_000;
@@ -18,8 +23,8 @@ export interface ClusterLimits extends PoolLimits {
 export interface InstancePools {
   readonly run: (of: PoolVersion, call: PoolCall) => Promise<CallOutcome>;
   readonly loads: () => readonly VersionLoad[];
-  /** Ends the pools of versions that are not known any more. */
-  readonly keepOnly: (isKnown: (of: PoolVersion) => boolean) => void;
+  /** Ends the pools of versions that are not known any more, or not with the same code and configuration. */
+  readonly keepKnown: (current: (of: PoolVersion) => PoolVersion | undefined) => void;
   readonly close: () => void;
 }
 
@@ -94,8 +99,7 @@ export function instancePools(
   };
 
   const sweeping = setInterval(() => {
-    for (const [key, pool] of pools)
-      if (pool.instances().length === 0 && pool.isAtRest()) pools.delete(key);
+    for (const [key, pool] of pools) if (pool.isAtRest()) pools.delete(key);
   }, SWEEP_INTERVAL_MS);
   sweeping.unref();
 
@@ -110,8 +114,11 @@ export function instancePools(
       return pool.run(call);
     },
     loads: () => [...pools.values()].map((pool) => pool.load()),
-    keepOnly: (isKnown) => {
-      for (const pool of pools.values()) if (!isKnown(pool.of)) pool.retireAll();
+    keepKnown: (current) => {
+      for (const [key, pool] of pools) {
+        const known = current(pool.of);
+        if (known === undefined || keyOf(known) !== key) pool.retireAll();
+      }
     },
     close: () => {
       clearInterval(sweeping);

@@ -5,9 +5,7 @@ import type { Instance, InstanceCall, InstanceStart } from "../drivers/driver.ts
 import type { ColdStart } from "./call-outcome.ts";
 import type { PoolPorts, PoolVersion } from "./pool-ports.ts";
 
-export type PoolStart =
-  | InstanceStart
-  | { readonly kind: "no-code"; readonly error: MeridianError };
+export type PoolStart = InstanceStart | { readonly kind: "no-code"; readonly error: MeridianError };
 
 /** An instance as its pool sees it: from before its code is here to after its process is gone. */
 export interface PoolInstance {
@@ -82,7 +80,8 @@ export function startPoolInstance(
     }),
     ended: ended.promise,
     invoke: (header, event) => {
-      if (instance === undefined) throw new Error("a call was given to an instance without process");
+      if (instance === undefined)
+        throw new Error("a call was given to an instance without process");
       return instance.invoke(header, event);
     },
     kill: () => {

@@ -9,7 +9,7 @@ import type { PoolVersion } from "./pool-ports.ts";
 
 export interface RunResult {
   readonly outcome: CallOutcome;
-  /** The handler is still at it: its instance must take no other call. */
+  /** The handler is still at it, or its instance is gone: it must take no other call. */
   readonly isAbandoned: boolean;
 }
 
@@ -41,8 +41,10 @@ export async function runOnInstance(
   const end = await Promise.race([running.outcome, timeUp.promise]);
   clearTimeout(timer);
   call.signal.removeEventListener("abort", running.cancel);
-  if (end !== "time-up")
-    return { outcome: readEnd(call.requestId, end, coldStart), isAbandoned: false };
+  if (end !== "time-up") {
+    const isAbandoned = end.kind === "ended" || end.kind === "not-begun";
+    return { outcome: readEnd(call.requestId, end, coldStart), isAbandoned };
+  }
 
   running.cancel();
   const outcome: CallOutcome =
@@ -52,16 +54,14 @@ export async function runOnInstance(
   return { outcome, isAbandoned: true };
 }
 
-function readEnd(
-  requestId: string,
-  end: CallEnd,
-  coldStart: ColdStart | undefined,
-): CallOutcome {
+function readEnd(requestId: string, end: CallEnd, coldStart: ColdStart | undefined): CallOutcome {
   switch (end.kind) {
     case "result":
       return { kind: "result", json: end.json, coldStart };
     case "error":
       return functionError("Handled", end.error, coldStart);
+    case "not-begun":
+      return { kind: "failed", error: instanceGone(), isExecuted: false };
     case "ended":
       return end.end.kind === "lost"
         ? { kind: "failed", error: instanceLost(), isExecuted: true }
@@ -85,4 +85,10 @@ const instanceLost = (): MeridianError =>
   new MeridianError(
     "MERIDIAN_INSTANCE_LOST",
     "The cluster lost the instance while it ran the call; whether the function finished is not known.",
+  );
+
+const instanceGone = (): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_INSTANCE_LOST",
+    "The instance was gone before the call reached it; the call was not started.",
   );

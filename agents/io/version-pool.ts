@@ -1,18 +1,21 @@
 import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { chooseInstance } from "../core/choose-instance.ts";
-import { coldStartQueue } from "../core/cold-start-queue.ts";
 import { afterInitFailure, answerAtOnce, type CrashLoop, noCrashLoop } from "../core/crash-loop.ts";
 import { decideScale, type IdleLimits } from "../core/decide-scale.ts";
-import { isSpent, stepInstance } from "../core/instance-lifecycle.ts";
+import { type InstanceEvent, isSpent, stepInstance } from "../core/instance-lifecycle.ts";
 import type { VersionLoad } from "../core/summarize-zone.ts";
+import { alarm } from "./alarm.ts";
 import { type CallOutcome, type PoolCall, refused } from "./call-outcome.ts";
 import { type PoolInstance, type PoolStart, startPoolInstance } from "./pool-instance.ts";
 import type { PoolPorts, PoolVersion } from "./pool-ports.ts";
 import { runOnInstance } from "./run-call.ts";
+import { waitingCalls } from "./waiting-calls.ts";
 
-/** After a call ran out of time, its instance gets this long to write its last words. */
+/** After a call ran out of time, its instance gets this long for its last words. */
 const KILL_GRACE_MS = 100;
+/** What a crash loop has taught is kept this long after its last back-off. */
+const CRASH_LOOP_KEPT_MS = 60_000;
 
 export interface PoolLimits extends IdleLimits {
   readonly queueLengthMax: number;
@@ -26,7 +29,7 @@ export interface ClusterShare {
   readonly mayRun: (tenant: string) => boolean;
   readonly callStarted: (tenant: string) => void;
   readonly callEnded: (tenant: string) => void;
-  /** The pool's demand or supply changed; `review` comes back soon. */
+  /** The pool's demand or supply changed; `review` is called soon. */
   readonly changed: (pool: VersionPool) => void;
 }
 
@@ -39,148 +42,90 @@ export interface VersionPool {
   readonly instances: () => readonly PoolInstance[];
   /** Takes the instance out of service: it ends with its last call. */
   readonly retire: (instance: PoolInstance) => void;
-  /** The version is gone from the table: what runs may finish, what waits is refused. */
+  /** The version is gone: what runs may finish, what waits is refused. */
   readonly retireAll: () => void;
+  /** Nothing is here and nothing needs to be remembered. */
+  readonly isAtRest: () => boolean;
 }
 
-interface WaitingCall {
-  readonly call: PoolCall;
-  readonly settle: (outcome: CallOutcome) => void;
-  readonly joinedAtMs: number;
-}
-
+/** The instances of one version, the calls that wait for them, and how many of them there should be. */
 export function versionPool(
   of: PoolVersion,
   ports: PoolPorts,
   limits: PoolLimits,
   share: ClusterShare,
 ): VersionPool {
-  const { clock, metrics } = ports;
+  const { clock } = ports;
   const { tenant } = of;
   const { concurrency } = of.version.manifest;
-  const queue = coldStartQueue<WaitingCall>(limits.queueLengthMax);
+  const waiting = waitingCalls(limits.queueLengthMax, clock);
   const instances = new Set<PoolInstance>();
   let crashLoop: CrashLoop = noCrashLoop;
-  let reviewTimer: NodeJS.Timeout | undefined;
-  let reviewAtMs = Number.POSITIVE_INFINITY;
 
-  const run = (call: PoolCall): Promise<CallOutcome> => {
-    const nowMs = clock.nowMs();
-    const knownError = answerAtOnce(crashLoop, nowMs);
-    if (knownError !== undefined) return Promise.resolve(initFailure(knownError));
-    const free =
-      queue.length() === 0 && share.mayRun(tenant)
-        ? chooseInstance(instances, concurrency)
-        : undefined;
-    return free === undefined ? wait(call, nowMs) : dispatch(free, call, undefined);
+  const step = (instance: PoolInstance, event: InstanceEvent): void => {
+    instance.usedAtMs = clock.nowMs();
+    instance.state = stepInstance(instance.state, event, instance.usedAtMs, concurrency);
+  };
+  const retire = (instance: PoolInstance): void => {
+    step(instance, "retired");
+    if (isSpent(instance.state)) instance.kill();
   };
 
-  const wait = (call: PoolCall, joinedAtMs: number): Promise<CallOutcome> => {
-    const { promise, resolve } = Promise.withResolvers<CallOutcome>();
-    const leave = (code: "MERIDIAN_DEADLINE_EXCEEDED" | "MERIDIAN_CONNECTION_LOST", why: string) => {
-      if (queue.leave(waiting)) waiting.settle(refused(new MeridianError(code, why)));
-    };
-    const onAbort = () => leave("MERIDIAN_CONNECTION_LOST", "The caller is gone.");
-    const timer = setTimeout(
-      () =>
-        leave(
-          "MERIDIAN_DEADLINE_EXCEEDED",
-          "No instance was free before the call's time was up; try again, or give it more time.",
-        ),
-      call.deadlineAtMs - joinedAtMs,
-    );
-    const waiting: WaitingCall = {
-      call,
-      joinedAtMs,
-      settle: (outcome) => {
-        clearTimeout(timer);
-        call.signal.removeEventListener("abort", onAbort);
-        resolve(outcome);
-      },
-    };
-    call.signal.addEventListener("abort", onAbort, { once: true });
-    if (queue.join(waiting, call.deadlineAtMs)) share.changed(pool);
-    else waiting.settle(refused(overloaded(`${limits.queueLengthMax} calls wait already`)));
-    return promise;
+  const run = (call: PoolCall): Promise<CallOutcome> => {
+    const knownError = answerAtOnce(crashLoop, clock.nowMs());
+    if (knownError !== undefined) return Promise.resolve(initFailure(knownError));
+    const isNext = waiting.length() === 0 && share.mayRun(tenant);
+    const free = isNext ? chooseInstance(instances, concurrency) : undefined;
+    if (free !== undefined) return dispatch(free, call, undefined);
+    const outcome = waiting.wait(call);
+    share.changed(pool);
+    return outcome;
   };
 
   const dispatch = async (
     instance: PoolInstance,
     call: PoolCall,
-    joinedAtMs: number | undefined,
+    waitedMs: number | undefined,
   ): Promise<CallOutcome> => {
-    const coldStart =
-      joinedAtMs === undefined ? undefined : instance.takeColdStart(clock.nowMs() - joinedAtMs);
-    if (coldStart !== undefined) metrics.coldStart(coldStart);
+    const coldStart = waitedMs === undefined ? undefined : instance.takeColdStart(waitedMs);
+    if (coldStart !== undefined) ports.metrics.coldStart(coldStart);
     step(instance, "call-started");
     share.callStarted(tenant);
     const { outcome, isAbandoned } = await runOnInstance(instance, of, call, clock, coldStart);
     if (isAbandoned) step(instance, "retired");
     step(instance, "call-ended");
     share.callEnded(tenant);
-    endIfSpent(instance, isAbandoned ? KILL_GRACE_MS : 0);
+    if (isSpent(instance.state)) setTimeout(instance.kill, isAbandoned ? KILL_GRACE_MS : 0).unref();
     share.changed(pool);
     return outcome;
   };
 
-  const step = (instance: PoolInstance, event: Parameters<typeof stepInstance>[1]): void => {
-    instance.usedAtMs = clock.nowMs();
-    instance.state = stepInstance(instance.state, event, instance.usedAtMs, concurrency);
-  };
-  const endIfSpent = (instance: PoolInstance, graceMs: number): void => {
-    if (!isSpent(instance.state)) return;
-    if (graceMs === 0) instance.kill();
-    else setTimeout(instance.kill, graceMs).unref();
-  };
-  const retire = (instance: PoolInstance): void => {
-    step(instance, "retired");
-    endIfSpent(instance, 0);
+  const assignWaiting = (): void => {
+    while (waiting.length() > 0 && share.mayRun(tenant)) {
+      const free = chooseInstance(instances, concurrency);
+      const next = free === undefined ? undefined : waiting.takeNext();
+      if (free === undefined || next === undefined) return;
+      void dispatch(free, next.call, clock.nowMs() - next.joinedAtMs).then(next.settle);
+    }
   };
 
   const review = (): void => {
     assignWaiting();
     const nowMs = clock.nowMs();
-    const mayStart = nowMs >= crashLoop.startAtMs;
-    const decision = decideScale(
-      {
-        waiting: queue.length(),
-        concurrency,
-        instances: [...instances],
-        room: mayStart ? share.room(tenant) : 0,
-      },
-      limits,
-      nowMs,
-    );
+    const isBackingOff = nowMs < crashLoop.startAtMs;
+    const demand = {
+      waiting: waiting.length(),
+      concurrency,
+      instances: [...instances],
+      room: isBackingOff ? 0 : share.room(tenant),
+    };
+    const decision = decideScale(demand, limits, nowMs);
     for (const instance of decision.retire) retire(instance);
     for (let count = 0; count < decision.start; count += 1) void start();
-    const dueMs = decision.checkAtMs ?? Number.POSITIVE_INFINITY;
-    const startMs =
-      queue.length() > 0 && !mayStart ? crashLoop.startAtMs : Number.POSITIVE_INFINITY;
-    reviewAt(Math.min(dueMs, startMs), nowMs);
+    if (decision.checkAtMs !== undefined) nextReview.setFor(decision.checkAtMs);
+    if (isBackingOff && waiting.length() > 0) nextReview.setFor(crashLoop.startAtMs);
   };
-
-  /** One timer; one that rings early only looks again, so that a busy pool need not move it at each call. */
-  const reviewAt = (atMs: number, nowMs: number): void => {
-    if (atMs >= reviewAtMs || atMs === Number.POSITIVE_INFINITY) return;
-    clearTimeout(reviewTimer);
-    reviewAtMs = atMs;
-    reviewTimer = setTimeout(
-      () => {
-        reviewAtMs = Number.POSITIVE_INFINITY;
-        review();
-      },
-      Math.max(0, Math.ceil(atMs - nowMs)),
-    );
-  };
-
-  const assignWaiting = (): void => {
-    while (queue.length() > 0 && share.mayRun(tenant)) {
-      const free = chooseInstance(instances, concurrency);
-      const next = free === undefined ? undefined : queue.takeNext(clock.nowMs());
-      if (free === undefined || next === undefined) return;
-      void dispatch(free, next.call, next.joinedAtMs).then(next.settle);
-    }
-  };
+  const nextReview = alarm(clock, review);
 
   const start = async (): Promise<void> => {
     const instance = startPoolInstance(of, ports, limits.initTimeoutMs);
@@ -200,12 +145,12 @@ export function versionPool(
   };
 
   /** Each failed start answers the call that has waited longest; one that would fail for all of them answers all. */
-  const answerFailedStart = (outcome: Exclude<PoolStart, { kind: "ready" }>): void => {
+  const answerFailedStart = (outcome: FailedStart): void => {
     const answer = failedStart(outcome);
     const concernsAll =
       outcome.kind === "no-code" || answerAtOnce(crashLoop, clock.nowMs()) !== undefined;
-    const calls = concernsAll ? queue.takeAll() : [queue.takeNext(clock.nowMs())];
-    for (const waiting of calls) waiting?.settle(answer);
+    const calls = concernsAll ? waiting.takeAll() : [waiting.takeNext()];
+    for (const call of calls) call?.settle(answer);
   };
 
   const pool: VersionPool = {
@@ -217,25 +162,35 @@ export function versionPool(
       tenant,
       functionName: of.functionName,
       version: of.version.version,
-      queued: queue.length(),
+      queued: waiting.length(),
       instances: [...instances],
     }),
     instances: () => [...instances],
     retireAll: () => {
-      clearTimeout(reviewTimer);
-      for (const waiting of queue.takeAll()) waiting.settle(refused(isGone(of)));
+      nextReview.cancel();
+      for (const call of waiting.takeAll()) call.settle(refused(removed(of)));
       for (const instance of instances) retire(instance);
     },
+    isAtRest: () =>
+      instances.size + waiting.length() === 0 &&
+      clock.nowMs() > crashLoop.startAtMs + CRASH_LOOP_KEPT_MS,
   };
   return pool;
 }
 
-function failedStart(outcome: Exclude<PoolStart, { kind: "ready" }>): CallOutcome {
+type FailedStart = Exclude<PoolStart, { kind: "ready" }>;
+
+function failedStart(outcome: FailedStart): CallOutcome {
   switch (outcome.kind) {
     case "init-failed":
       return initFailure(outcome.error);
     case "not-started":
-      return refused(overloaded(`an instance could not be started: ${outcome.reason}`));
+      return refused(
+        new MeridianError(
+          "MERIDIAN_OVERLOADED",
+          `This cluster could not start an instance: ${outcome.reason}. Try again in a moment.`,
+        ),
+      );
     case "no-code":
       return refused(outcome.error);
   }
@@ -248,10 +203,7 @@ const initFailure = (error: ErrorPayload): CallOutcome => ({
   coldStart: undefined,
 });
 
-const overloaded = (why: string): MeridianError =>
-  new MeridianError("MERIDIAN_OVERLOADED", `This cluster cannot take the call now: ${why}.`);
-
-const isGone = ({ tenant, functionName, version }: PoolVersion): MeridianError =>
+const removed = ({ tenant, functionName, version }: PoolVersion): MeridianError =>
   new MeridianError(
     "MERIDIAN_FUNCTION_NOT_FOUND",
     `Version ${version.version} of ${tenant}/${functionName} was removed while the call waited.`,

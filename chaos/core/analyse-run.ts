@@ -6,7 +6,7 @@ import { countCauses, countSeries } from "./count-series.ts";
 import type { Drill, Moments } from "./drill.ts";
 import { judgeCalls } from "./judge-calls.ts";
 import { judgeGenerator, judgeValidity } from "./judge-validity.ts";
-import { type Judgement, judgeVerdict, type RunEnding } from "./judge-verdict.ts";
+import { type EarlyEnd, type Judgement, judgeVerdict } from "./judge-verdict.ts";
 import { measureTimings } from "./measure-timings.ts";
 import type { Ledger } from "./read-ledger.ts";
 
@@ -21,7 +21,7 @@ export interface RunRecord {
   readonly ledger: Ledger;
   /** Null when the system was not asked again after the fault. */
   readonly steadyStateProbesFailed: number | null;
-  readonly ending: Omit<RunEnding, "invalidBecause">;
+  readonly earlyEnd: EarlyEnd | null;
 }
 
 export type Analysis = Judgement &
@@ -57,7 +57,7 @@ export function analyseRun(run: RunRecord): Analysis {
     moments,
   });
   return {
-    ...judgeVerdict({ ...run.ending, invalidBecause }, findings),
+    ...judgeVerdict(run.earlyEnd, invalidBecause, findings),
     timings,
     findings,
     series: countSeries(run.series, judged, lateAfterMs),

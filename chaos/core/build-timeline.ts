@@ -48,6 +48,7 @@ export function listPhases(moments: Moments): DrillReport["phases"] {
     fromMs: fromMs - loadStartedMs,
     untilMs: untilMs - loadStartedMs,
   });
+  if (loadEndedMs <= loadStartedMs) return [];
   if (faultedMs === null) return [phase("baseline", loadStartedMs, loadEndedMs)];
   const baseline = phase("baseline", loadStartedMs, faultedMs);
   if (healedMs === null) return [baseline, phase("fault", faultedMs, loadEndedMs)];

@@ -12,6 +12,7 @@ export function checkBounds(
 ): DrillFinding[] {
   const count = (matches: (call: JudgedCall) => boolean) => judged.filter(matches).length;
   const idempotent = count(({ series }) => series.isIdempotent);
+  const lost = count(({ series, verdict }) => series.isIdempotent && verdict === "lost");
   return [
     finding(
       "shiftedAfterMsMax",
@@ -28,8 +29,8 @@ export function checkBounds(
     finding(
       "idempotentLostMax",
       bounds.idempotentLostMax,
-      count(({ series, verdict }) => series.isIdempotent && verdict === "lost"),
-      `Idempotent calls without a good answer, of ${idempotent}. ${certainty(idempotent)}`,
+      lost,
+      `Idempotent calls without a good answer, of ${idempotent}.${certainty(lost, idempotent)}`,
     ),
     finding(
       "duplicatedMax",
@@ -83,7 +84,7 @@ const finding = (
 });
 
 /** The rule of three: none in n is a rate of at most 3/n, with 95 % confidence. */
-const certainty = (calls: number): string =>
-  calls === 0
-    ? "None was sent."
-    : `None lost would mean at most ${((3 / calls) * 100).toPrecision(2)} % with 95 % confidence.`;
+const certainty = (lost: number, calls: number): string =>
+  lost > 0 || calls === 0
+    ? ""
+    : ` None lost shows a rate of at most ${((3 / calls) * 100).toPrecision(2)} %, with 95 % confidence.`;

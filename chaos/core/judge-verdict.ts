@@ -1,11 +1,9 @@
 import type { DrillFinding, DrillVerdict } from "#lib/contracts/drill.ts";
 
-/** How the run went, besides what was measured. */
-export interface RunEnding {
-  readonly interruptedBecause: string | null;
-  readonly abortedBecause: string | null;
-  readonly blockedBecause: readonly string[];
-  readonly invalidBecause: readonly string[];
+/** What ended the run before its time. */
+export interface EarlyEnd {
+  readonly verdict: Exclude<DrillVerdict, "PASSED" | "FAILED">;
+  readonly because: string;
 }
 
 export interface Judgement {
@@ -14,11 +12,12 @@ export interface Judgement {
 }
 
 /** What cut the run short comes before what it measured, and want of evidence before broken bounds. */
-export function judgeVerdict(ending: RunEnding, findings: readonly DrillFinding[]): Judgement {
-  const { interruptedBecause, abortedBecause, blockedBecause, invalidBecause } = ending;
-  if (blockedBecause.length > 0) return { verdict: "BLOCKED", reasons: blockedBecause };
-  if (interruptedBecause !== null) return { verdict: "INTERRUPTED", reasons: [interruptedBecause] };
-  if (abortedBecause !== null) return { verdict: "ABORTED", reasons: [abortedBecause] };
+export function judgeVerdict(
+  earlyEnd: EarlyEnd | null,
+  invalidBecause: readonly string[],
+  findings: readonly DrillFinding[],
+): Judgement {
+  if (earlyEnd !== null) return { verdict: earlyEnd.verdict, reasons: [earlyEnd.because] };
   if (invalidBecause.length > 0) return { verdict: "INVALID", reasons: invalidBecause };
   const broken = findings.filter((finding) => !finding.holds);
   if (broken.length > 0) return { verdict: "FAILED", reasons: broken.map(describe) };

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type FileLock, takeFileLock } from "#lib/io/file-lock.ts";
-import { DrillStopped } from "../drill-stopped.ts";
+import { DrillStopped } from "./drill-stopped.ts";
 import { awaitFederation, type Federation } from "./federation.ts";
 import { readUpSocket } from "./state-files.ts";
 

@@ -30,6 +30,8 @@ export interface SupervisorPorts {
   ) => SpawnedProgram;
   /** Something people should know of. */
   readonly say: (text: string) => void;
+  /** A program died unwanted, for the `deaths`th time in a row; each came soon after its start. */
+  readonly onDied: (plan: ProgramPlan, deaths: number) => void;
   /** A zone lost all its programs at once and stays down. */
   readonly onFell: (group: string) => void;
   /** The set of processes is another one now. */
@@ -79,19 +81,20 @@ export function createSupervisor(
   const groups = makeGroups(plans);
   let lastTickAtMs = clock.nowMs();
 
-  const dispatch = (group: Group, event: GroupEvent): void => {
+  /** `how` tells of the death that led to it. */
+  const dispatch = (group: Group, event: GroupEvent, how = ""): void => {
     const { state, actions } = superviseGroup(group.state, event, clock.nowMs());
     group.state = state;
-    for (const action of actions) act(group, action);
+    for (const action of actions) act(group, action, how);
   };
 
-  const act = (group: Group, action: GroupAction): void => {
+  const act = (group: Group, action: GroupAction, how: string): void => {
     switch (action.kind) {
       case "spawn":
         return spawnInto(group, action.program);
       case "restart-later":
         return say(
-          `${title(group, action.program)}: starting it again in ${action.delayMs / 1_000} s`,
+          `${title(group, action.program)} ${how}: starting it again in ${action.delayMs / 1_000} s`,
         );
       case "fell":
         killGroup(group);
@@ -108,8 +111,9 @@ export function createSupervisor(
     onProcessesChanged();
     void spawned.ended.then((how) => {
       group.children.delete(program);
-      if (group.state.wanted === "running") say(`${title(group, program)} ${how}`);
-      dispatch(group, { kind: "died", program });
+      const isWanted = group.state.wanted === "running";
+      dispatch(group, { kind: "died", program }, how);
+      if (isWanted) ports.onDied(plan, group.state.programs[program]?.deaths ?? 1);
       onProcessesChanged();
     });
   };

@@ -8,6 +8,7 @@ import { type ProgressStyle, showProgress } from "../show-progress.ts";
 import { credentialsFile, readCredentials, REPOSITORY } from "../state-directory.ts";
 import { claimState } from "./claim-state.ts";
 import { CATALOG_GROUP, type Federation, planPrograms } from "./core/plan-programs.ts";
+import { lastWords } from "./io/last-words.ts";
 import { type RefreshedFile, refreshedFile } from "./io/refreshed-file.ts";
 import { clearRun, endLeftovers, prepareRun, registerFile } from "./io/run-directory-files.ts";
 import { type ApiKeys, completeKeys } from "./io/seed-catalog.ts";
@@ -15,11 +16,13 @@ import { spawnProgram } from "./io/spawn-program.ts";
 import type { StateLock } from "./io/state-lock.ts";
 import { startUpServer, type UpServer } from "./io/up-server.ts";
 import { startingSteps } from "./starting-steps.ts";
-import { createSupervisor, type Supervisor } from "./supervisor.ts";
+import { createSupervisor, type Supervisor, type SupervisorPorts } from "./supervisor.ts";
 import type { UpRecord, UpStatus } from "./up-record.ts";
 import { zoneActions } from "./zone-actions.ts";
 
 const START_LIMIT_MS = 60_000;
+/** A program that ended this often while everything starts will not come up by itself. */
+const DEATHS_WHILE_STARTING = 4;
 
 export interface UpOptions {
   readonly federation: Federation;
@@ -40,17 +43,16 @@ export interface RunningFederation {
 
 /** Claims the state folder, starts every program at once, and resolves when all gateways serve the example. */
 export async function startFederation(options: UpOptions): Promise<RunningFederation> {
-  const { federation, say } = options;
+  const { federation } = options;
   const { stateDirectory, basePort, zones } = federation;
   const ports = Array.from({ length: zones.length + 1 }, (_, offset) => basePort + offset);
   const lock = await claimState(stateDirectory, ports);
   const isFirstStart = !existsSync(join(stateDirectory, "catalog", "catalog.sqlite"));
-  const fallen = new AbortController();
-  const running = await launch(options, lock, (zone) => {
-    say(
-      `${zone} is lost: all its programs ended at once; "meridian zone start ${zone}" brings it back`,
-    );
-    fallen.abort(new Error(`${zone} cannot be started: ${stateDirectory}/logs says why`));
+  const hopeless = new AbortController();
+  const running = await launch(options, lock, ({ program, zone, logFile }, deaths) => {
+    if (deaths < DEATHS_WHILE_STARTING) return;
+    const who = zone === null ? program : `${zone} ${program}`;
+    hopeless.abort(new Error(`${who} does not start: ${lastWords(logFile)} (${logFile})`));
   });
   const startLimit = AbortSignal.timeout(START_LIMIT_MS);
   try {
@@ -60,12 +62,13 @@ export async function startFederation(options: UpOptions): Promise<RunningFedera
       credentials: running.credentials,
       isFirstStart,
       clock: systemClock,
-      signal: AbortSignal.any([options.signal, startLimit, fallen.signal]),
+      signal: AbortSignal.any([options.signal, startLimit, hopeless.signal]),
     });
     await showProgress(options.progress, starting);
     return running;
   } catch (cause) {
     await running.stop();
+    if (hopeless.signal.aborted) throw hopeless.signal.reason;
     if (!startLimit.aborted) throw cause;
     throw new Error(
       `not everything was ready after ${START_LIMIT_MS / 1_000} s: ${stateDirectory}/logs says why`,
@@ -78,7 +81,7 @@ export async function startFederation(options: UpOptions): Promise<RunningFedera
 async function launch(
   { federation, environment, say }: UpOptions,
   lock: StateLock,
-  onFell: (zone: string) => void,
+  onDied: SupervisorPorts["onDied"],
 ): Promise<RunningFederation> {
   const { stateDirectory } = federation;
   const runDirectory = join(stateDirectory, "run");
@@ -110,7 +113,11 @@ async function launch(
         onMessage,
       ),
     say,
-    onFell,
+    onDied,
+    onFell: (zone) =>
+      say(
+        `${zone} is lost: all its programs ended at once; "meridian zone start ${zone}" brings it back`,
+      ),
     onProcessesChanged: () => refreshAll(files),
   });
   for (const group of groupNames(federation)) supervisor.start(group);

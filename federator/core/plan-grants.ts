@@ -75,8 +75,9 @@ export const withLease = (
 
 /** The pool of leases, divided by what each living zone's demand asks beyond its floor. */
 function leaseTargets(situation: GrantSituation): ReadonlyMap<string, number> {
-  const { zone, zones, demandPerSecond, lostZones } = situation;
-  const living = [...new Set([...Object.keys(zones), zone])].filter((name) => !lostZones.has(name));
+  const { zones, demandPerSecond, lostZones } = situation;
+  const known = new Set([...Object.keys(zones), ...demandPerSecond.keys()]);
+  const living = [...known].filter((name) => !lostZones.has(name));
   const total = living.reduce((sum, name) => sum + (demandPerSecond.get(name) ?? 0), 0);
   if (total <= 0) return new Map();
   const pool = Object.values(zones).reduce((left, grant) => left - grant.floorMillionths, WHOLE);

@@ -4,7 +4,7 @@ import type { Operation, Transaction } from "#lib/ports/catalog.ts";
 import { absent, type Held, modifiedAt, put, remove } from "./transactions.ts";
 
 /** Decided requests kept for each tenant; the audit has the older ones. */
-export const DECIDED_REQUESTS_MAX = 50;
+const DECIDED_REQUESTS_MAX = 50;
 
 const BOUNDS: Readonly<Record<QuotaCode, { readonly min: number; readonly max: number }>> = {
   "requests-per-second": { min: 1, max: 1_000_000 },

@@ -15,7 +15,7 @@ export interface AuditFileLimits {
   /** Older files are deleted. */
   readonly filesMax: number;
 }
-export const AUDIT_FILE_LIMITS: AuditFileLimits = { fileBytesMax: 4 * 1024 * 1024, filesMax: 16 };
+const AUDIT_FILE_LIMITS: AuditFileLimits = { fileBytesMax: 4 * 1024 * 1024, filesMax: 16 };
 /** Appends that wait for the disk; beyond this they are refused. */
 const WAITING_MAX = 1_000;
 
@@ -46,51 +46,20 @@ export async function openAuditFile(
   limits: AuditFileLimits = AUDIT_FILE_LIMITS,
 ): Promise<AuditFile> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  let names = await chainFiles(directory);
+  const names = await chainFiles(directory);
   let last = await repairEnd(directory, names);
-  let file: FileHandle | undefined;
-  let fileBytes = 0;
+  const files = await openNewest(directory, names, limits);
   let waiting: Waiting[] = [];
   let flushing: Promise<void> | undefined;
 
-  const openNext = async (): Promise<FileHandle> => {
-    const name = names.at(-1);
-    if (file !== undefined && fileBytes < limits.fileBytesMax) return file;
-    if (file === undefined && name !== undefined) {
-      file = await open(join(directory, name), "r+");
-      fileBytes = (await file.stat()).size;
-      if (fileBytes < limits.fileBytesMax) return file;
-    }
-    await file?.close();
-    const next = fileName((last?.entry.sequence ?? 0) + 1);
-    file = await open(join(directory, next), "w", 0o600);
-    await syncFolder(directory);
-    fileBytes = 0;
-    names = [...names, next];
-    const outdated = names.slice(0, Math.max(0, names.length - limits.filesMax));
-    for (const old of outdated) await rm(join(directory, old), { force: true });
-    names = names.slice(outdated.length);
-    return file;
-  };
-
   const write = async (batch: readonly Waiting[]): Promise<void> => {
-    const target = await openNext();
     let end = last;
     let text = "";
     for (const { draft, cursor } of batch) {
-      end = {
-        cursor: cursor ?? end?.cursor ?? NOWHERE,
-        entry: chainEntry(end?.entry, draft),
-      };
+      end = { cursor: cursor ?? end?.cursor ?? NOWHERE, entry: chainEntry(end?.entry, draft) };
       text += `${JSON.stringify(end)}\n`;
     }
-    const bytes = Buffer.from(text);
-    // At the known end: what a write that failed left beyond it is overwritten, or cut off by the next start.
-    const { bytesWritten } = await target.write(bytes, 0, bytes.length, fileBytes);
-    if (bytesWritten < bytes.length)
-      throw new Error("the disk took only a part of the audit entry");
-    await target.datasync();
-    fileBytes += bytes.length;
+    await files.append(text, (last?.entry.sequence ?? 0) + 1);
     last = end;
   };
 
@@ -120,9 +89,8 @@ export async function openAuditFile(
     },
     newest: async (limit, wanted, mention) => {
       const found: ChainedEntry[] = [];
-      for (const name of names.toReversed()) {
-        const lines = await readLines(join(directory, name));
-        for (const line of lines.toReversed()) {
+      for (const path of files.newestFirst()) {
+        for (const line of (await readLines(path)).toReversed()) {
           if (found.length >= limit) return found;
           if (mention !== null && !line.includes(mention)) continue;
           const parsed = parseAuditLine(line);
@@ -133,6 +101,61 @@ export async function openAuditFile(
     },
     close: async () => {
       await flushing;
+      await files.close();
+    },
+  };
+}
+
+interface ChainFiles {
+  /** Durable once resolved; a new file is named for the sequence it begins with. */
+  readonly append: (text: string, sequence: number) => Promise<void>;
+  readonly newestFirst: () => readonly string[];
+  readonly close: () => Promise<void>;
+}
+
+/** Writes at the end of the newest file, begins the next when that is full, deletes the oldest beyond their number. */
+async function openNewest(
+  directory: string,
+  existing: readonly string[],
+  limits: AuditFileLimits,
+): Promise<ChainFiles> {
+  let names = [...existing];
+  const newest = names.at(-1);
+  let file: FileHandle | undefined;
+  let fileBytes = 0;
+  if (newest !== undefined) {
+    file = await open(join(directory, newest), "r+");
+    fileBytes = (await file.stat()).size;
+  }
+
+  const beginNext = async (sequence: number): Promise<FileHandle> => {
+    const name = fileName(sequence);
+    const next = await open(join(directory, name), "w", 0o600);
+    await syncFolder(directory);
+    await file?.close();
+    file = next;
+    fileBytes = 0;
+    names.push(name);
+    const outdated = names.slice(0, Math.max(0, names.length - limits.filesMax));
+    names = names.slice(outdated.length);
+    for (const old of outdated) await rm(join(directory, old), { force: true });
+    return next;
+  };
+
+  return {
+    append: async (text, sequence) => {
+      const isFull = fileBytes >= limits.fileBytesMax;
+      const target = file === undefined || isFull ? await beginNext(sequence) : file;
+      const bytes = Buffer.from(text);
+      // At the known end: what a write that failed left beyond it is overwritten, or cut off by the next start.
+      const { bytesWritten } = await target.write(bytes, 0, bytes.length, fileBytes);
+      if (bytesWritten < bytes.length)
+        throw new Error("the disk took only a part of the audit entry");
+      await target.datasync();
+      fileBytes += bytes.length;
+    },
+    newestFirst: () => names.toReversed().map((name) => join(directory, name)),
+    close: async () => {
       await file?.close();
     },
   };

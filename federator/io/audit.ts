@@ -3,14 +3,15 @@ import type { Logger } from "pino";
 import { keys } from "#lib/contracts/catalog-keys.ts";
 import type { ChangeRecord } from "#lib/contracts/catalog-records.ts";
 import type { Position } from "#lib/contracts/route-table.ts";
-import type { Catalog, WatchEvent } from "#lib/ports/catalog.ts";
+import type { Catalog, Change } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
+import type { Held } from "../core/transactions.ts";
 import type { ChainedEntry } from "./audit-chain.ts";
-import { openAuditFile } from "./audit-file.ts";
-import { readChange } from "./read-records.ts";
-import { type Loop, runLoop } from "./run-loop.ts";
+import { type AuditFile, openAuditFile } from "./audit-file.ts";
+import { readChange, readEach } from "./read-records.ts";
+import { runLoop } from "./run-loop.ts";
 
-const RETRY_MS = 1_000;
+const RETRY_MS = 500;
 /** Refused attempts written each second; more are counted and told by the next, lest they push the history out. */
 const REFUSALS_PER_SECOND = 20;
 
@@ -47,52 +48,11 @@ export interface AuditOptions {
 export async function openAudit({ directory, catalog, clock, log }: AuditOptions): Promise<Audit> {
   const file = await openAuditFile(join(directory, "audit"));
   const closing = new AbortController();
-  const waiters = new Set<() => void>();
-  let position = file.cursor();
-
-  const reach = (next: Position): void => {
-    position = next;
-    for (const waiter of waiters) waiter();
-  };
-
-  const take = async (event: Exclude<WatchEvent, { kind: "compacted" }>): Promise<void> => {
-    const { incarnation, revision } = event;
-    if (event.kind === "revision") {
-      for (const change of event.changes) {
-        if (change.kind !== "put" || change.record.key !== keys.change()) continue;
-        const held = readChange(change.record);
-        if (held === undefined) log.error({ revision }, "a change record cannot be read");
-        else
-          await file.append(
-            { revision, outcome: "done", change: held.value },
-            { incarnation, revision },
-          );
-      }
-    }
-    reach({ incarnation, revision });
-  };
-
-  const follow = async (signal: AbortSignal): Promise<void> => {
-    const query = { prefix: keys.change(), afterRevision: position.revision };
-    for await (const event of catalog.watch(query, signal)) {
-      if (event.incarnation !== position.incarnation && position.revision > 0) {
-        log.warn({ from: position.incarnation, to: event.incarnation }, "the catalog began anew");
-        return reach({ incarnation: event.incarnation, revision: 0 });
-      }
-      if (event.kind === "compacted") {
-        const { incarnation, compactRevision } = event;
-        const lost = { after: position.revision, upTo: compactRevision };
-        log.warn(lost, "changes were compacted before this zone could write them to its audit");
-        return reach({ incarnation, revision: compactRevision });
-      }
-      await take(event);
-    }
-  };
-  const following: Loop = runLoop(
+  const progress = progressFrom(file.cursor());
+  const following = runLoop(
     { name: "audit", intervalMs: RETRY_MS, clock, log, signal: closing.signal },
-    follow,
+    (signal) => followChanges(catalog, file, progress, log, signal),
   );
-
   const mayWrite = refusalBudget(clock);
   return {
     refused: async (change) => {
@@ -111,7 +71,68 @@ export async function openAudit({ directory, catalog, clock, log }: AuditOptions
           (outcome === null || entry.outcome === outcome),
         tenant === null ? null : `"tenant":${JSON.stringify(tenant)}`,
       ),
+    waitFor: progress.waitFor,
+    close: async () => {
+      closing.abort();
+      await following.ended;
+      await file.close();
+    },
+  };
+}
+
+/** Writes the changes as they come; ends when the stream does, or when it has to begin elsewhere. */
+async function followChanges(
+  catalog: Catalog,
+  file: AuditFile,
+  progress: Progress,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const from = progress.position();
+  const query = { prefix: keys.change(), afterRevision: from.revision };
+  for await (const event of catalog.watch(query, signal)) {
+    const { incarnation } = event;
+    if (incarnation !== from.incarnation && from.revision > 0) {
+      log.warn({ from: from.incarnation, to: incarnation }, "the catalog began anew");
+      return progress.reach({ incarnation, revision: 0 });
+    }
+    if (event.kind === "compacted") {
+      const lost = { after: from.revision, upTo: event.compactRevision };
+      log.warn(lost, "changes were compacted before this zone could write them to its audit");
+      return progress.reach({ incarnation, revision: event.compactRevision });
+    }
+    const position = { incarnation, revision: event.revision };
+    for (const { value } of event.kind === "revision" ? changesIn(event.changes) : [])
+      await file.append({ revision: event.revision, outcome: "done", change: value }, position);
+    progress.reach(position);
+  }
+}
+
+const changesIn = (changes: readonly Change[]): readonly Held<ChangeRecord>[] =>
+  readEach(
+    changes.flatMap((change) =>
+      change.kind === "put" && change.record.key === keys.change() ? [change.record] : [],
+    ),
+    readChange,
+  );
+
+interface Progress {
+  readonly position: () => Position;
+  readonly reach: (position: Position) => void;
+  readonly waitFor: (revision: number, signal: AbortSignal) => Promise<void>;
+}
+
+function progressFrom(start: Position): Progress {
+  const waiters = new Set<() => void>();
+  let position = start;
+  return {
+    position: () => position,
+    reach: (next) => {
+      position = next;
+      for (const waiter of waiters) waiter();
+    },
     waitFor: async (revision, signal) => {
+      signal.throwIfAborted();
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const check = () => {
         if (position.revision >= revision) resolve();
@@ -120,18 +141,12 @@ export async function openAudit({ directory, catalog, clock, log }: AuditOptions
       waiters.add(check);
       signal.addEventListener("abort", giveUp, { once: true });
       try {
-        signal.throwIfAborted();
         check();
         await promise;
       } finally {
         waiters.delete(check);
         signal.removeEventListener("abort", giveUp);
       }
-    },
-    close: async () => {
-      closing.abort();
-      await following.ended;
-      await file.close();
     },
   };
 }

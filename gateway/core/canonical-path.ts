@@ -19,7 +19,8 @@ export function canonicalTarget(target: string, host: string): CanonicalTarget {
   const queryAt = local.indexOf("?");
   const rawPath = queryAt === -1 ? local : local.slice(0, queryAt);
   const rawQuery = queryAt === -1 ? "" : local.slice(queryAt + 1);
-  if (hasForbiddenCharacter(rawQuery)) return refused("the query has a character that is not allowed");
+  if (hasForbiddenCharacter(rawQuery))
+    return refused("the query has a character that is not allowed");
   if (PLAIN_PATH.test(rawPath) && !rawPath.includes("//"))
     return { kind: "canonical", path: rawPath, rawQuery };
 

@@ -21,7 +21,8 @@ export function clientAddress(
 ): Hop {
   const peerAddress = parseAddress(peer);
   const viaTrustedProxy = peerAddress !== undefined && isWithin(peerAddress, trustedProxies);
-  if (!viaTrustedProxy || forwardedFor === undefined) return { client: peerAddress, viaTrustedProxy };
+  if (!viaTrustedProxy || forwardedFor === undefined)
+    return { client: peerAddress, viaTrustedProxy };
 
   let client: NetworkAddress | undefined = peerAddress;
   for (const hop of forwardedFor.split(",").slice(-HOPS_MAX).toReversed()) {

@@ -1,3 +1,4 @@
+import type { ErrorCode } from "#lib/errors.ts";
 import { LIVE_ALIAS, NAME_PATTERN } from "#lib/contracts/names.ts";
 
 /** Which version of which function a path names. */
@@ -28,8 +29,8 @@ export type Door =
   | { readonly kind: "control" }
   | { readonly kind: "method-not-allowed"; readonly allow: string }
   | { readonly kind: "not-found" }
-  /** The request target could not be read in one way alone. */
-  | { readonly kind: "malformed"; readonly reason: string };
+  /** The request cannot be read in one way alone. */
+  | { readonly kind: "malformed"; readonly code: ErrorCode; readonly reason: string };
 
 const NAME = new RegExp(NAME_PATTERN);
 const INVOKE_PATH = /^\/v1\/tenants\/([^/]+)\/functions\/([^/:]+):invoke$/;

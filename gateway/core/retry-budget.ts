@@ -41,8 +41,7 @@ function slidingCount() {
   const slideTo = (nowMs: number): void => {
     const second = Math.floor(nowMs / 1_000);
     const passed = Math.min(WINDOW_SECONDS, second - newestSecond);
-    for (let step = 0; step < passed; step += 1)
-      counts[slotOf(second - step)] = 0;
+    for (let step = 0; step < passed; step += 1) counts[slotOf(second - step)] = 0;
     newestSecond = Math.max(newestSecond, second);
   };
   return {

@@ -24,7 +24,11 @@ export type RateDecision =
 /** What each tenant may still do here: its share of the rate, and its concurrent calls in this zone. */
 export interface TenantLimits {
   /** New shares; the lease parts end `leaseValidMs` from now unless they come again. */
-  readonly applyShares: (shares: readonly TenantShare[], leaseValidMs: number, nowMs: number) => void;
+  readonly applyShares: (
+    shares: readonly TenantShare[],
+    leaseValidMs: number,
+    nowMs: number,
+  ) => void;
   readonly takeRate: (tenant: string, limits: TenantLimitValues, nowMs: number) => RateDecision;
   /** Gives a taken token back: the call was refused later, and cost nothing. */
   readonly returnRate: (tenant: string) => void;

@@ -83,8 +83,7 @@ function startAttempt(
     reason,
     cause,
   });
-  const onCallerGone = (): void =>
-    stop({ kind: "caller-gone" }, new Error("the caller went away"));
+  const onCallerGone = (): void => stop({ kind: "caller-gone" }, new Error("the caller went away"));
   const onGiveUp = (): void => {
     if (isSettled) return;
     const reason = "it stopped answering pings";

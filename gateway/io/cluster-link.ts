@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { Random } from "#lib/ports/random.ts";
@@ -42,7 +43,7 @@ export function createClusterLink(options: ClusterLinkOptions): ClusterLink {
   let connected: Connected | undefined;
   let pings = noPingsYet;
   /** Aborts the calls that may be repeated elsewhere when the cluster is given up. */
-  let givenUp = new AbortController();
+  let givenUp = manyListeners(new AbortController());
 
   const note = (event: PingEvent): void => {
     const before = pings.view;
@@ -51,7 +52,7 @@ export function createClusterLink(options: ClusterLinkOptions): ClusterLink {
     options.onPings(pings.view, event);
     if (pings.view !== "avoid") return;
     givenUp.abort();
-    givenUp = new AbortController();
+    givenUp = manyListeners(new AbortController());
   };
 
   const disconnect = async (old: Connected | undefined): Promise<void> => {
@@ -100,6 +101,12 @@ export function createClusterLink(options: ClusterLinkOptions): ClusterLink {
       connected === undefined ? Promise.resolve(nobodyThere) : sendOver(connected, request),
     close: () => disconnect(connected),
   };
+}
+
+/** Each call in flight listens; that is no leak. */
+function manyListeners(controller: AbortController): AbortController {
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
 
 const nobodyThere: Outcome = {

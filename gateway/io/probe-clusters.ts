@@ -64,8 +64,7 @@ export async function linkClusters(options: ClusterLinksOptions): Promise<Cluste
     });
 
   return {
-    health: (clusterId) =>
-      links.get(clusterId)?.health() ?? { pings: "absent", isTripped: false },
+    health: (clusterId) => links.get(clusterId)?.health() ?? { pings: "absent", isTripped: false },
     send: (clusterId, request) =>
       links.get(clusterId)?.send(request) ??
       Promise.resolve({

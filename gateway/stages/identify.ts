@@ -1,4 +1,5 @@
 import { canonicalTarget } from "../core/canonical-path.ts";
+import { type HeaderFault, inspectHeaders } from "../core/inspect-headers.ts";
 import { matchRoute } from "../core/match-route.ts";
 import type { RequestIds } from "../core/request-id.ts";
 import { withReceipt } from "../answers.ts";
@@ -17,17 +18,21 @@ export function identify(requestIds: RequestIds): Stage<Arrival, IdentifiedCall>
   };
 }
 
-function readTarget({
-  method,
-  target,
-  headers,
-}: Arrival): Pick<IdentifiedCall, "path" | "rawQuery" | "door"> {
-  const canonical = canonicalTarget(target, headers.host ?? "");
+function readTarget(arrival: Arrival): Pick<IdentifiedCall, "path" | "rawQuery" | "door"> {
+  const fault = inspectHeaders(arrival.rawHeaders, arrival.httpVersion);
+  if (fault !== undefined) return malformed(fault);
+  const canonical = canonicalTarget(arrival.target, arrival.headers.host ?? "");
   if (canonical.kind === "refused")
-    return { path: "", rawQuery: "", door: { kind: "malformed", reason: canonical.reason } };
+    return malformed({ code: "MERIDIAN_BAD_REQUEST", reason: canonical.reason });
   const { path, rawQuery } = canonical;
-  return { path, rawQuery, door: matchRoute(method, path, rawQuery) };
+  return { path, rawQuery, door: matchRoute(arrival.method, path, rawQuery) };
 }
+
+const malformed = (fault: HeaderFault) => ({
+  path: "",
+  rawQuery: "",
+  door: { kind: "malformed" as const, ...fault },
+});
 
 const emptyReceipt = (): Receipt => ({
   tenant: undefined,

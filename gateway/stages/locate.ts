@@ -1,6 +1,11 @@
 import { MeridianError } from "#lib/errors.ts";
 import { clientAddress } from "../core/client-address.ts";
-import { type CallerClues, type Geography, locateCaller, zoneNamed } from "../core/locate-caller.ts";
+import {
+  type CallerClues,
+  type Geography,
+  locateCaller,
+  zoneNamed,
+} from "../core/locate-caller.ts";
 import { queryValue } from "../core/match-route.ts";
 import type { Network } from "../core/network-address.ts";
 import type { AdmittedCall, IdentifiedCall, LocatedCall } from "../call.ts";
@@ -25,7 +30,9 @@ export function locate(locating: Locating): Stage<AdmittedCall, LocatedCall> {
 export function originOf(clues: CallerClues, geography: Geography) {
   const located = locateCaller(clues, geography);
   if (located.kind === "located") return located.origin;
-  const known = geography.zones.map(({ name, region }) => (name === region ? name : `${name} (${region})`));
+  const known = geography.zones.map(({ name, region }) =>
+    name === region ? name : `${name} (${region})`,
+  );
   throw new MeridianError(
     "MERIDIAN_REGION_UNKNOWN",
     `There is no region or zone ${JSON.stringify(located.region)}; there are ${known.join(", ")}.`,

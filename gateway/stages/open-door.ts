@@ -41,7 +41,7 @@ export function openDoor(doors: Doors, routing: Routing): Handler<IdentifiedCall
           "Nothing is served at this path; functions are at /v1/tenants/TENANT/functions/FUNCTION:invoke and /fn/TENANT/FUNCTION/.",
         );
       case "malformed":
-        throw new MeridianError("MERIDIAN_BAD_REQUEST", `The request was refused: ${door.reason}.`);
+        throw new MeridianError(door.code, `The request was refused: ${door.reason}.`);
     }
   };
 }
@@ -49,7 +49,10 @@ export function openDoor(doors: Doors, routing: Routing): Handler<IdentifiedCall
 function tableInForce(routing: Routing) {
   const table = routing.table();
   if (table === undefined)
-    throw new MeridianError("MERIDIAN_STARTING", "This gateway has not received a route table yet.");
+    throw new MeridianError(
+      "MERIDIAN_STARTING",
+      "This gateway has not received a route table yet.",
+    );
   return table;
 }
 

@@ -201,6 +201,7 @@ export const DrillReport = Type.Object(
     leftBehind: Type.Array(Type.String()),
     reasons: Type.Array(Type.String()),
     withoutFailover: Type.Boolean(),
+    /** Wall clock. The times of timeline, phases and events count from here: when the load began. */
     startedAtMs: Type.Integer(),
     seed: Type.Integer(),
     target: Type.Object({ zone: Name }, closed),
@@ -241,7 +242,7 @@ export const DrillReport = Type.Object(
     causes: Type.Array(
       Type.Object({ series: Type.String(), cause: Type.String(), calls: Type.Integer() }, closed),
     ),
-    /** Milliseconds since the load began, as are the times of `events`; phases that were not reached are absent. */
+    /** In milliseconds; phases that were not reached are absent. */
     phases: Type.Array(
       Type.Object({ name: DrillPhase, fromMs: Type.Number(), untilMs: Type.Number() }, closed),
     ),

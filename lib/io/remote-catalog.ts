@@ -86,7 +86,8 @@ export function connectCatalog(options: RemoteCatalogOptions): Catalog {
       return await attempt(call, "repeatable", callTimeoutMs);
     } catch (error) {
       const leftMs = endsAtMs - clock.nowMs() - RETRY_DELAY_MS;
-      if (!isUnavailable(error) || leftMs <= 0 || call.signal?.aborted === true) throw error;
+      const isGivenUp = closing.signal.aborted || call.signal?.aborted === true;
+      if (!isUnavailable(error) || leftMs <= 0 || isGivenUp) throw error;
       await clock.sleep(RETRY_DELAY_MS, call.signal).catch(() => undefined);
       return await attempt(call, "repeatable", leftMs);
     }

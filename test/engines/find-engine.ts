@@ -17,8 +17,7 @@ interface EngineLookup {
 
 const HERE: EngineLookup = { folder: ENGINES_FOLDER, environment: process.env };
 
-export const ETCD_PROGRAMS = ["etcd", "etcdctl", "etcdutl"] as const;
-type EtcdProgram = (typeof ETCD_PROGRAMS)[number];
+type EtcdProgram = "etcd" | "etcdctl" | "etcdutl";
 
 /**
  * One of etcd's programs at the pinned version: `MERIDIAN_ETCD` and its like name one, else `.engines/bin` holds it. Never

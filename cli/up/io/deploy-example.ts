@@ -53,7 +53,7 @@ async function isDeployed(
 }
 
 /** Failures that pass while a federation starts: nobody listens yet, or the new keys are not known everywhere. */
-export const isStarting = (error: unknown): boolean =>
+const isStarting = (error: unknown): boolean =>
   error instanceof UnreachableError ||
   (error instanceof MeridianError &&
     (ERRORS[error.code].retryable || error.code === "MERIDIAN_UNAUTHENTICATED"));

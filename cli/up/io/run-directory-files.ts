@@ -12,7 +12,7 @@ import { isStillRunning, signalProcess } from "./process-identity.ts";
 const LEFTOVERS_GONE_LIMIT_MS = 3_000;
 
 /** `DIR/run/processes.json`: what a killed `up` may leave behind, safe against numbers given out again. */
-export const ProcessRegister = Type.Array(
+const ProcessRegister = Type.Array(
   Type.Object({ pid: Type.Integer({ minimum: 1 }), startedAt: Type.String() }),
 );
 export const registerFile = (runDirectory: string): string => join(runDirectory, "processes.json");

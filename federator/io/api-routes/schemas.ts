@@ -17,7 +17,6 @@ export const PageQuery = Type.Object(
   { limit, cursor: Type.Optional(Type.String({ maxLength: 256 })) },
   closed,
 );
-export const LimitQuery = Type.Object({ limit }, closed);
 
 /** A page of a list; `next` is the cursor of the one after it. */
 export const pageOf = <T extends TSchema>(item: T) =>

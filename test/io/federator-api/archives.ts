@@ -46,7 +46,7 @@ export function zipOf(entries: readonly HandmadeEntry[]): Buffer {
 export const digestOf = (bytes: Uint8Array): string =>
   `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 
-interface Header extends HandmadeEntry {
+interface Header extends Omit<HandmadeEntry, "content" | "method" | "flags"> {
   readonly method: number;
   readonly flags: number;
   readonly content: Buffer;

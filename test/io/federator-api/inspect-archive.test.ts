@@ -74,19 +74,6 @@ const attacks: readonly Attack[] = [
     told: /"other\.js".*disagree/,
   },
   {
-    name: "entries that share their bytes",
-    entries: [good, { ...good, sharesBytesOf: 0 }],
-    told: /overlaps|twice/,
-  },
-  {
-    name: "entries of other names that share their bytes",
-    entries: [
-      { ...good, localName: "b.js", name: "b.js" },
-      { ...good, name: "b.js", localName: "b.js", sharesBytesOf: 0 },
-    ],
-    told: /twice|overlaps/,
-  },
-  {
     name: "a bomb",
     entries: [{ name: "zeros", content: megabytes(20) }],
     told: /100 times its size/,

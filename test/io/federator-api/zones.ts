@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -29,7 +30,7 @@ const zone = (name: string, jurisdiction: string): Zone => ({
   longitudeDegrees: 0,
 });
 export const ZONES = [zone("eu-west", "eu"), zone("us-east", "us"), zone("ap-south", "in")];
-export const BOOT_TOKEN = "a-boot-token";
+const BOOT_TOKEN = "a-boot-token";
 const SILENT = pino({ level: "silent" });
 
 export interface TestZone {
@@ -116,6 +117,7 @@ async function startZone(
     zone: name,
     bootToken: BOOT_TOKEN,
   });
+  app.get("/internal/zone-status", () => zoneStatus(name));
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   urls.set(name, url);
   let stopping: Promise<void> | undefined;
@@ -248,3 +250,11 @@ export async function call(
 }
 
 export const bootTokenHeader = { [INVOCATION_HEADERS.bootToken]: BOOT_TOKEN };
+
+export function assertProblem(answer: Answer, status: number, code: string, detail?: RegExp): void {
+  assert.equal(answer.status, status, JSON.stringify(answer.body));
+  assert.match(answer.headers.get("content-type") ?? "", /^application\/problem\+json/);
+  assert.equal(answer.body.code, code);
+  assert.equal(answer.body.requestId, answer.headers.get("x-request-id"));
+  if (detail !== undefined) assert.match(String(answer.body.detail), detail);
+}

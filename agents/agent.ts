@@ -1,0 +1,143 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import type { Zone } from "#lib/contracts/zone.ts";
+import { metricsRegistry, startAdminServer } from "#lib/io/admin-server.ts";
+import { type FeedFollower, followFeed } from "#lib/io/follow-feed.ts";
+import type { InternalClient } from "#lib/io/internal-client.ts";
+import { type Discovery, publishEndpoint } from "#lib/io/run-directory.ts";
+import { ConfigError } from "#lib/parse-config.ts";
+import type { Clock } from "#lib/ports/clock.ts";
+import type { Random } from "#lib/ports/random.ts";
+import type { RunningProgram } from "#lib/run-program.ts";
+import type { AgentConfig } from "./config.ts";
+import { summarizeZone } from "./core/summarize-zone.ts";
+import type { InstanceDriver } from "./drivers/driver.ts";
+import { agentMetrics } from "./io/agent-metrics.ts";
+import { type CodeCache, openCodeCache } from "./io/code-cache.ts";
+import { keepReporting } from "./io/federator-link.ts";
+import { fetchCode } from "./io/fetch-code.ts";
+import { openFunctionLogs } from "./io/function-logs.ts";
+import { instancePools } from "./io/instance-pools.ts";
+import { startInvokeServer } from "./io/invoke-server.ts";
+import { placedVersions } from "./io/placed-versions.ts";
+import { prefetchCode } from "./io/prefetch-code.ts";
+import { serveCall } from "./io/serve-call.ts";
+import { functionLogWriter } from "./io/write-function-log.ts";
+
+export interface AgentPorts {
+  readonly driver: InstanceDriver;
+  readonly discovery: Discovery;
+  readonly client: InternalClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly bootToken: string;
+}
+
+/**
+ * One cluster's agent. Calls come in through the invoke server, wait in the pool of their version for an instance of the driver
+ * and go out the same way; what may run here comes from the zone's federator, and from disk while there is none.
+ */
+export async function startAgent(
+  config: AgentConfig,
+  ports: AgentPorts,
+  log: Logger,
+): Promise<RunningProgram> {
+  await using started = new AsyncDisposableStack();
+  const { driver, clock } = ports;
+  const zone = zoneOf(config);
+  const place = { zone: zone.name, clusterId: zone.clusterId };
+  const registry = metricsRegistry("agent", zone.name);
+
+  const logs = await openFunctionLogs(join(config.stateDirectory, "logs"), config, log);
+  started.defer(logs.close);
+  const functionLog = functionLogWriter(logs, zone.name, clock);
+  const feed = await startFeed(config, ports, log);
+  started.defer(feed.close);
+  const versions = placedVersions(feed.table, zone, clock);
+  started.defer(versions.close);
+  const code = await startCodeCache(config, ports, log);
+  started.defer(code.close);
+
+  const metrics = agentMetrics(registry, () => pools.loads());
+  const pools = instancePools(
+    { driver, code, clock, metrics, onLog: functionLog.line },
+    config,
+    versions.concurrencyMax,
+  );
+  started.defer(pools.close);
+  started.defer(feed.table.subscribe(() => pools.keepKnown(versions.current)));
+  started.defer(prefetchCode(feed.table, zone, code, log).close);
+
+  const notReady = () => (feed.table.get() === undefined ? "there is no route table yet" : null);
+  const admin = await startAdminServer(registry, notReady, config.adminPort);
+  started.defer(admin.close);
+  const onInvoke = serveCall({
+    place,
+    clock,
+    versions,
+    pools,
+    metrics,
+    onFunctionError: (of, requestId, { error }) => functionLog.failure(of, requestId, error),
+  });
+  const server = await startInvokeServer(
+    { bootToken: ports.bootToken, place, log, onInvoke, readLogs: logs.read },
+    config.internalPort,
+  );
+  started.defer(() => server.drain(config.drainMs));
+  await publishEndpoint(config.runDirectory, {
+    program: "agent",
+    zone: zone.name,
+    pid: process.pid,
+    bootId: randomUUID(),
+    urls: { internal: server.url, admin: admin.url },
+  });
+  started.defer(startReporting(config, ports, pools, log));
+
+  const running = started.move();
+  return { stop: () => running.disposeAsync() };
+}
+
+function zoneOf({ zone, zones }: AgentConfig): Zone {
+  const own = zones.find(({ name }) => name === zone);
+  if (own === undefined) throw new ConfigError(`the zone ${zone} is not among the zones`);
+  return own;
+}
+
+function startFeed(config: AgentConfig, ports: AgentPorts, log: Logger): Promise<FeedFollower> {
+  return followFeed({
+    ...ports,
+    log,
+    receiver: `${config.zone}.agent`,
+    zone: config.zone,
+    tableFile: join(config.stateDirectory, "route-table.json"),
+  });
+}
+
+function startCodeCache(config: AgentConfig, ports: AgentPorts, log: Logger): Promise<CodeCache> {
+  const { zone, codeDirectory } = config;
+  const sources = { zone, codeDirectory, discovery: ports.discovery, client: ports.client };
+  return openCodeCache(
+    join(config.stateDirectory, "code"),
+    config.codeCacheBytesMax,
+    (...wanted) => fetchCode(sources, ...wanted),
+    log,
+  );
+}
+
+/** Gives the function that stops it. */
+function startReporting(
+  config: AgentConfig,
+  ports: AgentPorts,
+  pools: ReturnType<typeof instancePools>,
+  log: Logger,
+): () => Promise<void> {
+  const stopping = new AbortController();
+  const { clusterId } = zoneOf(config);
+  const report = () => summarizeZone(clusterId, config.instancesMax, pools.loads());
+  const reporting = keepReporting({ ...ports, zone: config.zone, log }, report, stopping.signal);
+  return async () => {
+    stopping.abort();
+    await reporting;
+  };
+}

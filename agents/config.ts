@@ -1,0 +1,46 @@
+import { availableParallelism } from "node:os";
+import { type Static, Type } from "typebox";
+import { Name } from "#lib/contracts/names.ts";
+import { Zone } from "#lib/contracts/zone.ts";
+import { parseConfig } from "#lib/parse-config.ts";
+
+const Milliseconds = (defaultMs: number) => Type.Integer({ minimum: 1, default: defaultMs });
+
+const Port = Type.Integer({ minimum: 0, maximum: 65_535, default: 0 });
+
+const AgentConfig = Type.Object(
+  {
+    zone: Name,
+    zones: Type.Array(Zone, { minItems: 1 }),
+    runDirectory: Type.String(),
+    bootTokenFile: Type.String(),
+    stateDirectory: Type.String(),
+    /** This zone's code store. */
+    codeDirectory: Type.String(),
+    logLevel: Type.String({ default: "info" }),
+    /** How long the last instance of a version stays idle. */
+    idleMs: Milliseconds(60_000),
+    /** How long instances beyond the last one do. */
+    extraIdleMs: Milliseconds(10_000),
+    instancesMax: Type.Integer({ minimum: 1, default: 200 }),
+    /** Instances that start at the same time. */
+    startsMax: Type.Integer({ minimum: 1, default: Math.max(4, 2 * availableParallelism()) }),
+    /** Calls of one version that wait for an instance. */
+    queueLengthMax: Type.Integer({ minimum: 1, default: 1_000 }),
+    initTimeoutMs: Milliseconds(10_000),
+    /** 0 for any free port. */
+    internalPort: Port,
+    adminPort: Port,
+    drainMs: Milliseconds(30_000),
+    /** How long the launcher and its instances outlive a killed agent. */
+    launcherGraceMs: Milliseconds(10_000),
+    codeCacheBytesMax: Type.Integer({ minimum: 1, default: 2 * 1024 * 1024 * 1024 }),
+    functionLogBytesMax: Type.Integer({ minimum: 1, default: 100 * 1024 * 1024 }),
+    functionLogAgeMaxMs: Milliseconds(86_400_000),
+  },
+  { additionalProperties: false },
+);
+export type AgentConfig = Static<typeof AgentConfig>;
+
+export const readAgentConfig = (): AgentConfig =>
+  parseConfig(AgentConfig, process.argv.slice(2), process.env);

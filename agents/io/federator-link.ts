@@ -1,0 +1,42 @@
+import type { Logger } from "pino";
+import type { AgentReport } from "#lib/contracts/zone-report.ts";
+import type { InternalClient } from "#lib/io/internal-client.ts";
+import type { Discovery } from "#lib/io/run-directory.ts";
+import type { Clock } from "#lib/ports/clock.ts";
+
+const REPORT_INTERVAL_MS = 1_000;
+
+export interface ReportPorts {
+  readonly zone: string;
+  readonly discovery: Discovery;
+  readonly client: InternalClient;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Tells this zone's federator each second what runs here, until the signal aborts. Without a federator nobody is told. */
+export async function keepReporting(
+  ports: ReportPorts,
+  report: () => AgentReport,
+  signal: AbortSignal,
+): Promise<void> {
+  const { zone, discovery, client, clock, log } = ports;
+  while (!signal.aborted) {
+    try {
+      const federator = (await discovery.list()).find(
+        (endpoint) => endpoint.program === "federator" && endpoint.zone === zone,
+      );
+      if (federator?.urls.internal !== undefined)
+        await client.json(federator.urls.internal, {
+          method: "POST",
+          path: "/internal/reports",
+          json: report(),
+          timeoutMs: REPORT_INTERVAL_MS,
+          signal,
+        });
+    } catch (error) {
+      if (!signal.aborted) log.debug({ err: error }, "the report did not reach the federator");
+    }
+    await clock.sleep(REPORT_INTERVAL_MS, signal).catch(() => undefined);
+  }
+}

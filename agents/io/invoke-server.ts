@@ -1,0 +1,143 @@
+import { timingSafeEqual } from "node:crypto";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Logger } from "pino";
+import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
+import { MeridianError } from "#lib/errors.ts";
+import { type AnswerPlace, sendProblem } from "./write-answer.ts";
+
+/** The gateway packs its caller's headers, percent-encoded, into one of its own. */
+const HEAD_BYTES_MAX = 131_072;
+const BODY_TIMEOUT_MS = 60_000;
+const NAMES = /^[a-z0-9-]{1,63}$/;
+const LOG_LINES_MAX = 10_000;
+
+export interface InvokeServer {
+  readonly url: string;
+  /** Refuses new calls, waits for those that run (at most `limitMs`), and closes. */
+  readonly drain: (limitMs: number) => Promise<void>;
+}
+
+export interface InvokeServerPorts {
+  readonly bootToken: string;
+  readonly place: AnswerPlace;
+  readonly log: Logger;
+  readonly onInvoke: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  readonly readLogs: (query: LogsRequest) => Promise<readonly unknown[]>;
+}
+
+export interface LogsRequest {
+  readonly tenant: string;
+  readonly functionName: string;
+  readonly requestId: string | undefined;
+  readonly sinceMs: number;
+  readonly limit: number;
+}
+
+/** `POST /invoke`, `GET /ping` and `GET /internal/logs`, for holders of the boot token, on loopback. */
+export async function startInvokeServer(ports: InvokeServerPorts, port = 0): Promise<InvokeServer> {
+  const { place, log } = ports;
+  const isAllowed = tokenCheck(ports.bootToken);
+  let isDraining = false;
+  let running = 0;
+  let onIdle: (() => void) | undefined;
+
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (!isAllowed(request.headers[INVOCATION_HEADERS.bootToken])) throw unauthenticated();
+    if (isDraining) throw draining();
+    const { pathname, searchParams } = new URL(request.url ?? "/", "http://agent");
+    switch (`${request.method} ${pathname}`) {
+      case "POST /invoke":
+        return ports.onInvoke(request, response);
+      case "GET /ping":
+        response.writeHead(204).end();
+        return undefined;
+      case "GET /internal/logs":
+        return sendJson(response, { items: await ports.readLogs(readLogsRequest(searchParams)) });
+      default:
+        throw new MeridianError(
+          "MERIDIAN_NOT_FOUND",
+          `${request.method} ${pathname} is not served here: POST /invoke, GET /ping, GET /internal/logs are.`,
+        );
+    }
+  };
+
+  const server = createServer(
+    { maxHeaderSize: HEAD_BYTES_MAX, requestTimeout: BODY_TIMEOUT_MS, keepAliveTimeout: 0 },
+    (request, response) => {
+      running += 1;
+      response.once("close", () => {
+        running -= 1;
+        if (running === 0) onIdle?.();
+      });
+      serve(request, response).catch((error: unknown) => {
+        if (!(error instanceof MeridianError)) log.error({ err: error }, "a request failed");
+        sendProblem(response, request, place, error, false);
+      });
+    },
+  );
+  await new Promise<void>((resolve, reject) =>
+    server.once("error", reject).listen(port, "127.0.0.1", resolve),
+  );
+  const { port: boundPort } = server.address() as AddressInfo;
+
+  return {
+    url: `http://127.0.0.1:${boundPort}`,
+    drain: async (limitMs) => {
+      isDraining = true;
+      if (running > 0)
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, limitMs);
+          onIdle = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function tokenCheck(bootToken: string): (given: string | string[] | undefined) => boolean {
+  const expected = Buffer.from(bootToken);
+  return (given) => {
+    const offered = Buffer.from(typeof given === "string" ? given : "");
+    return offered.length === expected.length && timingSafeEqual(offered, expected);
+  };
+}
+
+function readLogsRequest(query: URLSearchParams): LogsRequest {
+  const tenant = query.get("tenant") ?? "";
+  const functionName = query.get("function") ?? "";
+  const sinceMs = Number(query.get("sinceMs") ?? 0);
+  const limit = Number(query.get("limit") ?? 1_000);
+  if (!NAMES.test(tenant) || !NAMES.test(functionName))
+    throw badQuery("tenant and function are names of a tenant and its function");
+  if (!Number.isFinite(sinceMs)) throw badQuery("sinceMs is milliseconds since 1970");
+  if (!Number.isInteger(limit) || limit < 1 || limit > LOG_LINES_MAX)
+    throw badQuery(`limit is a whole number from 1 to ${LOG_LINES_MAX}`);
+  return { tenant, functionName, requestId: query.get("requestId") ?? undefined, sinceMs, limit };
+}
+
+function sendJson(response: ServerResponse, value: unknown): void {
+  const body = Buffer.from(JSON.stringify(value));
+  response.writeHead(200, { "content-type": "application/json", "content-length": body.length });
+  response.end(body);
+}
+
+const badQuery = (rule: string): MeridianError =>
+  new MeridianError("MERIDIAN_BAD_REQUEST", `The query is wrong: ${rule}.`);
+
+const unauthenticated = (): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_UNAUTHENTICATED",
+    `Send this boot's token in ${INVOCATION_HEADERS.bootToken}; only programs of this federation call agents.`,
+  );
+
+const draining = (): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_DRAINING",
+    "This cluster's agent is shutting down; the call was not started and may go to another one.",
+  );

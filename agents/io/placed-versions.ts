@@ -1,0 +1,90 @@
+import type { Zone } from "#lib/contracts/zone.ts";
+import { DEFAULT_LIMITS } from "#lib/contracts/catalog-records.ts";
+import { MeridianError } from "#lib/errors.ts";
+import type { LatestValue } from "#lib/latest-value.ts";
+import type { Clock } from "#lib/ports/clock.ts";
+import type { RouteTable } from "#lib/route-table-state.ts";
+import { allowsZone } from "../core/allows-zone.ts";
+import { findVersion, type FormerVersions, keepFormerVersions } from "../core/known-versions.ts";
+import type { Call } from "../core/read-call.ts";
+import type { PoolVersion } from "./pool-ports.ts";
+
+/** A gateway that knows more than this agent is waited for this long. */
+const CATCH_UP_MS = 1_000;
+
+/** What this cluster may run, by its own copy of the route table. */
+export interface PlacedVersions {
+  /** Fails with MERIDIAN_FUNCTION_NOT_FOUND, or MERIDIAN_RESIDENCY_UNAVAILABLE for what must not run in this zone. */
+  readonly find: (call: Call) => Promise<PoolVersion>;
+  /** The same version as it is known now. */
+  readonly current: (of: PoolVersion) => PoolVersion | undefined;
+  readonly concurrencyMax: (tenant: string) => number;
+  readonly close: () => void;
+}
+
+type VersionName = Pick<Call, "tenant" | "functionName" | "version">;
+
+export function placedVersions(
+  table: LatestValue<RouteTable | undefined>,
+  zone: Zone,
+  clock: Clock,
+): PlacedVersions {
+  let current = table.get();
+  let former: FormerVersions = new Map();
+  const close = table.subscribe((newest) => {
+    if (newest === undefined) return;
+    former = keepFormerVersions(former, current, newest, clock.nowMs());
+    current = newest;
+  });
+
+  const lookUp = ({ tenant, functionName, version }: VersionName): PoolVersion | undefined => {
+    const known = findVersion(table.get(), former, tenant, functionName, version, clock.nowMs());
+    return known && { tenant, functionName, version: known };
+  };
+  return {
+    find: async (call) => {
+      let found = lookUp(call);
+      if (found === undefined && call.revision !== undefined) {
+        await reaches(table, call.revision);
+        found = lookUp(call);
+      }
+      if (found === undefined) throw unknown(call);
+      if (!allowsZone(found.version.manifest.placement.regions, zone)) throw misplaced(call, zone);
+      return found;
+    },
+    current: ({ tenant, functionName, version }) =>
+      lookUp({ tenant, functionName, version: version.version }),
+    concurrencyMax: (tenant) => {
+      const entry = table.get()?.entries.get(`tenant/${tenant}`);
+      return entry?.kind === "tenant" ? entry.limits.concurrency : DEFAULT_LIMITS.concurrency;
+    },
+    close,
+  };
+}
+
+/** Resolves once the table has the revision, or after the time that is given to it. */
+function reaches(table: LatestValue<RouteTable | undefined>, revision: number): Promise<void> {
+  const has = () => (table.get()?.position.revision ?? -1) >= revision;
+  if (has()) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      stop();
+      resolve();
+    };
+    const timer = setTimeout(done, CATCH_UP_MS);
+    const stop = table.subscribe(() => has() && done());
+  });
+}
+
+const unknown = ({ tenant, functionName, version }: Call): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_FUNCTION_NOT_FOUND",
+    `This cluster knows no version ${version} of ${tenant}/${functionName}; deploy it, or try again in a moment.`,
+  );
+
+const misplaced = ({ tenant, functionName }: Call, zone: Zone): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_RESIDENCY_UNAVAILABLE",
+    `The placement of ${tenant}/${functionName} does not allow the zone ${zone.name}.`,
+  );

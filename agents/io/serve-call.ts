@@ -1,0 +1,77 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { BODY_BYTES_MAX } from "#lib/contracts/invocation.ts";
+import { MeridianError } from "#lib/errors.ts";
+import type { Clock } from "#lib/ports/clock.ts";
+import { type ArrivalTime, buildEvent } from "../core/build-event.ts";
+import { readCall } from "../core/read-call.ts";
+import type { AgentMetrics } from "./agent-metrics.ts";
+import type { CallOutcome } from "./call-outcome.ts";
+import type { InstancePools } from "./instance-pools.ts";
+import type { PlacedVersions } from "./placed-versions.ts";
+import type { PoolVersion } from "./pool-ports.ts";
+import { type AnswerPlace, sendOutcome } from "./write-answer.ts";
+
+export interface ServeCallPorts {
+  readonly place: AnswerPlace;
+  readonly clock: Clock;
+  readonly versions: PlacedVersions;
+  readonly pools: InstancePools;
+  readonly metrics: AgentMetrics;
+  /** For the function's log: its owner finds the failure under the request id. */
+  readonly onFunctionError: (of: PoolVersion, requestId: string, outcome: FunctionError) => void;
+}
+
+type FunctionError = Extract<CallOutcome, { kind: "function-error" }>;
+
+/** Answers one `POST /invoke`. What it throws was refused before anything of the function ran. */
+export function serveCall(ports: ServeCallPorts) {
+  const { clock, place, versions, pools, metrics } = ports;
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const arrivedAtMs = clock.nowMs();
+    const call = readCall(request.headers);
+    const callerGone = new AbortController();
+    response.once("close", () => {
+      if (!response.writableFinished) callerGone.abort();
+    });
+    const [body, of] = await Promise.all([readBody(request), versions.find(call)]);
+    const event = buildEvent(call, body, arrivalTime(clock.wallMs()));
+    const outcome = await pools.run(of, {
+      requestId: call.requestId,
+      event,
+      deadlineAtMs: arrivedAtMs + call.deadlineMs,
+      signal: callerGone.signal,
+    });
+    metrics.callEnded(outcome, clock.nowMs() - arrivedAtMs);
+    if (outcome.kind === "function-error") ports.onFunctionError(of, call.requestId, outcome);
+    sendOutcome(response, place, call, of.version.manifest.contentType, outcome);
+  };
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  if (Number(request.headers["content-length"] ?? 0) > BODY_BYTES_MAX) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > BODY_BYTES_MAX) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, bytes);
+}
+
+const tooLarge = (): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_BODY_TOO_LARGE",
+    `A call's body has at most ${BODY_BYTES_MAX} bytes; pass a reference to larger data instead.`,
+  );
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+function arrivalTime(epochMs: number): ArrivalTime {
+  const [day = "", time = ""] = new Date(epochMs).toISOString().split("T");
+  const [year, month, date] = day.split("-");
+  return {
+    epochMs,
+    text: `${date}/${MONTHS[Number(month) - 1]}/${year}:${time.slice(0, 8)} +0000`,
+  };
+}

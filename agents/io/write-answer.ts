@@ -1,0 +1,154 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { ANSWER_HEADERS } from "#lib/contracts/invocation.ts";
+import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
+import { MeridianError } from "#lib/errors.ts";
+import { PROBLEM_TYPE, toMeridianError, toProblem } from "#lib/problem.ts";
+import type { Call } from "../core/read-call.ts";
+import { type FunctionAnswer, readHttpAnswer, readInvokeAnswer } from "../core/read-answer.ts";
+import type { CallOutcome, ColdStart } from "./call-outcome.ts";
+
+/** Named on every answer. */
+export interface AnswerPlace {
+  readonly zone: string;
+  readonly clusterId: string;
+}
+
+/** Sends what became of a call, as its door has it. */
+export function sendOutcome(
+  response: ServerResponse,
+  place: AnswerPlace,
+  call: Call,
+  contentType: string,
+  outcome: CallOutcome,
+): void {
+  const headers = answerHeaders(place, call.requestId, call.version);
+  switch (outcome.kind) {
+    case "failed":
+      return send(
+        response,
+        headers,
+        problemAnswer(outcome.error, call.requestId),
+        outcome.isExecuted,
+      );
+    case "function-error": {
+      const failed = { ...headers, ...coldStartHeaders(outcome.coldStart) };
+      const answer =
+        call.door.kind === "invoke"
+          ? errorAnswer(outcome.errorKind, outcome.error)
+          : problemAnswer(functionFailed(outcome.error), call.requestId);
+      return send(response, failed, answer, true);
+    }
+    case "result": {
+      const done = { ...headers, ...coldStartHeaders(outcome.coldStart) };
+      if (call.door.kind === "invoke")
+        return send(response, done, readInvokeAnswer(outcome.json, contentType), true);
+      const reading = readHttpAnswer(outcome.json);
+      const answer =
+        reading.kind === "answer"
+          ? reading.answer
+          : problemAnswer(invalidAnswer(reading.reason), call.requestId);
+      return send(response, done, answer, true);
+    }
+  }
+}
+
+/** Sends a failure that is not a call's outcome, such as a refused or malformed request. */
+export function sendProblem(
+  response: ServerResponse,
+  request: IncomingMessage,
+  place: AnswerPlace,
+  thrown: unknown,
+  isExecuted: boolean,
+): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const requestId = request.headers[ANSWER_HEADERS.requestId];
+  const id = typeof requestId === "string" ? requestId.slice(0, 128) : undefined;
+  const headers = answerHeaders(place, id, undefined);
+  // A body that was not read to its end cannot be followed by another request.
+  if (!request.complete) headers["connection"] = "close";
+  send(response, headers, problemAnswer(toMeridianError(thrown), id), isExecuted);
+}
+
+function send(
+  response: ServerResponse,
+  headers: OutgoingHttpHeaders,
+  answer: FunctionAnswer,
+  isExecuted: boolean,
+): void {
+  if (response.destroyed || response.headersSent) return;
+  response.writeHead(answer.status, {
+    ...answer.headers,
+    ...headers,
+    [ANSWER_HEADERS.executed]: String(isExecuted),
+    // Neither of these may announce a length.
+    ...(answer.status === 204 || answer.status === 304
+      ? {}
+      : { "content-length": answer.body.length }),
+  });
+  response.end(answer.body);
+}
+
+function answerHeaders(
+  place: AnswerPlace,
+  requestId: string | undefined,
+  version: number | undefined,
+): OutgoingHttpHeaders {
+  return {
+    [ANSWER_HEADERS.zone]: place.zone,
+    [ANSWER_HEADERS.cluster]: place.clusterId,
+    ...(requestId === undefined ? {} : { [ANSWER_HEADERS.requestId]: requestId }),
+    ...(version === undefined
+      ? {}
+      : { [ANSWER_HEADERS.version]: String(version), [ANSWER_HEADERS.coldStart]: "false" }),
+  };
+}
+
+function coldStartHeaders(coldStart: ColdStart | undefined): OutgoingHttpHeaders {
+  if (coldStart === undefined) return {};
+  const { queueMs, codeMs, sandboxMs, initMs } = coldStart;
+  const phases = { queue: queueMs, code: codeMs, sandbox: sandboxMs, init: initMs };
+  return {
+    [ANSWER_HEADERS.coldStart]: "true",
+    [ANSWER_HEADERS.coldStartPhases]: Object.entries(phases)
+      .map(([phase, ms]) => `${phase};dur=${ms.toFixed(1)}`)
+      .join(", "),
+  };
+}
+
+/** AWS Lambda's error object, answered with 200 as Lambda does. */
+function errorAnswer(kind: "Handled" | "Unhandled", error: ErrorPayload): FunctionAnswer {
+  const { errorMessage, errorType, stackTrace } = error;
+  const body = {
+    errorMessage,
+    errorType,
+    ...(stackTrace === undefined ? {} : { trace: stackTrace }),
+  };
+  return {
+    status: 200,
+    headers: { "content-type": "application/json", [ANSWER_HEADERS.functionError]: kind },
+    body: Buffer.from(JSON.stringify(body)),
+  };
+}
+
+function problemAnswer(error: MeridianError, requestId: string | undefined): FunctionAnswer {
+  const problem = toProblem(error, requestId);
+  return {
+    status: problem.status,
+    headers: { "content-type": PROBLEM_TYPE, [ANSWER_HEADERS.errorCode]: error.code },
+    body: Buffer.from(JSON.stringify(problem)),
+  };
+}
+
+/** Whoever calls the HTTP door is a stranger: messages and stacks are for the function's log. */
+const functionFailed = ({ errorType }: ErrorPayload): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_FUNCTION_FAILED",
+    "The function failed before it answered; its log has the error under this request id.",
+    { members: { errorType: /^[\w.]{1,64}$/.test(errorType) ? errorType : "Error" } },
+  );
+
+const invalidAnswer = (reason: string): MeridianError =>
+  new MeridianError("MERIDIAN_FUNCTION_FAILED", `The function's answer cannot be sent: ${reason}.`);

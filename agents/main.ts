@@ -1,0 +1,38 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { internalClient } from "#lib/io/internal-client.ts";
+import { jsonLog } from "#lib/io/json-log.ts";
+import { runDirectoryDiscovery } from "#lib/io/run-directory.ts";
+import { systemClock } from "#lib/io/system-clock.ts";
+import { systemRandom } from "#lib/io/system-random.ts";
+import { runProgram, tellSupervisor } from "#lib/run-program.ts";
+import { startAgent } from "./agent.ts";
+import { readAgentConfig } from "./config.ts";
+import { createProcessDriver } from "./drivers/process.ts";
+import { openSocketDirectory } from "./io/socket-directory.ts";
+
+await runProgram(jsonLog("agent", null, "info"), async () => {
+  const config = readAgentConfig();
+  const log = jsonLog("agent", config.zone, config.logLevel);
+  const bootToken = (await readFile(config.bootTokenFile, "utf8")).trim();
+  await mkdir(config.stateDirectory, { recursive: true, mode: 0o700 });
+  const driver = await createProcessDriver({
+    stateDirectory: join(config.stateDirectory, "launcher"),
+    socketDirectory: await openSocketDirectory(config.runDirectory, config.zone),
+    launcherGraceMs: config.launcherGraceMs,
+    log,
+    onPids: (pids) => tellSupervisor({ kind: "pids", pids: [...pids] }),
+  });
+
+  const discovery = runDirectoryDiscovery(config.runDirectory);
+  const client = internalClient(bootToken);
+  const ports = { driver, discovery, client, clock: systemClock, random: systemRandom, bootToken };
+  const agent = await startAgent(config, ports, log);
+  return {
+    stop: async () => {
+      await agent.stop();
+      await driver.close();
+      await client.close();
+    },
+  };
+});

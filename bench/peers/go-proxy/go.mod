@@ -1,0 +1,3 @@
+module meridian.local/bench/go-proxy
+
+go 1.22

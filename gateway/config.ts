@@ -1,0 +1,37 @@
+import { type Static, Type } from "typebox";
+import { Name } from "#lib/contracts/names.ts";
+import { Zone } from "#lib/contracts/zone.ts";
+
+const Port = Type.Integer({ minimum: 0, maximum: 65_535 });
+
+export const GatewayConfig = Type.Object(
+  {
+    zone: Name,
+    /** The whole federation, this zone included. */
+    zones: Type.Array(Zone, { minItems: 1 }),
+    runDirectory: Type.String({ minLength: 1 }),
+    bootTokenFile: Type.String({ minLength: 1 }),
+    stateDirectory: Type.String({ minLength: 1 }),
+    logLevel: Type.String({ default: "info" }),
+    host: Type.String({ default: "127.0.0.1" }),
+    /** This gateway alone; 0: any free port. */
+    publicPort: Port,
+    /** Shared with the other gateways of the machine; 0: none. */
+    sharedPort: Port,
+    /** `off` sends every call to its nearest cluster whatever is known of it: what drills prove themselves red with. */
+    failover: Type.Union([Type.Literal("on"), Type.Literal("off")], { default: "on" }),
+    /** Addresses and networks whose `X-Forwarded-For` and edge headers are believed. */
+    trustedProxies: Type.Array(Type.String(), { default: [] }),
+    /** Headers in which a trusted edge names the caller's country. */
+    edgeCountryHeaders: Type.Array(Type.String({ pattern: "^[a-z0-9-]+$" }), {
+      default: ["cf-ipcountry", "x-client-region"],
+    }),
+    /** An MMDB of countries; without it the one that comes along. */
+    geoDatabase: Type.Optional(Type.String()),
+    connectionsMax: Type.Integer({ minimum: 1, default: 20_000 }),
+    /** How long running calls may take to end when the gateway stops. */
+    drainMs: Type.Integer({ minimum: 0, default: 30_000 }),
+  },
+  { additionalProperties: false },
+);
+export type GatewayConfig = Static<typeof GatewayConfig>;

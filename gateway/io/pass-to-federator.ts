@@ -1,0 +1,135 @@
+import { Readable } from "node:stream";
+import { Agent, type Dispatcher } from "undici";
+import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
+import { MeridianError } from "#lib/errors.ts";
+import type { Discovery } from "#lib/io/run-directory.ts";
+import { withoutHopHeaders } from "../core/hop-headers.ts";
+import type { IdentifiedCall } from "../call.ts";
+import type { Handler } from "../pipeline.ts";
+import type { Answer } from "../ports.ts";
+
+export interface FederatorPass {
+  readonly handle: Handler<IdentifiedCall>;
+  readonly close: () => Promise<void>;
+}
+
+export interface FederatorPassOptions {
+  readonly zone: string;
+  readonly discovery: Discovery;
+  readonly bootToken: string;
+  /** The caller's address as far as it can be believed. */
+  readonly clientIp: (call: IdentifiedCall) => string;
+}
+
+const CONNECT_TIMEOUT_MS = 1_000;
+/** Reading answers at once; a write may wait for an election of the catalog. */
+const READ_TIMEOUT_MS = 5_000;
+const WRITE_TIMEOUT_MS = 60_000;
+const REPEATABLE = new Set(["GET", "HEAD", "OPTIONS"]);
+const CLAIMS: readonly string[] = [INVOCATION_HEADERS.bootToken, "host", "x-forwarded-for"];
+
+/** Passes a request of the management API on to this zone's federator, else to any other, streaming both ways. */
+export function passToFederator(options: FederatorPassOptions): FederatorPass {
+  const agent = new Agent({
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    keepAliveTimeout: 4_000,
+    pipelining: 1,
+    bodyTimeout: 0,
+  });
+  return {
+    handle: async (call) => {
+      const failures: string[] = [];
+      for (const { zone, url } of await federators(options)) {
+        const body = lazyBody(call);
+        try {
+          return answerOf(await send(agent, url, call, body, options));
+        } catch (error) {
+          if (error instanceof MeridianError) throw error;
+          failures.push(`${zone}: ${error instanceof Error ? error.message : String(error)}`);
+          if (!mayRepeat(call, body, error)) break;
+        }
+      }
+      throw new MeridianError(
+        "MERIDIAN_CONTROL_UNAVAILABLE",
+        failures.length === 0
+          ? "No federator is known to run; calls of functions are still served."
+          : `The management API could not be reached (${failures.join("; ")}); calls of functions are still served.`,
+      );
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+async function federators({ discovery, zone: home }: FederatorPassOptions) {
+  const known = (await discovery.list()).flatMap(({ program, zone, urls }) =>
+    program === "federator" && zone !== null && urls.internal !== undefined
+      ? [{ zone, url: urls.internal }]
+      : [],
+  );
+  return [
+    ...known.filter(({ zone }) => zone === home),
+    ...known.filter(({ zone }) => zone !== home),
+  ];
+}
+
+interface LazyBody {
+  readonly stream: Readable | null;
+  readonly hasStarted: () => boolean;
+}
+
+/** Read only once a federator takes it, so that one that cannot be reached costs nothing of it. */
+function lazyBody({ arrival }: IdentifiedCall): LazyBody {
+  const { headers } = arrival;
+  let hasStarted = false;
+  async function* read(): AsyncGenerator<Uint8Array> {
+    hasStarted = true;
+    yield* arrival.streamBody();
+  }
+  const hasBody =
+    headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+  return {
+    stream: hasBody ? Readable.from(read(), { objectMode: false }) : null,
+    hasStarted: () => hasStarted,
+  };
+}
+
+function send(
+  agent: Agent,
+  url: string,
+  call: IdentifiedCall,
+  body: LazyBody,
+  { bootToken, clientIp }: FederatorPassOptions,
+): Promise<Dispatcher.ResponseData> {
+  const { arrival, path, rawQuery } = call;
+  const headers = withoutHopHeaders(arrival.headers);
+  for (const name of CLAIMS) delete headers[name];
+  return agent.request({
+    origin: url,
+    path: rawQuery === "" ? path : `${path}?${rawQuery}`,
+    method: arrival.method,
+    headers: {
+      ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
+      [INVOCATION_HEADERS.bootToken]: bootToken,
+      [INVOCATION_HEADERS.requestId]: call.requestId,
+      "x-forwarded-for": clientIp(call),
+    },
+    body: body.stream,
+    headersTimeout: REPEATABLE.has(arrival.method) ? READ_TIMEOUT_MS : WRITE_TIMEOUT_MS,
+    signal: arrival.callerGone,
+  });
+}
+
+const answerOf = ({ statusCode, headers, body }: Dispatcher.ResponseData): Answer => ({
+  status: statusCode,
+  headers: withoutHopHeaders(headers),
+  body,
+});
+
+/** Reads may; what changes something only if it surely never reached a federator. */
+function mayRepeat(call: IdentifiedCall, body: LazyBody, error: unknown): boolean {
+  if (call.arrival.callerGone.aborted || body.hasStarted()) return false;
+  if (REPEATABLE.has(call.arrival.method)) return true;
+  return error instanceof Error && "code" in error && NOT_CONNECTED.has(String(error.code));
+}
+
+const NOT_CONNECTED = new Set(["ECONNREFUSED", "UND_ERR_CONNECT_TIMEOUT"]);

@@ -1,0 +1,77 @@
+import { join } from "node:path";
+import type { Logger } from "pino";
+import type { OverlayFrame, RightsFrame } from "#lib/contracts/feed.ts";
+import { followFeed } from "#lib/io/follow-feed.ts";
+import type { InternalClient } from "#lib/io/internal-client.ts";
+import type { Discovery } from "#lib/io/run-directory.ts";
+import { oneAtATime } from "#lib/one-at-a-time.ts";
+import type { Clock } from "#lib/ports/clock.ts";
+import type { Random } from "#lib/ports/random.ts";
+import type { TenantLimits } from "../core/tenant-limits.ts";
+import type { Routing } from "../ports.ts";
+import { type Floors, floorsFile } from "./floors-file.ts";
+
+export interface RouteFeedOptions {
+  readonly zone: string;
+  /** Names this gateway to its federator. */
+  readonly receiver: string;
+  readonly stateDirectory: string;
+  readonly discovery: Discovery;
+  readonly client: InternalClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly limits: TenantLimits;
+  /** With `off` the overlay is heard and not heeded. */
+  readonly failover: "on" | "off";
+}
+
+export interface RouteFeed extends Routing {
+  readonly close: () => Promise<void>;
+}
+
+/** What the zone's federator says: table, overlay and rights; the table and the floors of the rights from disk before it is heard. */
+export async function followRoutes(options: RouteFeedOptions): Promise<RouteFeed> {
+  const { clock, limits, log, stateDirectory } = options;
+  const startMs = clock.nowMs();
+  let overlay: OverlayFrame = { kind: "overlay", downClusters: [], validMs: 1 };
+  let overlaidUntilMs = startMs;
+
+  const floors = floorsFile(join(stateDirectory, "floors.json"));
+  limits.applyShares((await floors.load()).map(withoutLease), 0, startMs);
+  const saving = oneAtATime<Floors>((newest) =>
+    floors
+      .save(newest)
+      .catch((error: unknown) => log.error({ err: error }, "the quota floors are not on disk")),
+  );
+
+  const feed = await followFeed({
+    ...options,
+    tableFile: join(stateDirectory, "route-table.json"),
+    onOverlay: (frame) => {
+      overlay = frame;
+      overlaidUntilMs = clock.nowMs() + frame.validMs;
+    },
+    onRights: (frame: RightsFrame) => {
+      limits.applyShares(frame.tenants, frame.leaseValidMs, clock.nowMs());
+      saving.offer(
+        frame.tenants.map(({ tenant, floorMillionths }) => ({ tenant, floorMillionths })),
+      );
+    },
+  });
+
+  return {
+    table: () => feed.table.get(),
+    ageMs: () => clock.nowMs() - (feed.heardAtMs() ?? startMs),
+    isOverlaid: (clusterId) =>
+      options.failover === "on" &&
+      clock.nowMs() < overlaidUntilMs &&
+      overlay.downClusters.includes(clusterId),
+    close: async () => {
+      await feed.close();
+      await saving.settled();
+    },
+  };
+}
+
+const withoutLease = (floor: Floors[number]) => ({ ...floor, leaseMillionths: 0 });

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { deltaLog } from "../../../federator/core/delta-log.ts";
+
+const at = (revision: number, incarnation = "one") => ({ incarnation, revision });
+
+test("a receiver hears of what was touched after its position, each entry once", () => {
+  const log = deltaLog();
+  log.restart(at(10));
+  log.append(at(11), ["a", "b"]);
+  log.append(at(12), []);
+  log.append(at(13), ["b", "c"]);
+  assert.deepEqual([...(log.touchedSince(at(10)) ?? [])], ["a", "b", "c"]);
+  assert.deepEqual([...(log.touchedSince(at(12)) ?? [])], ["b", "c"]);
+  assert.deepEqual([...(log.touchedSince(at(13)) ?? [])], []);
+});
+
+test("positions that are older, newer or of another incarnation are not on the way", () => {
+  const log = deltaLog();
+  assert.equal(log.touchedSince(at(0)), undefined);
+  log.restart(at(10));
+  log.append(at(11), ["a"]);
+  assert.equal(log.touchedSince(at(9)), undefined);
+  assert.equal(log.touchedSince(at(12)), undefined);
+  assert.equal(log.touchedSince(at(11, "two")), undefined);
+  log.restart(at(20));
+  assert.equal(log.touchedSince(at(11)), undefined);
+});
+
+test("what it remembers is bounded, and what it forgot is not guessed", () => {
+  const log = deltaLog();
+  log.restart(at(0));
+  for (let revision = 1; revision <= 6_000; revision += 1) log.append(at(revision), []);
+  assert.equal(log.touchedSince(at(999)), undefined);
+  assert.notEqual(log.touchedSince(at(1_000)), undefined);
+  log.append(at(6_001), Array.from({ length: 20_001 }, (_, index) => `entry-${index}`));
+  assert.equal(log.touchedSince(at(6_000)), undefined);
+  assert.deepEqual([...(log.touchedSince(at(6_001)) ?? [])], []);
+});

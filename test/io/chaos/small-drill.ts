@@ -1,0 +1,32 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Experiment } from "#lib/contracts/drill.ts";
+import type { Drill } from "../../../chaos/core/drill.ts";
+
+const SHIPPED = resolve(import.meta.dirname, "../../../chaos/drills/zone-kill.json");
+
+/** The shipped drill, but as short as can be judged, and with what a test changes in it. */
+export function smallDrill(changes: Partial<Drill> = {}): Experiment {
+  const experiment = JSON.parse(readFileSync(SHIPPED, "utf8")) as Experiment;
+  const [extension] = experiment.extensions as unknown as [{ name: string; drill: Drill }];
+  const drill: Drill = {
+    ...extension.drill,
+    deadManMs: 20_000,
+    phases: { baselineMs: 1_600, faultMs: 2_000, recoveryMs: 4_000 },
+    bounds: {
+      ...extension.drill.bounds,
+      shiftedAfterMsMax: 1_500,
+      detectedAfterMsMax: 1_500,
+      restoredAfterMsMax: 2_000,
+    },
+    ...changes,
+  };
+  return { ...experiment, extensions: [{ name: "meridian", drill } as { name: string }] };
+}
+
+/** The experiment as a file in the folder. */
+export function writeExperiment(directory: string, experiment: unknown): string {
+  const file = join(directory, "experiment.json");
+  writeFileSync(file, JSON.stringify(experiment));
+  return file;
+}

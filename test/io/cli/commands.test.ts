@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { bundleFunction } from "../../../cli/bundle/bundle-function.ts";
+import { meridian, preparedApi } from "./command-line.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+const INVOKE = "POST /v1/tenants/demo/functions/hello:invoke";
+
+interface Sent {
+  readonly argv: readonly string[];
+  readonly type: string;
+  readonly body: string;
+}
+const sent: readonly Sent[] = [
+  { argv: [], type: "application/json", body: "{}" },
+  { argv: ["--data", '{"a":1}'], type: "application/json", body: '{"a":1}' },
+  { argv: ["--file", "event.json"], type: "application/json", body: "[1]" },
+  { argv: ["--file", "text.md"], type: "text/plain; charset=utf-8", body: "# Hi" },
+];
+for (const { argv, type, body } of sent)
+  test(`invoke hello ${argv.join(" ")} sends ${type}`, async (context) => {
+    const api = await preparedApi(context, { [INVOKE]: { text: "answer" } });
+    const cwd = await temporaryFolder(context, { "event.json": "[1]", "text.md": "# Hi" });
+    const result = await meridian(["invoke", "hello", ...argv, "--state", api.state], { cwd });
+    assert.equal(result.exitCode, 0, result.stderr);
+    assert.equal(result.stdout, "answer");
+    assert.equal(api.seen[0]?.headers["content-type"], type);
+    assert.equal(api.seen[0]?.body, body);
+  });
+
+test("an error of the function itself is printed and fails the command", async (context) => {
+  const api = await preparedApi(context, {
+    [INVOKE]: {
+      headers: { "meridian-function-error": "Handled", "x-request-id": "r-2" },
+      json: { errorType: "TypeError", errorMessage: "on purpose" },
+    },
+  });
+  const { exitCode, stdout, stderr } = await meridian(["invoke", "hello", "--state", api.state]);
+  assert.equal(exitCode, 1);
+  assert.match(stdout, /"on purpose"/);
+  assert.match(stderr, /the function itself failed \(Handled\), request r-2/);
+});
+
+test("--repeat prints a line for each call, also for those that fail", async (context) => {
+  const api = await preparedApi(context, {
+    [INVOKE]: {
+      headers: {
+        "meridian-zone": "eu-west",
+        "meridian-cluster": "eu-west-1",
+        "meridian-version": "3",
+        "meridian-attempts": "2",
+      },
+      text: "hi",
+    },
+  });
+  const argv = ["invoke", "hello", "--repeat", "3", "--every", "1", "--state", api.state];
+  const good = await meridian(argv);
+  assert.equal(good.exitCode, 0, good.stderr);
+  const lines = good.stdout.trimEnd().split("\n");
+  assert.equal(lines.length, 3);
+  for (const line of lines)
+    assert.match(line, /^200 {2}eu-west {2}eu-west-1 {2}version 3 {2}attempts 2 {2}\d+ ms$/);
+
+  const refused = await preparedApi(context, {
+    [INVOKE]: { status: 429, json: { code: "MERIDIAN_RATE_LIMITED", detail: "too fast" } },
+  });
+  const bad = await meridian([...argv.slice(0, -1), refused.state]);
+  assert.equal(bad.exitCode, 1);
+  assert.match(bad.stdout, /^429 {2}\d+ ms {2}MERIDIAN_RATE_LIMITED$/m);
+});
+
+test("deploy sends the code under its digest, then the manifest", async (context) => {
+  const folder = await temporaryFolder(context, {
+    "tiny/index.mjs": "export const handler = () => 1;",
+  });
+  const archive = join(folder, "tiny.zip");
+  const { zip, digest, manifest } = await bundleFunction(
+    join(folder, "tiny"),
+    { timeoutMs: 77 },
+    { mayBundle: true },
+  );
+  await writeFile(archive, zip);
+  const record = { tenant: "demo", functionName: "tiny", version: 4 };
+  const api = await preparedApi(context, {
+    [`PUT /v1/tenants/demo/code/${digest}`]: {
+      status: 201,
+      json: { digest, bytes: zip.byteLength, files: 1 },
+    },
+    "POST /v1/tenants/demo/functions/tiny/versions": {
+      status: 201,
+      json: {
+        version: { ...record, codeDigest: digest, codeBytes: 1, manifest, createdAtMs: 1 },
+        alias: { ...record, alias: "live", updatedAtMs: 1 },
+        codeZones: ["eu-west", "us-east"],
+        revision: 9,
+        gateways: { ready: ["eu-west.gateway"], waiting: ["us-east.gateway"] },
+      },
+    },
+  });
+  const argv = ["deploy", join(folder, "tiny"), "--timeout-ms", "77", "--state", api.state];
+  const { exitCode, stdout, stderr } = await meridian(argv);
+  assert.equal(exitCode, 0, stderr);
+  assert.equal(
+    stdout,
+    "Deployed tiny version 4 (live): 1 of 2 gateways ready, not yet ready: us-east.gateway, code in eu-west, us-east\n",
+  );
+  assert.deepEqual(JSON.parse(api.seen[1]?.body ?? ""), { codeDigest: digest, manifest });
+});
+
+test("rollback goes to the version before, and only if nobody moved the alias in between", async (context) => {
+  const path = "/v1/tenants/demo/functions/hello";
+  const alias = {
+    tenant: "demo",
+    functionName: "hello",
+    alias: "live",
+    version: 5,
+    updatedAtMs: 1,
+  };
+  const api = await preparedApi(context, {
+    [`GET ${path}/aliases/live`]: { headers: { etag: '"r7"' }, json: alias },
+    [`GET ${path}/versions`]: { json: { items: [1, 3, 5, 6].map(versionRecord) } },
+    [`PUT ${path}/aliases/live`]: { json: { ...alias, version: 3 } },
+  });
+  const { exitCode, stdout, stderr } = await meridian(["rollback", "hello", "--state", api.state]);
+  assert.equal(exitCode, 0, stderr);
+  assert.equal(stdout, "hello: live is version 3 (was 5)\n");
+  const put = api.seen.at(-1);
+  assert.equal(put?.body, '{"version":3}');
+  assert.equal(put?.headers["if-match"], '"r7"');
+});
+
+const versionRecord = (number: number) => ({
+  tenant: "demo",
+  functionName: "hello",
+  version: number,
+  codeDigest: `sha256:${"0".repeat(64)}`,
+  codeBytes: 1,
+  createdAtMs: 1,
+  manifest: {
+    name: "hello",
+    runtime: "node",
+    handler: "index.handler",
+    memoryMegabytes: 128,
+    timeoutMs: 3_000,
+    concurrency: 1,
+    idempotent: false,
+    environment: {},
+    placement: { regions: [], tier: "normal", clustersMin: 1 },
+    httpAuth: "key",
+    contentType: "text/plain",
+  },
+});

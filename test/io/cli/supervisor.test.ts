@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock } from "#lib/io/system-clock.ts";
+import type { ProgramName, ProgramPlan } from "../../../cli/up/core/plan-programs.ts";
+import { identifyProcess, isStillRunning } from "../../../cli/up/io/process-identity.ts";
+import { spawnProgram } from "../../../cli/up/io/spawn-program.ts";
+import { createSupervisor, type Supervisor } from "../../../cli/up/supervisor.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+/** Beats, is ready, drains on SIGTERM, and as an agent reports a child of its own. */
+const PROGRAM = `
+  const { spawn } = await import("node:child_process");
+  process.send({ kind: "ready" });
+  setInterval(() => process.send({ kind: "beat" }), 50);
+  process.on("SIGTERM", () => process.exit(0));
+  process.on("disconnect", () => process.exit(0));
+  if (process.argv[1] === "agent") {
+    const launcher = spawn(process.execPath, ["-e", "setInterval(() => undefined, 1000)"], { stdio: "ignore" });
+    process.send({ kind: "pids", pids: [launcher.pid] });
+  }
+  process.send({ kind: "nonsense" });
+`;
+
+test("a zone starts, reports what it runs, and drains without leaving anything", async (context) => {
+  const { supervisor } = await superviseZone(context);
+  supervisor.start("here");
+  await allReady(supervisor);
+  await until(() => supervisor.processes("here").length === 4);
+  const processes = supervisor.processes("here");
+  await supervisor.stop("here", "drain");
+  assert.deepEqual(processes.filter(isStillRunning), []);
+  assert.deepEqual(supervisor.processes("here"), []);
+  assert.ok(supervisor.status("here").every(({ state }) => state === "stopped"));
+});
+
+test("one program that dies is started again, and it is said", async (context) => {
+  const { supervisor, said } = await superviseZone(context);
+  supervisor.start("here");
+  await allReady(supervisor);
+  const before = pidOf(supervisor, "federator");
+  process.kill(before, "SIGKILL");
+  await until(() => pidOf(supervisor, "federator") !== before);
+  await allReady(supervisor);
+  assert.deepEqual(said, ["here federator was ended by SIGKILL: starting it again in 0.1 s"]);
+});
+
+test("a zone that loses all three at once stays down until it is started", async (context) => {
+  const { supervisor, fallen } = await superviseZone(context);
+  supervisor.start("here");
+  await allReady(supervisor);
+  await until(() => supervisor.processes("here").length === 4);
+  for (const { pid } of supervisor.processes("here")) process.kill(pid, "SIGKILL");
+  await until(() => fallen.length === 1);
+  await sleep(300);
+  assert.ok(supervisor.status("here").every(({ state }) => state === "stopped"));
+  supervisor.start("here");
+  await allReady(supervisor);
+});
+
+test("a zone kill takes the launcher along", async (context) => {
+  const { supervisor, fallen } = await superviseZone(context);
+  supervisor.start("here");
+  await allReady(supervisor);
+  await until(() => supervisor.processes("here").length === 4);
+  const processes = supervisor.processes("here");
+  await supervisor.stop("here", "kill");
+  await until(() => !processes.some(isStillRunning));
+  assert.deepEqual(fallen, [], "it was killed on purpose, it did not fall");
+});
+
+test("a frozen gateway is withdrawn and started again; a frozen agent is left alone", async (context) => {
+  const { supervisor, said } = await superviseZone(context);
+  supervisor.start("here");
+  await allReady(supervisor);
+  const [gateway, agent] = [pidOf(supervisor, "gateway"), pidOf(supervisor, "agent")];
+  process.kill(agent, "SIGSTOP");
+  process.kill(gateway, "SIGSTOP");
+  await until(() => pidOf(supervisor, "gateway") !== gateway);
+  assert.match(said.join("\n"), /here gateway gives no sign of life: withdrawn/);
+  assert.equal(pidOf(supervisor, "agent"), agent);
+  assert.ok(identifyProcess(agent) !== undefined);
+});
+
+async function superviseZone(context: TestContext): Promise<{
+  readonly supervisor: Supervisor;
+  readonly said: readonly string[];
+  readonly fallen: readonly string[];
+}> {
+  const folder = await temporaryFolder(context);
+  const said: string[] = [];
+  const fallen: string[] = [];
+  const plan = (program: ProgramName): ProgramPlan => ({
+    program,
+    zone: "here",
+    entry: "",
+    config: {},
+    configFile: "",
+    logFile: join(folder, `${program}.log`),
+  });
+  const supervisor = createSupervisor([plan("federator"), plan("agent"), plan("gateway")], {
+    clock: systemClock,
+    say: (text) => said.push(text),
+    onDied: () => undefined,
+    onFell: (group) => fallen.push(group),
+    onProcessesChanged: () => undefined,
+    spawn: ({ program, logFile }, onMessage) =>
+      spawnProgram(
+        {
+          args: ["--input-type=module", "-e", PROGRAM, program],
+          workingDirectory: folder,
+          logFile,
+          environment: process.env,
+        },
+        onMessage,
+      ),
+  });
+  context.after(async () => {
+    supervisor.killAll();
+    await supervisor.stopAll();
+  });
+  return { supervisor, said, fallen };
+}
+
+const pidOf = (supervisor: Supervisor, program: ProgramName): number =>
+  supervisor.status("here").find((one) => one.program === program)?.pid ?? 0;
+
+const allReady = (supervisor: Supervisor): Promise<void> =>
+  until(() => supervisor.status("here").every(({ state }) => state === "ready"));
+
+async function until(holds: () => boolean): Promise<void> {
+  const deadlineMs = systemClock.nowMs() + 20_000;
+  while (!holds()) {
+    assert.ok(systemClock.nowMs() < deadlineMs, `not within 20 s: ${String(holds)}`);
+    await sleep(10);
+  }
+}

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { digestOf, zipOf } from "./archives.ts";
+import { call, startZones, type TestFederation, type TestZone } from "./zones.ts";
+
+const archive = zipOf([{ name: "index.js", content: "exports.handler = () => 1;" }]);
+const codeDigest = digestOf(archive);
+let federation: TestFederation;
+let zone: TestZone;
+let requestId: string;
+before(async () => {
+  federation = await startZones(["eu-west", "us-east"]);
+  const [first] = federation.zones;
+  assert.ok(first !== undefined);
+  zone = first;
+  const { demo } = federation.keys;
+  await call(zone, demo, "PUT", `/v1/tenants/demo/code/${codeDigest}`, archive);
+  const deployed = await call(zone, demo, "POST", "/v1/tenants/demo/functions/secret/versions", {
+    codeDigest,
+    manifest: { name: "secret", environment: { TOKEN: "do-not-show" } },
+  });
+  assert.equal(deployed.status, 201, JSON.stringify(deployed.body));
+  const asked = await call(zone, demo, "POST", "/v1/tenants/demo/quota-requests", {
+    quotaCode: "burst",
+    desiredValue: 20,
+    reason: "do-not-show",
+  });
+  requestId = String(asked.body.id);
+});
+after(() => federation.stop());
+
+interface Route {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+}
+const tenantRoutes: readonly Route[] = [
+  { method: "PUT", path: `/v1/tenants/TENANT/code/${codeDigest}`, body: archive },
+  { method: "GET", path: "/v1/tenants/TENANT/functions" },
+  { method: "GET", path: "/v1/tenants/TENANT/functions/secret" },
+  { method: "GET", path: "/v1/tenants/TENANT/functions/secret/versions" },
+  {
+    method: "POST",
+    path: "/v1/tenants/TENANT/functions/secret/versions",
+    body: { codeDigest, manifest: { name: "secret" } },
+  },
+  { method: "GET", path: "/v1/tenants/TENANT/functions/secret/aliases/live" },
+  { method: "PUT", path: "/v1/tenants/TENANT/functions/secret/aliases/live", body: { version: 1 } },
+  { method: "GET", path: "/v1/tenants/TENANT/functions/secret/logs" },
+  { method: "DELETE", path: "/v1/tenants/TENANT/functions/secret" },
+  { method: "GET", path: "/v1/tenants/TENANT/quotas" },
+  { method: "GET", path: "/v1/tenants/TENANT/quota-requests" },
+  {
+    method: "POST",
+    path: "/v1/tenants/TENANT/quota-requests",
+    body: { quotaCode: "burst", desiredValue: 30, reason: "r" },
+  },
+];
+const requestRoutes: readonly Route[] = [
+  { method: "GET", path: "/v1/quota-requests/ID" },
+  { method: "POST", path: "/v1/quota-requests/ID:approve", body: {} },
+  { method: "POST", path: "/v1/quota-requests/ID:deny", body: {} },
+  { method: "POST", path: "/v1/quota-requests/ID:cancel", body: {} },
+];
+const otherRoutes: readonly Route[] = [
+  { method: "GET", path: "/v1/whoami" },
+  { method: "GET", path: "/v1/tenants" },
+  { method: "POST", path: "/v1/tenants", body: { name: "x" } },
+  { method: "GET", path: "/v1/quota-requests" },
+  { method: "GET", path: "/v1/clusters" },
+  { method: "GET", path: "/v1/status" },
+  { method: "GET", path: "/v1/audit" },
+];
+
+for (const { method, path, body } of tenantRoutes)
+  test(`${method} ${path}: another tenant's key and an unknown tenant get the same 404`, async () => {
+    const { acme } = federation.keys;
+    const foreign = await call(zone, acme, method, path.replace("TENANT", "demo"), body);
+    const unknown = await call(zone, acme, method, path.replace("TENANT", "nobody"), body);
+    assert.equal(foreign.status, 404, JSON.stringify(foreign.body));
+    assertSameBut(foreign.body, unknown.body, "demo", "nobody");
+    const byOperator = path.replace("TENANT", "nobody");
+    assert.equal(
+      (await call(zone, federation.keys.operator, method, byOperator, body)).status,
+      404,
+    );
+  });
+
+for (const { method, path, body } of requestRoutes)
+  test(`${method} ${path}: another tenant's key gets the 404 of a request that is not there`, async () => {
+    const { acme } = federation.keys;
+    const foreign = await call(zone, acme, method, path.replace("ID", requestId), body);
+    const unknown = await call(zone, acme, method, path.replace("ID", "qr-00000000"), body);
+    assert.equal(foreign.status, 404, JSON.stringify(foreign.body));
+    assertSameBut(foreign.body, unknown.body, requestId, "qr-00000000");
+  });
+
+for (const { method, path, body } of [...tenantRoutes, ...requestRoutes, ...otherRoutes])
+  test(`${method} ${path}: without a good key it is 401, whatever is sent`, async () => {
+    const there = path.replace("TENANT", "demo").replace("ID", requestId);
+    for (const key of [null, "mk_demo_wrong", "x".repeat(10_000)]) {
+      const answer = await call(zone, key, method, there, body);
+      assert.equal(answer.status, 401, JSON.stringify(answer.body));
+      assert.equal(answer.body.code, "MERIDIAN_UNAUTHENTICATED");
+      assert.match(answer.headers.get("www-authenticate") ?? "", /^Bearer/);
+    }
+  });
+
+const lists = otherRoutes.filter(({ method }) => method === "GET");
+for (const { path } of [...lists, { path: "/v1/audit?tenant=demo" }])
+  test(`GET ${path}: another tenant sees nothing of it`, async () => {
+    const answer = await call(zone, federation.keys.acme, "GET", path);
+    const items = Array.isArray(answer.body.items) ? answer.body.items : [answer.body];
+    // What it tried itself, it may see.
+    const foreign = JSON.stringify(items.filter((item) => item.outcome !== "refused"));
+    assert.ok(!/do-not-show|secret|"demo"/.test(foreign), foreign);
+    assert.ok(!foreign.includes(requestId), foreign);
+  });
+
+test("after all these attempts the owner's things are as they were", async () => {
+  const { demo } = federation.keys;
+  const seen = await call(zone, demo, "GET", "/v1/tenants/demo/functions/secret");
+  assert.deepEqual([seen.body.latestVersion, seen.body.aliases], [1, { live: 1 }]);
+  const request = await call(zone, demo, "GET", `/v1/quota-requests/${requestId}`);
+  assert.equal(request.body.state, "PENDING");
+});
+
+function assertSameBut(
+  one: Record<string, unknown>,
+  other: Record<string, unknown>,
+  ownName: string,
+  otherName: string,
+): void {
+  assert.equal(textOf(one, ownName), textOf(other, otherName));
+}
+
+const textOf = (body: Record<string, unknown>, name: string): string =>
+  JSON.stringify({ ...body, requestId: "" }).replaceAll(name, "NAME");
