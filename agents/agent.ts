@@ -62,7 +62,7 @@ export async function startAgent(
   const metrics = agentMetrics(registry, () => pools.loads());
   const pools = instancePools(
     { driver, code, clock, metrics, onLog: functionLog.line },
-    config,
+    { ...config, lastIdleMs: config.idleMs },
     versions.concurrencyMax,
   );
   started.defer(pools.close);

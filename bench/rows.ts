@@ -23,7 +23,10 @@ export interface VariantReadings {
 }
 
 /** Medians of interleaved rounds, and their ratios; only variants whose CPU is that of a proxy are compared. */
-export function toRows(variants: readonly VariantReadings[], compared: ReadonlySet<string>): BenchRow[] {
+export function toRows(
+  variants: readonly VariantReadings[],
+  compared: ReadonlySet<string>,
+): BenchRow[] {
   const rows = variants.map(({ variant, cpuOf, readings }) => ({
     variant,
     cpuOf,
@@ -38,7 +41,8 @@ export function toRows(variants: readonly VariantReadings[], compared: ReadonlyS
     for (const other of rows) {
       if (other === row || !compared.has(row.variant) || !compared.has(other.variant)) continue;
       if (row.cpuMicrosPerRequest === null || other.cpuMicrosPerRequest === null) continue;
-      ratios[other.variant] = rounded(other.cpuMicrosPerRequest / row.cpuMicrosPerRequest, 100) ?? 0;
+      ratios[other.variant] =
+        rounded(other.cpuMicrosPerRequest / row.cpuMicrosPerRequest, 100) ?? 0;
     }
     return { ...row, ratios };
   });

@@ -5,7 +5,7 @@ import { Value } from "typebox/value";
 import { fromProblem } from "#lib/problem.ts";
 import { UsageError } from "./failures.ts";
 import { exchange, type HttpAnswer } from "./http-exchange.ts";
-import { UpRecord } from "./up/up-record.ts";
+import { UpRecord } from "#lib/contracts/supervision.ts";
 
 /** Longer than the drain of a zone may take. */
 const ANSWER_LIMIT_MS = 120_000;

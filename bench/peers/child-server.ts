@@ -11,7 +11,8 @@ export async function accepts(child: ChildProcess, port: number): Promise<void> 
   while (!(await isOpen(port))) {
     if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`it ended with ${child.exitCode ?? child.signalCode}`);
-    if (performance.now() > deadlineMs) throw new Error(`it did not listen in ${START_LIMIT_MS} ms`);
+    if (performance.now() > deadlineMs)
+      throw new Error(`it did not listen in ${START_LIMIT_MS} ms`);
     await delay(20);
   }
 }

@@ -9,7 +9,11 @@ const SOURCE = join(import.meta.dirname, "go-proxy");
 const BUILD_LIMIT_MS = 180_000;
 
 /** Go's own httputil.ReverseProxy, which OpenFaaS's gateway and Knative's activator are made of; built here from source. */
-export async function startGoProxy({ upstreamUrl, headers, folder }: PeerOptions): Promise<StartedPeer> {
+export async function startGoProxy({
+  upstreamUrl,
+  headers,
+  folder,
+}: PeerOptions): Promise<StartedPeer> {
   if (spawnSync("go", ["version"]).status !== 0)
     return { kind: "missing", reason: "Go is not installed" };
 

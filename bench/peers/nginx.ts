@@ -6,7 +6,11 @@ import { accepts, endChild } from "./child-server.ts";
 import type { PeerOptions, StartedPeer } from "./peer.ts";
 
 /** One nginx process, proxy_pass with keep-alive, no access log. */
-export async function startNginx({ upstreamUrl, headers, folder }: PeerOptions): Promise<StartedPeer> {
+export async function startNginx({
+  upstreamUrl,
+  headers,
+  folder,
+}: PeerOptions): Promise<StartedPeer> {
   if (spawnSync("nginx", ["-v"]).status !== 0)
     return { kind: "missing", reason: "nginx is not installed" };
 

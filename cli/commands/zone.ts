@@ -1,10 +1,9 @@
 import type { Command } from "@commander-js/extra-typings";
-import { ZONE_ACTIONS, ZoneActionResult } from "#lib/contracts/supervision.ts";
+import { ZONE_ACTIONS, ZoneActionResult, UpStatus } from "#lib/contracts/supervision.ts";
 import { connectedCommand } from "../command-options.ts";
 import { formatTable, printDocument, printLine } from "../print.ts";
 import { findState } from "../state-directory.ts";
 import { askUp } from "../up-client.ts";
-import { UpStatus } from "../up/up-record.ts";
 
 const SUMMARIES: Readonly<Record<(typeof ZONE_ACTIONS)[number], string>> = {
   start: "start a zone that is stopped or fell",

@@ -5,7 +5,7 @@ import { Value } from "typebox/value";
 import { UsageError } from "../failures.ts";
 import { findTakenPort, holderOfPort } from "./io/listening-ports.ts";
 import { type StateLock, takeStateLock } from "./io/state-lock.ts";
-import { UpRecord } from "./up-record.ts";
+import { UpRecord } from "#lib/contracts/supervision.ts";
 
 /** The state folder and the ports for this process, or a refusal that says who has them; a refusal changes nothing. */
 export async function claimState(

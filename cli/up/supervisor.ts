@@ -14,7 +14,7 @@ import {
   isStillRunning,
   type ProcessIdentity,
   signalProcess,
-} from "./io/process-identity.ts";
+} from "#lib/io/process-identity.ts";
 import type { SpawnedProgram } from "./io/spawn-program.ts";
 
 /** A program drains for 35 s at most; then its time is up. */

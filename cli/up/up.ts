@@ -17,7 +17,7 @@ import type { StateLock } from "./io/state-lock.ts";
 import { startUpServer, type UpServer } from "./io/up-server.ts";
 import { startingSteps } from "./starting-steps.ts";
 import { createSupervisor, type Supervisor, type SupervisorPorts } from "./supervisor.ts";
-import type { UpRecord, UpStatus } from "./up-record.ts";
+import type { UpRecord, UpStatus } from "#lib/contracts/supervision.ts";
 import { zoneActions } from "./zone-actions.ts";
 
 const START_LIMIT_MS = 60_000;

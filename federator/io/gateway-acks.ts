@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
+import { gatewayReceiver } from "#lib/contracts/feed.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
 import type { Federation, Replica } from "../ports.ts";
 import type { Feed } from "./feed.ts";
@@ -39,7 +40,7 @@ export async function waitForOwnGateways(
       position?.incarnation === incarnation && position.revision >= revision;
     const names = (ready: boolean): string[] =>
       gateways.filter((one) => isReady(one) === ready).map(({ receiver }) => receiver);
-    return { ready: names(true), waiting: gateways.length === 0 ? [zone] : names(false) };
+    return { ready: names(true), waiting: gateways.length === 0 ? [gatewayReceiver(zone)] : names(false) };
   };
 
   const done = Promise.withResolvers<void>();
@@ -55,7 +56,7 @@ export async function waitForOwnGateways(
   return split();
 }
 
-/** Waits for the gateways of all zones together; a zone whose federator does not answer is named by itself. */
+/** Waits for the gateways of all zones together; that of a zone whose federator does not answer counts as waiting. */
 export async function waitForAllGateways(
   own: (revision: number, timeoutMs: number) => Promise<Applied>,
   peerZones: readonly string[],
@@ -67,7 +68,7 @@ export async function waitForAllGateways(
   const urls = await peers();
   const ask = async (zone: string): Promise<Applied> => {
     const url = urls.get(zone);
-    if (url === undefined) return { ready: [], waiting: [zone] };
+    if (url === undefined) return { ready: [], waiting: [gatewayReceiver(zone)] };
     const answer = await client
       .json(url, {
         method: "POST",
@@ -76,7 +77,7 @@ export async function waitForAllGateways(
         timeoutMs: timeoutMs + ANSWER_MARGIN_MS,
       })
       .catch(() => undefined);
-    return applied.Check(answer) ? answer : { ready: [], waiting: [zone] };
+    return applied.Check(answer) ? answer : { ready: [], waiting: [gatewayReceiver(zone)] };
   };
   const answers = await Promise.all([own(revision, timeoutMs), ...peerZones.map(ask)]);
   return {

@@ -57,7 +57,10 @@ export function holdKey(options: HeldKeyOptions): HeldKey {
 
   const renew = async (current: Holding, signal: AbortSignal): Promise<void> => {
     const sentAtMs = clock.nowMs();
-    const limited = AbortSignal.any([signal, AbortSignal.timeout(ttlMs / RENEWALS_PER_TTL)]);
+    const limited = AbortSignal.any([
+      signal,
+      AbortSignal.timeout(Math.floor(ttlMs / RENEWALS_PER_TTL)),
+    ]);
     if ((await catalog.renewLease(current.leaseId, limited)) === "renewed") {
       become({ ...current, validUntilMs: sentAtMs + ttlMs * BELIEF_SHARE });
       return;
@@ -92,7 +95,7 @@ export function holdKey(options: HeldKeyOptions): HeldKey {
 
   const giveBack = async (leaseId: string): Promise<void> => {
     await catalog
-      .revokeLease(leaseId, AbortSignal.timeout(ttlMs / RENEWALS_PER_TTL))
+      .revokeLease(leaseId, AbortSignal.timeout(Math.floor(ttlMs / RENEWALS_PER_TTL)))
       .catch((error: unknown) => log.debug({ err: error, key }, "the lease is left to expire"));
   };
 

@@ -83,5 +83,7 @@ export const FeedAck = Type.Object(
 );
 export type FeedAck = Static<typeof FeedAck>;
 
-/** Receivers are named for their program; agents hold no rights and are not waited for when a route changes. */
-export const isGatewayReceiver = (receiver: string): boolean => !receiver.includes("agent");
+/** Receivers are named `ZONE.PROGRAM`. Only gateways hold rights, and only they are waited for when a route changes. */
+export const gatewayReceiver = (zone: string): string => `${zone}.gateway`;
+export const isGatewayReceiver = (receiver: string): boolean =>
+  receiver.split(".")[1] === "gateway";

@@ -22,3 +22,52 @@ export const ZoneActionResult = Type.Object(
   closed,
 );
 export type ZoneActionResult = Static<typeof ZoneActionResult>;
+
+/** `DIR/run/up.json`: who runs this state folder, and the socket it is asked on. */
+export const UpRecord = Type.Object(
+  { pid: Type.Integer(), endpoint: Type.String(), socketPath: Type.String() },
+  closed,
+);
+export type UpRecord = Static<typeof UpRecord>;
+
+/** `GET /status` on that socket. */
+export const UpStatus = Type.Object(
+  {
+    pid: Type.Integer(),
+    endpoint: Type.String(),
+    groups: Type.Array(
+      Type.Object(
+        {
+          /** The zone; null for the catalog process. */
+          zone: Type.Union([Name, Type.Null()]),
+          programs: Type.Array(
+            Type.Object(
+              {
+                program: Type.String(),
+                pid: Type.Union([Type.Integer(), Type.Null()]),
+                state: Type.Union([
+                  Type.Literal("starting"),
+                  Type.Literal("ready"),
+                  Type.Literal("waiting"),
+                  Type.Literal("stopped"),
+                ]),
+              },
+              closed,
+            ),
+          ),
+          /** Every living process, launcher and instances included. */
+          pids: Type.Array(Type.Integer()),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+export type UpStatus = Static<typeof UpStatus>;
+
+/** `DIR/run/processes.json`: every living process of the federation, each with when it started, as the system tells it. */
+export const ProcessRegister = Type.Array(
+  Type.Object({ pid: Type.Integer({ minimum: 1 }), startedAt: Type.String() }, closed),
+);
+export type ProcessRegister = Static<typeof ProcessRegister>;

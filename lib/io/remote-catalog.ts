@@ -85,7 +85,7 @@ export function connectCatalog(options: RemoteCatalogOptions): Catalog {
     try {
       return await attempt(call, "repeatable", callTimeoutMs);
     } catch (error) {
-      const leftMs = endsAtMs - clock.nowMs() - RETRY_DELAY_MS;
+      const leftMs = Math.floor(endsAtMs - clock.nowMs()) - RETRY_DELAY_MS;
       const isGivenUp = closing.signal.aborted || call.signal?.aborted === true;
       if (!isUnavailable(error) || leftMs <= 0 || isGivenUp) throw error;
       await clock.sleep(RETRY_DELAY_MS, call.signal).catch(() => undefined);

@@ -89,10 +89,11 @@ export function openSqliteHistory(databaseFile: string, databaseBytesMax: number
 }
 
 function openDatabase(databaseFile: string, databaseBytesMax: number): DatabaseSync {
-  mkdirSync(dirname(databaseFile), { recursive: true, mode: 0o700 });
-  closeSync(openSync(databaseFile, "a", 0o600));
-  const database = new DatabaseSync(databaseFile, { timeout: LOCK_WAIT_MS });
+  let database: DatabaseSync | undefined;
   try {
+    mkdirSync(dirname(databaseFile), { recursive: true, mode: 0o700 });
+    closeSync(openSync(databaseFile, "a", 0o600));
+    database = new DatabaseSync(databaseFile, { timeout: LOCK_WAIT_MS });
     database.exec(`
       pragma page_size = ${PAGE_BYTES};
       pragma locking_mode = exclusive;
@@ -109,7 +110,7 @@ function openDatabase(databaseFile: string, databaseBytesMax: number): DatabaseS
     database.exec("commit");
     return database;
   } catch (cause) {
-    database.close();
+    database?.close();
     throw new MeridianError(
       "MERIDIAN_CATALOG_UNAVAILABLE",
       `The catalog file ${databaseFile} cannot be opened: ${String(cause)}`,
@@ -261,7 +262,7 @@ function writeFailure(cause: unknown, isCommitting: boolean): unknown {
   if (errcode === SQLITE_FULL)
     return new MeridianError(
       "MERIDIAN_CATALOG_UNAVAILABLE",
-      "The catalog's disk or file is full; nothing was changed. Free space and try again.",
+      "The catalog's disk or file is full; nothing was changed. Free space, or raise databaseBytesMax, and try again.",
       { cause },
     );
   return new MeridianError(

@@ -24,6 +24,9 @@ const LOG_BYTES_MAX = 65_536;
 const UNSENT_BYTES_MAX = 1_048_576;
 const EXIT_GRACE_MS = 250;
 
+class ImportModuleError extends Error {}
+class HandlerNotFound extends Error {}
+
 const settings = JSON.parse(readLine());
 const calls = new Map();
 const currentCall = new AsyncLocalStorage();
@@ -53,7 +56,10 @@ let handler;
 try {
   handler = await loadHandler();
 } catch (error) {
-  send(INIT_ERROR, 0, { instanceToken: settings.token, ...errorPayload(error, initErrorType(error)) });
+  send(INIT_ERROR, 0, {
+    instanceToken: settings.token,
+    ...errorPayload(error, initErrorType(error)),
+  });
   exitSoon(1);
   await new Promise(() => {});
 }
@@ -76,20 +82,27 @@ async function loadHandler() {
   const below = relative(settings.codeDirectory, base);
   if (below.startsWith("..") || isAbsolute(below))
     throw new ImportModuleError(`the handler ${settings.handler} is outside of the code`);
-  const file = [".mjs", ".js", ".cjs"].map((ending) => base + ending).find((path) => existsSync(path));
+  const file = [".mjs", ".js", ".cjs"]
+    .map((ending) => base + ending)
+    .find((path) => existsSync(path));
   if (file === undefined)
-    throw new ImportModuleError(`Cannot find module '${below}' (.mjs, .js or .cjs) for the handler ${settings.handler}`);
+    throw new ImportModuleError(
+      `Cannot find module '${below}' (.mjs, .js or .cjs) for the handler ${settings.handler}`,
+    );
   const module = await import(pathToFileURL(file).href);
   const found = module[name] ?? module.default?.[name];
   if (typeof found === "function") return found;
-  throw new HandlerNotFound(`${settings.handler} is ${found === undefined ? "undefined or not exported" : "not a function"}`);
+  throw new HandlerNotFound(
+    `${settings.handler} is ${found === undefined ? "undefined or not exported" : "not a function"}`,
+  );
 }
 
-class ImportModuleError extends Error {}
-class HandlerNotFound extends Error {}
-
 function initErrorType(error) {
-  if (error instanceof ImportModuleError || error?.code === "ERR_MODULE_NOT_FOUND" || error?.code === "MODULE_NOT_FOUND")
+  if (
+    error instanceof ImportModuleError ||
+    error?.code === "ERR_MODULE_NOT_FOUND" ||
+    error?.code === "MODULE_NOT_FOUND"
+  )
     return "Runtime.ImportModuleError";
   if (error instanceof HandlerNotFound) return "Runtime.HandlerNotFound";
   return error instanceof SyntaxError ? "Runtime.UserCodeSyntaxError" : undefined;
@@ -97,7 +110,8 @@ function initErrorType(error) {
 
 function onFrame(kind, callId, payload) {
   if (kind === INVOKE) startCall(callId, payload);
-  else if (kind === CANCEL) calls.get(callId)?.abort.abort(new Error("the caller is gone or out of time"));
+  else if (kind === CANCEL)
+    calls.get(callId)?.abort.abort(new Error("the caller is gone or out of time"));
   else if (kind === DRAIN) {
     isDraining = true;
     if (calls.size === 0) exitSoon(0);
@@ -115,7 +129,10 @@ function startCall(id, payload) {
       const settle = (error, result) => (error ? fail(call, error) : succeed(call, result));
       const returned = handler(event, contextOf(call, header, settle), settle);
       if (typeof returned?.then === "function")
-        returned.then((result) => succeed(call, result), (error) => fail(call, error));
+        returned.then(
+          (result) => succeed(call, result),
+          (error) => fail(call, error),
+        );
       // A handler that takes a callback answers through it, unless it returned something.
       else if (handler.length < 3 || returned !== undefined) succeed(call, returned);
     } catch (error) {
@@ -154,7 +171,9 @@ function succeed(call, result) {
   if (json.length > RESULT_BYTES_MAX)
     return fail(
       call,
-      new Error(`Response payload size (${json.length} bytes) exceeded maximum allowed payload size (${RESULT_BYTES_MAX} bytes).`),
+      new Error(
+        `Response payload size (${json.length} bytes) exceeded maximum allowed payload size (${RESULT_BYTES_MAX} bytes).`,
+      ),
       "Function.ResponseSizeTooLarge",
     );
   endCall(call, RESULT, json);
@@ -172,8 +191,13 @@ function endCall(call, kind, payload) {
 }
 
 function errorPayload(error, type) {
-  const isError = error instanceof Error || (typeof error === "object" && typeof error?.message === "string");
-  if (!isError) return { errorMessage: typeof error === "string" ? error : format("%O", error), errorType: type ?? typeof error };
+  const isError =
+    error instanceof Error || (typeof error === "object" && typeof error?.message === "string");
+  if (!isError)
+    return {
+      errorMessage: typeof error === "string" ? error : format("%O", error),
+      errorType: type ?? typeof error,
+    };
   return {
     errorMessage: String(error.message),
     errorType: type ?? String(error.name ?? "Error"),
@@ -185,7 +209,10 @@ function errorPayload(error, type) {
 function captureOutput() {
   for (const stream of [process.stdout, process.stderr])
     stream.write = (chunk, encoding, done) => {
-      const bytes = typeof chunk === "string" ? Buffer.from(chunk, typeof encoding === "string" ? encoding : "utf8") : Buffer.from(chunk);
+      const bytes =
+        typeof chunk === "string"
+          ? Buffer.from(chunk, typeof encoding === "string" ? encoding : "utf8")
+          : Buffer.from(chunk);
       log(bytes);
       const written = typeof encoding === "function" ? encoding : done;
       if (written) process.nextTick(written);
@@ -200,7 +227,8 @@ function log(bytes) {
   }
   sayDropped();
   const callId = currentCall.getStore()?.id ?? 0;
-  for (let from = 0; from < bytes.length; from += LOG_BYTES_MAX) send(LOG, callId, bytes.subarray(from, from + LOG_BYTES_MAX));
+  for (let from = 0; from < bytes.length; from += LOG_BYTES_MAX)
+    send(LOG, callId, bytes.subarray(from, from + LOG_BYTES_MAX));
 }
 
 function sayDropped() {

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 READY, INIT_ERROR, INVOKE, RESULT, ERROR, LOG, CANCEL, DRAIN = range(1, 9)
 RESULT_BYTES_MAX = 6 * 1024 * 1024
-LOG_BYTES_MAX = 65_536
+LOG_CHARACTERS_MAX = 16_384
 
 current_call = contextvars.ContextVar("current_call", default=0)
 send_lock = threading.Lock()
@@ -49,17 +49,31 @@ class Context:
 
 
 class AgentWriter:
-    """Takes the place of stdout and stderr: what is written goes to the agent with the id of its call."""
+    """Takes the place of stdout and stderr: whole lines go to the agent with the id of their call."""
 
     encoding = "utf-8"
     errors = "replace"
 
+    def __init__(self):
+        self._unsent = {}
+
     def write(self, text):
-        raw = text.encode("utf-8", "replace")
         call_id = current_call.get() or only_call()
-        for start in range(0, len(raw), LOG_BYTES_MAX):
-            send(LOG, call_id, raw[start : start + LOG_BYTES_MAX])
+        unsent = self._unsent.pop(call_id, "") + text
+        whole, newline, rest = unsent.rpartition("\n")
+        if len(rest) > LOG_CHARACTERS_MAX:
+            whole, newline, rest = unsent, "", ""
+        if rest:
+            self._unsent[call_id] = rest
+        self._send(call_id, whole + newline)
         return len(text)
+
+    def end_call(self, call_id):
+        self._send(call_id, self._unsent.pop(call_id, ""))
+
+    def _send(self, call_id, text):
+        for start in range(0, len(text), LOG_CHARACTERS_MAX):
+            send(LOG, call_id, text[start : start + LOG_CHARACTERS_MAX].encode("utf-8", "replace"))
 
     def writelines(self, lines):
         for line in lines:
@@ -171,6 +185,9 @@ def end_with_result(call_id, result):
 
 
 def end_call(call_id, kind, payload):
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, AgentWriter):
+            stream.end_call(call_id)
     calls.pop(call_id, None)
     send(kind, call_id, payload)
     if is_draining and not calls:
@@ -250,7 +267,7 @@ except SystemExit as leaving:
     sys.stdout.flush()
     exit_now(leaving.code)
 sys.stdout.flush()
-sys.stdout = sys.stderr = AgentWriter()
+sys.stdout, sys.stderr = AgentWriter(), AgentWriter()
 for log_handler in logging.getLogger().handlers:
     if isinstance(log_handler, logging.StreamHandler):
         log_handler.stream = sys.stdout

@@ -2,19 +2,16 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
+import { ProcessRegister } from "#lib/contracts/supervision.ts";
 import { writeAtomically } from "#lib/io/write-atomically.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import type { ProgramPlan } from "../core/plan-programs.ts";
-import { isStillRunning, signalProcess } from "./process-identity.ts";
+import { isStillRunning, signalProcess } from "#lib/io/process-identity.ts";
 
 const LEFTOVERS_GONE_LIMIT_MS = 3_000;
 
-/** `DIR/run/processes.json`: what a killed `up` may leave behind, safe against numbers given out again. */
-const ProcessRegister = Type.Array(
-  Type.Object({ pid: Type.Integer({ minimum: 1 }), startedAt: Type.String() }),
-);
+/** What a killed `up` may leave behind is found through this. */
 export const registerFile = (runDirectory: string): string => join(runDirectory, "processes.json");
 
 /** Ends what an `up` that was killed left running here, and says how many there were. */
@@ -27,7 +24,7 @@ export async function endLeftovers(runDirectory: string): Promise<number> {
   return killed.length;
 }
 
-async function readRegister(runDirectory: string): Promise<Static<typeof ProcessRegister>> {
+async function readRegister(runDirectory: string): Promise<ProcessRegister> {
   const file = registerFile(runDirectory);
   if (!existsSync(file)) return [];
   try {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync, renameSync, statSync } from "node:fs";
 import { Value } from "typebox/value";
 import { ProgramMessage } from "#lib/contracts/supervision.ts";
-import { identifyProcess, type ProcessIdentity } from "./process-identity.ts";
+import { identifyProcess, type ProcessIdentity } from "#lib/io/process-identity.ts";
 
 /** A log that has grown past this starts anew with its program; one older file is kept. */
 const LOG_BYTES_MAX = 32 * 1024 * 1024;

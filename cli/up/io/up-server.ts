@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { ZONE_ACTIONS, type ZoneActionResult } from "#lib/contracts/supervision.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { PROBLEM_TYPE, toMeridianError, toProblem } from "#lib/problem.ts";
-import type { UpStatus } from "../up-record.ts";
+import type { UpStatus } from "#lib/contracts/supervision.ts";
 
 /** The system's limit is 108 on Linux, 104 elsewhere. */
 const SOCKET_PATH_BYTES_MAX = 99;

@@ -14,7 +14,7 @@ const PACE_MS = 500;
 
 /** `+` answered, `-` missed, one probe each 500 ms. */
 function play(outcomes: string): ClusterState {
-  return [...outcomes].reduce(
+  return Array.from(outcomes).reduce(
     (state, sign, index) =>
       stepCluster(
         state,

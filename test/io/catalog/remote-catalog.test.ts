@@ -29,7 +29,7 @@ const notFound = toProblem(new MeridianError("MERIDIAN_NOT_FOUND", "There is no 
 const lostCases: readonly LostCase[] = [
   {
     name: "the connection breaks after the request",
-    answer: (request) => void request.resume().on("end", () => request.destroy()),
+    answer: (request) => void request.resume().on("end", () => request.socket.destroy()),
     txn: "MERIDIAN_WRITE_AMBIGUOUS",
   },
   {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setTimeout as delay } from "node:timers/promises";
 import { test } from "node:test";
 import { openSqliteCatalog } from "#lib/io/sqlite-catalog.ts";
 import { startSqliteWorker } from "#lib/io/sqlite-worker-client.ts";
@@ -106,18 +107,21 @@ test("a thread that ends unforeseen fails its calls, and its owner is told", asy
 
 test("a lease that ends while the file is full takes its records once there is room", async (t) => {
   const catalog = await openSqlite(t, undefined, 1024 * 1024);
+  const value = "v".repeat(60_000);
+  for (let version = 0; version < 5; version++) await commit(catalog, put("replaced", value));
   const leaseId = await catalog.grantLease(1_000);
-  const fillers = await fillUp(catalog, leaseId);
-  await until(async () => (await catalog.renewLease(leaseId)) === "gone", "its end");
-  const { revision } = await catalog.status();
-  await catalog.compact(revision);
+  await commit(catalog, put("leased", "", leaseId));
+  const fillers = await fillUp(catalog);
+  await delay(1_200);
+  assert.equal(await catalog.renewLease(leaseId), "gone");
+  assert.equal((await readAll(catalog, "leased")).length, 1, "the file is too full to delete it");
+  await catalog.compact((await catalog.status()).revision);
   await until(async () => (await readAll(catalog, "leased")).length === 0, "its record's end");
   assert.equal((await readAll(catalog, "k/")).length, fillers);
 });
 
 /** Leaves not even room for a small record. */
-async function fillUp(catalog: Catalog, leaseId: string): Promise<number> {
-  await commit(catalog, put("leased", "", leaseId));
+async function fillUp(catalog: Catalog): Promise<number> {
   let fillers = 0;
   for (const bytes of [60_000, 3_000, 1])
     for (let isFull = false; !isFull;) {

@@ -4,11 +4,7 @@ import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import {
-  identifyProcess,
-  isStillRunning,
-  signalProcess,
-} from "../../../cli/up/io/process-identity.ts";
+import { identifyProcess, isStillRunning, signalProcess } from "#lib/io/process-identity.ts";
 import { endLeftovers, registerFile } from "../../../cli/up/io/run-directory-files.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 

@@ -4,7 +4,7 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "#lib/io/system-clock.ts";
 import type { ProgramName, ProgramPlan } from "../../../cli/up/core/plan-programs.ts";
-import { identifyProcess, isStillRunning } from "../../../cli/up/io/process-identity.ts";
+import { identifyProcess, isStillRunning } from "#lib/io/process-identity.ts";
 import { spawnProgram } from "../../../cli/up/io/spawn-program.ts";
 import { createSupervisor, type Supervisor } from "../../../cli/up/supervisor.ts";
 import { temporaryFolder } from "./temporary-folder.ts";

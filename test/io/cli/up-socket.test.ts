@@ -3,11 +3,10 @@ import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { MeridianError } from "#lib/errors.ts";
-import { ZoneActionResult } from "#lib/contracts/supervision.ts";
+import { UpStatus, ZoneActionResult } from "#lib/contracts/supervision.ts";
 import { UsageError } from "../../../cli/failures.ts";
 import { askUp } from "../../../cli/up-client.ts";
 import { startUpServer, type UpServices } from "../../../cli/up/io/up-server.ts";
-import { UpStatus } from "../../../cli/up/up-record.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const STATUS: UpStatus = { pid: 1, endpoint: "http://127.0.0.1:8080", groups: [] };

@@ -15,11 +15,11 @@ import { createMemoryCatalog } from "#lib/io/memory-catalog.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { newKeyOperation, newTenantTransaction } from "#lib/new-tenant.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
-import { recordView } from "../../../federator/core/record-view.ts";
 import { registerApi } from "../../../federator/io/api.ts";
 import { type Audit, openAudit } from "../../../federator/io/audit.ts";
 import { openCodeStore } from "../../../federator/io/code-store.ts";
-import type { Federation, Replica } from "../../../federator/ports.ts";
+import type { Federation } from "../../../federator/ports.ts";
+import { followCatalog } from "./follow-catalog.ts";
 
 const zone = (name: string, jurisdiction: string): Zone => ({
   name,
@@ -160,55 +160,6 @@ const zoneStatus = (name: string): ZoneStatus => ({
     queued: 0,
   })),
 });
-
-/** A replica without a disk. */
-async function followCatalog(
-  catalog: Catalog,
-): Promise<{ replica: Replica; stop: () => Promise<void> }> {
-  const closing = new AbortController();
-  const view = recordView([]);
-  const waiters = new Set<() => void>();
-  let position = { incarnation: "", revision: 0 };
-  const follow = async () => {
-    for await (const event of catalog.watch({ prefix: "", afterRevision: 0 }, closing.signal)) {
-      if (event.kind === "compacted") return;
-      if (event.kind === "revision") view.apply(event.changes);
-      position = { incarnation: event.incarnation, revision: event.revision };
-      for (const waiter of waiters) waiter();
-    }
-  };
-  const following = follow().catch(() => undefined);
-  const replica: Replica = {
-    position: () => position,
-    ageMs: () => 0,
-    get: view.get,
-    list: view.list,
-    onApplied: () => () => undefined,
-    waitFor: (revision, signal) =>
-      new Promise((resolve, reject) => {
-        const check = () => {
-          if (position.revision < revision) return;
-          waiters.delete(check);
-          resolve();
-        };
-        waiters.add(check);
-        signal.addEventListener("abort", () => reject(signal.reason));
-        check();
-      }),
-  };
-  const { revision } = await catalog.txn({
-    compares: [],
-    operations: [{ kind: "put", key: "test", value: "1" }],
-  });
-  await replica.waitFor(revision, AbortSignal.timeout(5_000));
-  return {
-    replica,
-    stop: async () => {
-      closing.abort();
-      await following;
-    },
-  };
-}
 
 export interface Answer {
   readonly status: number;

@@ -1,0 +1,114 @@
+import { availableParallelism, cpus, loadavg, release, type } from "node:os";
+import { parseArgs } from "node:util";
+import type { BenchRow } from "./rows.ts";
+import type { RoundOptions } from "./run-rounds.ts";
+import { benchHello, type ScenarioResult } from "./scenarios/hello.ts";
+
+/*
+ * `npm run bench -- NAME [--json] [--seconds N] [--rounds N] [--connections N]`: how every figure of this project is made.
+ * Compare ratios of one run, never absolute figures of two: machines drift.
+ */
+const SCENARIOS: Readonly<Record<string, (options: RoundOptions) => Promise<ScenarioResult>>> = {
+  hello: benchHello,
+};
+const SECONDS_MAX = 60;
+const ROUNDS_MAX = 20;
+const CONNECTIONS_MAX = 64;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: "boolean", default: false },
+    seconds: { type: "string", default: "3" },
+    rounds: { type: "string", default: "3" },
+    connections: { type: "string", default: "32" },
+  },
+});
+const [name = ""] = positionals;
+const scenario = SCENARIOS[name];
+if (scenario === undefined) {
+  tell(
+    `usage: npm run bench -- ${Object.keys(SCENARIOS).join("|")} [--json] [--seconds N] [--rounds N] [--connections N]`,
+  );
+  process.exit(2);
+}
+
+const secondsPerRound = wholeNumber("seconds", values.seconds, SECONDS_MAX);
+const rounds = wholeNumber("rounds", values.rounds, ROUNDS_MAX);
+const connections = wholeNumber("connections", values.connections, CONNECTIONS_MAX);
+const machine = {
+  cores: availableParallelism(),
+  processor: cpus()[0]?.model ?? "unknown",
+  system: `${type()} ${release()}`,
+  node: process.version,
+  loadBefore: loadavg()[0] ?? 0,
+};
+const { rows, missingPeers } = await scenario({ secondsPerRound, rounds, connections, tell });
+
+if (values.json) {
+  const document = {
+    bench: name,
+    machine,
+    secondsPerRound,
+    rounds,
+    connections,
+    rows,
+    missingPeers,
+  };
+  process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+} else {
+  process.stdout.write(`${table(rows)}\n\n`);
+  for (const { peer, reason } of missingPeers) process.stdout.write(`without ${peer}: ${reason}\n`);
+  process.stdout.write(
+    `medians of ${rounds} interleaved rounds of ${secondsPerRound} s, ${connections} connections; ` +
+      `${machine.cores} × ${machine.processor}, ${machine.system}, Node ${machine.node}, load ${machine.loadBefore.toFixed(1)} before\n`,
+  );
+}
+
+function table(lines: readonly BenchRow[]): string {
+  const heads = [
+    "variant",
+    "requests/s",
+    "CPU µs/request",
+    "of",
+    "p50 µs",
+    "p99 µs",
+    "errors",
+    "CPU against",
+  ];
+  const cells = lines.map((row) => [
+    row.variant,
+    String(row.requestsPerSecond),
+    row.cpuMicrosPerRequest === null ? "?" : String(row.cpuMicrosPerRequest),
+    row.cpuOf,
+    String(row.p50Micros),
+    String(row.p99Micros),
+    String(row.errors),
+    Object.entries(row.ratios)
+      .map(([other, ratio]) => `${other} ${ratio} ×`)
+      .join(", "),
+  ]);
+  const widths = heads.map((head, column) =>
+    Math.max(head.length, ...cells.map((row) => row[column]?.length ?? 0)),
+  );
+  return [heads, ...cells]
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+function wholeNumber(option: string, text: string, maximum: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= maximum) return value;
+  tell(`--${option} takes a whole number from 1 to ${maximum}, not ${text}`);
+  process.exit(2);
+}
+
+/** Progress goes to standard error, so that standard output is the result alone. */
+function tell(what: string): void {
+  process.stderr.write(`${what}\n`);
+}

@@ -1,0 +1,98 @@
+import { execFileSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { pino } from "pino";
+import type { InstanceDriver, InstanceSpec } from "../../agents/drivers/driver.ts";
+import { createMemoryDriver, type MemoryHandler } from "../../agents/drivers/memory.ts";
+import { createProcessDriver } from "../../agents/drivers/process.ts";
+import {
+  BEHAVIOURS,
+  type Behaviour,
+  type DriverHarness,
+  driverContract,
+} from "./driver.contract.ts";
+
+const FUNCTIONS = join(import.meta.dirname, "functions");
+
+driverContract("memory driver", async () =>
+  harness(createMemoryDriver(loadMemoryHandler), "node", "memory"),
+);
+
+driverContract("process driver, node", (t) => processHarness(t, "node"));
+
+if (hasPython()) driverContract("process driver, python", (t) => processHarness(t, "python"));
+else test("process driver, python", { skip: "python3 was not found on this machine" });
+
+async function processHarness(t: TestContext, runtime: "node" | "python"): Promise<DriverHarness> {
+  const directory = await mkdtemp(join(tmpdir(), "driver-"));
+  const driver = await createProcessDriver({
+    stateDirectory: directory,
+    socketDirectory: directory,
+    launcherGraceMs: 2_000,
+    log: pino({ level: "silent" }),
+    onPids: () => undefined,
+  });
+  t.after(async () => {
+    await driver.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  return harness(driver, runtime, "contract");
+}
+
+function harness(driver: InstanceDriver, runtime: "node" | "python", file: string): DriverHarness {
+  return {
+    driver,
+    start: (behaviour, onLog = () => undefined, concurrency = 1) => {
+      const isBroken = behaviour === "doesNotLoad" && file !== "memory";
+      const spec: InstanceSpec = {
+        tenant: "demo",
+        functionName: "contract",
+        version: 1,
+        runtime,
+        handler: isBroken ? "broken.handler" : `${file}.${behaviour}`,
+        codeDirectory: FUNCTIONS,
+        memoryMegabytes: 128,
+        concurrency,
+        environment: {},
+        initTimeoutMs: 10_000,
+      };
+      return driver.start(spec, onLog);
+    },
+  };
+}
+
+const memoryHandlers: Readonly<Record<Behaviour, MemoryHandler>> = {
+  echoes: (event, { requestId }) => ({ event, requestId }),
+  answersNothing: () => undefined,
+  throws: () => {
+    throw new Error("too far");
+  },
+  neverAnswers: () => new Promise(() => undefined),
+  exitsWith7: (_event, { exit }) => exit(7),
+  printsOneLine: (_event, { log }) => log("one line\n"),
+  sleepsEventMs: async (event) => {
+    const { ms } = event as { ms: number };
+    await sleep(ms);
+    return { ms };
+  },
+  doesNotLoad: () => undefined,
+};
+
+function loadMemoryHandler({ handler }: InstanceSpec): MemoryHandler {
+  const behaviour = BEHAVIOURS.find((name) => handler === `memory.${name}`);
+  if (behaviour === undefined || behaviour === "doesNotLoad")
+    throw new Error("Cannot find package 'a-package-that-is-not-there'");
+  return memoryHandlers[behaviour];
+}
+
+function hasPython(): boolean {
+  try {
+    execFileSync("python3", ["--version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}

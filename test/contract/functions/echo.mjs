@@ -1,5 +1,0 @@
-export const handler = async (event, context) => ({
-  event,
-  requestId: context.awsRequestId,
-  remainingMs: context.getRemainingTimeInMillis(),
-});

@@ -1,0 +1,2 @@
+console.error("I will not start");
+process.exit(3);
