@@ -13,7 +13,7 @@ const LAST_CHUNK = Buffer.from("0\r\n\r\n");
  * answer once that is complete. Knows just as much HTTP as servers under test speak.
  */
 export function answerReader(): (chunk: Buffer) => HttpAnswer | undefined {
-  let received = Buffer.alloc(0);
+  let received: Buffer = Buffer.alloc(0);
   return (chunk) => {
     received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
     const headEnd = received.indexOf(HEAD_END);

@@ -53,7 +53,7 @@ function keepBusy(index: number): Promise<void> {
     socket.once("error", finish);
     socket.once("end", () => finish(new Error("the server closed the connection")));
     socket.setTimeout(10_000, () => finish(new Error("no answer in 10 s")));
-    socket.on("data", (chunk) => {
+    socket.on("data", (chunk: Buffer) => {
       const answer = read(chunk);
       if (answer === undefined) return;
       const nowMs = performance.now();

@@ -70,7 +70,7 @@ export function startControl(
   const reports = keepReports(clock);
   const ground = { ...ports, config, replica, records, reports, sessionId, log, counters, closing };
 
-  const { health, gossip, onNews } = startObserving(ground);
+  const { probing, health, gossip, onNews } = startObserving(ground);
   const { session, rights, feed } = startFeeding(ground, health);
   startBalancing(ground, { session, rights, feed, gossip });
   const isLeader = startDeciding(ground, health, onNews);
@@ -89,6 +89,8 @@ export function startControl(
       heldBackFunctions: () => replica.heldBack()?.removed ?? 0,
       receivers: () => feed.receivers().length,
       overlayClusters: () => health.overlay.get().length,
+      clustersSeenDown: () =>
+        [...probing.clusters().values()].filter(({ view }) => view === "down").length,
       isLeader,
     },
     close: () => closing.disposeAsync(),
@@ -150,7 +152,7 @@ function startObserving(ground: Ground) {
   const health = watchHealth({ ...ground, zones, gossip, probing, canTakeOut: canTakeOut(config) });
   closing.defer(health.close);
   listeners.add(health.weigh);
-  return { health, gossip, onNews: (listener: () => void) => listeners.add(listener) };
+  return { probing, health, gossip, onNews: (listener: () => void) => listeners.add(listener) };
 }
 
 /** The table, the overlay and the rights, to every gateway and agent of the zone. */

@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ["#lib", "#chaos"],
   chaos: ["#lib", "#gateway", "#federator", "#agents"],
   bench: ["#lib"],
+  docs: ["#lib"],
 };
 
 /** The file that wires a component; only files beside it may import it. */

@@ -73,12 +73,13 @@ const STACK_LINES_MAX = 50;
 /** An instance is not trusted: whatever it sent as an error becomes one. */
 export function readErrorPayload(payload: Buffer): ErrorPayload {
   const sent = parseJson(payload);
-  const { errorMessage, errorType, stackTrace } = (
+  const { errorMessage, errorType, stackTrace, isCrash } = (
     typeof sent === "object" && sent !== null ? sent : {}
   ) as Record<string, unknown>;
   return {
     errorMessage: typeof errorMessage === "string" ? errorMessage.slice(0, TEXT_MAX) : "",
     errorType: typeof errorType === "string" ? errorType.slice(0, 256) : "Error",
+    ...(isCrash === true ? { isCrash } : {}),
     ...(Array.isArray(stackTrace)
       ? {
           stackTrace: stackTrace

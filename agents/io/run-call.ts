@@ -42,7 +42,10 @@ export async function runOnInstance(
   clearTimeout(timer);
   call.signal.removeEventListener("abort", running.cancel);
   if (end !== "time-up") {
-    const isAbandoned = end.kind === "ended" || end.kind === "not-begun";
+    const isAbandoned =
+      end.kind === "ended" ||
+      end.kind === "not-begun" ||
+      (end.kind === "error" && end.error.isCrash === true);
     return { outcome: readEnd(call.requestId, end, coldStart), isAbandoned };
   }
 
@@ -59,7 +62,7 @@ function readEnd(requestId: string, end: CallEnd, coldStart: ColdStart | undefin
     case "result":
       return { kind: "result", json: end.json, coldStart };
     case "error":
-      return functionError("Handled", end.error, coldStart);
+      return functionError(end.error.isCrash ? "Unhandled" : "Handled", end.error, coldStart);
     case "not-begun":
       return { kind: "failed", error: instanceGone(), isExecuted: false };
     case "ended":

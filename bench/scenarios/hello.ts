@@ -70,10 +70,8 @@ const PEERS: readonly [string, (options: PeerOptions) => ReturnType<typeof start
 
 async function deployHello({ meridian, credentials }: BenchFederation): Promise<void> {
   for (const quota of ["rate", "burst"]) {
-    const asked = await meridian(
-      ...["quota", "request", quota, "--value", LIMIT, "--reason", "bench", "--tenant", TENANT],
-      "--json",
-    );
+    const ask = ["quota", "request", quota, "--value", LIMIT, "--reason", "bench"];
+    const asked = await meridian(...ask, "--tenant", TENANT, "--json");
     const { id } = JSON.parse(asked);
     await meridian("quota", "approve", id, "--key", credentials.operator.apiKey);
   }

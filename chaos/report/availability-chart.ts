@@ -1,5 +1,5 @@
 import type { DrillReport } from "#lib/contracts/drill.ts";
-import { html, type Markup } from "./markup.ts";
+import { markup, type Markup } from "./markup.ts";
 import {
   CHART,
   faultEdges,
@@ -18,6 +18,11 @@ const HEIGHT = 276;
 /** Room above the highest bar. */
 const HEADROOM = 1.08;
 
+const ZONE_COLOURS = 6;
+
+/** Class of a zone's bars and of its mark in the legend; the seventh zone has the colour of the first. */
+export const zoneColour = (index: number): string => `zone-${index % ZONE_COLOURS}`;
+
 /** What became of each second's calls: who answered, what was lost, and whether all was well. */
 export function availabilityChart(
   report: DrillReport,
@@ -27,12 +32,8 @@ export function availabilityChart(
   const cells = report.timeline.map((second) => placeSecond(second, axis));
   const highest = Math.max(1, ...cells.map(({ second, part }) => second.sent / part));
   const scale = (BARS.bottom - BARS.top) / (highest * HEADROOM);
-  return html`<div class="chart">
-    <svg
-      viewBox="0 0 ${CHART.width} ${HEIGHT}"
-      role="img"
-      aria-label="Calls a second, by the zone that answered"
-    >
+  return markup`<div class="chart">
+    <svg viewBox="0 0 ${CHART.width} ${HEIGHT}" role="img" aria-label="Calls a second, by the zone that answered">
       ${faultShade(report, axis, 6, BARS.bottom)} ${phaseLabels(report, axis, 18)}
       ${timeTicks(axis, BARS.top, BARS.bottom)} ${countTicks(highest, scale)}
       ${cells.map(stripCell)} ${cells.map((cell) => bar(cell, zones, scale))}
@@ -59,19 +60,12 @@ function placeSecond(second: Second, axis: TimeAxis): Cell {
 /** One cell a second: all calls well, some lost with their connection, or some lost. */
 function stripCell({ second, x, width }: Cell): Markup {
   const state = second.failed > 0 ? "lost" : second.connectionLost > 0 ? "cut" : "well";
-  return html`<rect
-    class="${state}"
-    x="${x}"
-    y="${STRIP.top}"
-    width="${width}"
-    height="${STRIP.height}"
-    ><title>${describe(second)}</title></rect
-  >`;
+  return markup`<rect class="${state}" x="${x}" y="${STRIP.top}" width="${width}" height="${STRIP.height}"><title>${describe(second)}</title></rect>`;
 }
 
 function bar({ second, x, width, part }: Cell, zones: readonly string[], scale: number): Markup {
   const known = zones.map((zone, index) => ({
-    kind: `zone zone-${index}`,
+    kind: zoneColour(index),
     calls: second.byZone[zone] ?? 0,
   }));
   const parts = [
@@ -84,28 +78,16 @@ function bar({ second, x, width, part }: Cell, zones: readonly string[], scale: 
     // A single lost call among hundreds still has to be seen.
     const height = Math.max(kind.startsWith("zone") ? 0 : 2, (calls / part) * scale);
     y -= height;
-    return html`<rect
-      class="${kind}"
-      x="${x}"
-      y="${round(y)}"
-      width="${width}"
-      height="${round(height)}"
-    />`;
+    return markup`<rect class="${kind}" x="${x}" y="${round(y)}" width="${width}" height="${round(height)}"/>`;
   });
-  return html`<g><title>${describe(second)}</title>${rectangles}</g>`;
+  return markup`<g><title>${describe(second)}</title>${rectangles}</g>`;
 }
 
 function countTicks(highest: number, scale: number): Markup[] {
   return [0, 0.5, 1].map((share) => {
     const calls = Math.round(highest * share);
     const y = round(BARS.bottom - calls * scale);
-    return html`<line
-        class="grid"
-        x1="${CHART.left}"
-        x2="${CHART.right}"
-        y1="${y}"
-        y2="${y}"
-      /><text class="tick" text-anchor="end" x="${CHART.left - 6}" y="${y + 4}">${calls}</text>`;
+    return markup`<line class="grid" x1="${CHART.left}" x2="${CHART.right}" y1="${y}" y2="${y}"/><text class="tick" text-anchor="end" x="${CHART.left - 6}" y="${y + 4}">${calls}</text>`;
   });
 }
 

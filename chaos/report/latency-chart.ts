@@ -1,5 +1,5 @@
 import type { DrillReport } from "#lib/contracts/drill.ts";
-import { html, type Markup } from "./markup.ts";
+import { markup, type Markup } from "./markup.ts";
 import { CHART, faultShade, round, type TimeAxis, timeTicks } from "./time-axis.ts";
 
 const TOP = 10;
@@ -21,27 +21,15 @@ export function latencyChart(report: DrillReport, axis: TimeAxis): Markup {
         `${round(axis.place(Math.min(second.second + 0.5, axis.seconds) * 1_000))},${round(place(latencyMs))}`,
       ];
     });
-    return html`<polyline class="${kind}" points="${points.join(" ")}" />`;
+    return markup`<polyline class="${kind}" points="${points.join(" ")}"/>`;
   };
   const marks = Array.from({ length: decades + 1 }, (_, decade) => {
     const latencyMs = LOWEST_MS * 10 ** decade;
     const y = round(place(latencyMs));
-    return html`<line
-        class="grid"
-        x1="${CHART.left}"
-        x2="${CHART.right}"
-        y1="${y}"
-        y2="${y}"
-      /><text class="tick" text-anchor="end" x="${CHART.left - 6}" y="${y + 4}"
-        >${latencyMs < 1_000 ? `${latencyMs} ms` : `${latencyMs / 1_000} s`}</text
-      >`;
+    return markup`<line class="grid" x1="${CHART.left}" x2="${CHART.right}" y1="${y}" y2="${y}"/><text class="tick" text-anchor="end" x="${CHART.left - 6}" y="${y + 4}">${latencyMs < 1_000 ? `${latencyMs} ms` : `${latencyMs / 1_000} s`}</text>`;
   });
-  return html`<div class="chart">
-    <svg
-      viewBox="0 0 ${CHART.width} ${HEIGHT}"
-      role="img"
-      aria-label="Latency of good answers, second by second"
-    >
+  return markup`<div class="chart">
+    <svg viewBox="0 0 ${CHART.width} ${HEIGHT}" role="img" aria-label="Latency of good answers, second by second">
       ${faultShade(report, axis, TOP, BOTTOM)} ${timeTicks(axis, TOP, BOTTOM)} ${marks}
       ${line("p99", ({ p99Ms }) => p99Ms)} ${line("p50", ({ p50Ms }) => p50Ms)}
     </svg>

@@ -1,19 +1,19 @@
-/** Text that is already markup. There is no other way into a page than through `html`, which escapes everything else. */
+/** Text that is already markup. There is no other way into a page than through `markup`, which escapes everything else. */
 export interface Markup {
-  readonly markup: string;
+  readonly text: string;
 }
 
 type Piece = Markup | readonly Markup[] | string | number;
 
-export function html(strings: TemplateStringsArray, ...pieces: readonly Piece[]): Markup {
+export function markup(strings: TemplateStringsArray, ...pieces: readonly Piece[]): Markup {
   const rendered = pieces.map((piece) => {
     if (typeof piece === "string" || typeof piece === "number") return escapeText(String(piece));
-    return "markup" in piece ? piece.markup : piece.map(({ markup }) => markup).join("");
+    return "text" in piece ? piece.text : piece.map(({ text }) => text).join("");
   });
-  return { markup: String.raw({ raw: strings }, ...rendered) };
+  return { text: String.raw({ raw: strings }, ...rendered) };
 }
 
-export const nothing: Markup = { markup: "" };
+export const nothing: Markup = { text: "" };
 
 const ENTITIES: Readonly<Record<string, string>> = {
   "&": "&amp;",

@@ -2,7 +2,7 @@ import type { Markup } from "./markup.ts";
 
 /** The page's only style; no font, picture or script comes from elsewhere. */
 export const PAGE_STYLE: Markup = {
-  markup: `
+  text: `
 :root {
   color-scheme: light dark;
   --page: #f6f7f9; --card: #ffffff; --ink: #1b2430; --quiet: #5b6778; --line: #dde2ea;

@@ -1,23 +1,20 @@
 import type { DrillReport } from "#lib/contracts/drill.ts";
-import { availabilityChart } from "./availability-chart.ts";
+import { availabilityChart, zoneColour } from "./availability-chart.ts";
 import { formatCount, formatDuration, formatMilliseconds } from "./format.ts";
 import { latencyChart } from "./latency-chart.ts";
-import { html, type Markup, nothing } from "./markup.ts";
+import { markup, type Markup, nothing } from "./markup.ts";
 import { PAGE_STYLE } from "./page-style.ts";
 import { causesTable, eventsTable, findingsTable, seriesTable } from "./report-tables.ts";
 import { timeAxis } from "./time-axis.ts";
 
-/** More zones than this share a colour with an earlier one. */
-const ZONE_COLOURS = 6;
-
 /** The report as one page that needs nothing else, on a screen or a phone, in light or dark. */
 export function renderHtml(report: DrillReport): string {
   const { title, verdict } = report;
-  const page = html`<!doctype html>
+  const page = markup`<!doctype html>
     <html lang="en">
       <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta charset="utf-8"/>
+        <meta name="viewport" content="width=device-width, initial-scale=1"/>
         <title>${verdict}: ${title}</title>
         <style>
           ${PAGE_STYLE}
@@ -30,8 +27,9 @@ export function renderHtml(report: DrillReport): string {
           ${seriesTable(report)} ${causesTable(report)} ${eventsTable(report)} ${conditions(report)}
         </main>
       </body>
-    </html> `;
-  return page.markup;
+    </html>
+`;
+  return page.text;
 }
 
 function heading({
@@ -43,12 +41,11 @@ function heading({
   startedAtMs,
   runId,
 }: DrillReport): Markup {
-  const mode = withoutFailover ? html`<span class="badge">failover switched off</span>` : nothing;
-  return html`<header>
-    <span class="verdict ${verdict}">${verdict}</span
-    ><span class="badge ${cleanup}"
-      >${cleanup === "CLEAN" ? "nothing left behind" : "something was left behind"}</span
-    >${mode}
+  const mode = withoutFailover ? markup`<span class="badge">failover switched off</span>` : nothing;
+  return markup`<header>
+    <span class="verdict ${verdict}">${verdict}</span>
+    <span class="badge ${cleanup}">${cleanup === "CLEAN" ? "nothing left behind" : "something was left behind"}</span>
+    ${mode}
     <h1>${title}</h1>
     <p class="quiet">
       zone ${target.zone} killed · ${new Date(startedAtMs).toISOString()} · run ${runId}
@@ -61,7 +58,7 @@ function tiles(report: DrillReport): Markup {
   if (findings.length === 0) return nothing;
   const tile = (bound: string, value: string, label: string): Markup => {
     const broke = findings.some((finding) => finding.bound === bound && !finding.holds);
-    return html`<div class="tile${broke ? " broken" : ""}">
+    return markup`<div class="tile${broke ? " broken" : ""}">
       <b>${value}</b><span>${label}</span>
     </div>`;
   };
@@ -69,7 +66,7 @@ function tiles(report: DrillReport): Markup {
     formatCount(findings.find((finding) => finding.bound === bound)?.measured ?? 0);
   const idempotent = series.filter((one) => one.isIdempotent);
   const calls = idempotent.reduce((sum, one) => sum + one.sent, 0);
-  return html`<div class="tiles">
+  return markup`<div class="tiles">
     ${tile("detectedAfterMsMax", formatDuration(timings.detectedAfterMs), "until detected")}
     ${tile("shiftedAfterMsMax", formatDuration(timings.shiftedAfterMs), "until shifted")}
     ${tile("idempotentLostMax", counted("idempotentLostMax"), `of ${formatCount(calls)} idempotent calls lost`)}
@@ -83,28 +80,28 @@ function tiles(report: DrillReport): Markup {
 function reasons({ reasons: why, leftBehind, verdict }: DrillReport): Markup {
   if (why.length === 0 && leftBehind.length === 0) return nothing;
   const items = [...why, ...leftBehind.map((left) => `left behind: ${left}`)];
-  return html`<section class="reasons">
+  return markup`<section class="reasons">
     <h2>Why ${verdict}</h2>
     <ul>
-      ${items.map((item) => html`<li>${item}</li>`)}
+      ${items.map((item) => markup`<li>${item}</li>`)}
     </ul>
   </section>`;
 }
 
 function charts(report: DrillReport): Markup {
   const axis = timeAxis(report);
-  const zones = [...new Set(report.timeline.flatMap(({ byZone }) => Object.keys(byZone)))]
-    .toSorted()
-    .slice(0, ZONE_COLOURS);
-  return html`<section>
+  const zones = [
+    ...new Set(report.timeline.flatMap(({ byZone }) => Object.keys(byZone))),
+  ].toSorted();
+  return markup`<section>
       <h2>Calls a second, by the zone that answered</h2>
       ${availabilityChart(report, zones, axis)}
       <div class="legend">
-        ${zones.map((zone, index) => html`<span><i class="zone-${index}"></i>${zone}</span>`)}<span
-          ><i class="lost"></i>lost</span
-        ><span><i class="cut"></i>connection lost with the killed gateway</span
-        ><span><i class="shade"></i>zone dead</span
-        ><span><i class="well"></i>strip: a second in which every call went well</span>
+        ${zones.map((zone, index) => markup`<span><i class="${zoneColour(index)}"></i>${zone}</span>`)}
+        <span><i class="lost"></i>lost</span>
+        <span><i class="cut"></i>connection lost with the killed gateway</span>
+        <span><i class="shade"></i>zone dead</span>
+        <span><i class="well"></i>strip: a second in which every call went well</span>
       </div>
     </section>
     <section>
@@ -118,7 +115,7 @@ function charts(report: DrillReport): Markup {
 
 function conditions({ generator, machine, seed }: DrillReport): Markup {
   const health = generator.isHealthy ? "healthy" : "starved";
-  return html`<section>
+  return markup`<section>
     <h2>Conditions</h2>
     <p>
       Open-loop load from its own process: ${health}, slip p99.9

@@ -1,19 +1,19 @@
 import type { DrillReport } from "#lib/contracts/drill.ts";
 import { formatCount, formatMilliseconds } from "./format.ts";
-import { html, type Markup, nothing } from "./markup.ts";
+import { markup, type Markup, nothing } from "./markup.ts";
 
 export function findingsTable({ findings }: DrillReport): Markup {
   if (findings.length === 0) return nothing;
   const rows = findings.map(
     ({ bound, limit, measured, holds, meaning }) =>
-      html`<tr>
+      markup`<tr>
         <td class="${holds ? "holds" : "broke"}">${holds ? "holds" : "broke"}</td>
         <td><span class="name">${bound}</span><br /><span class="quiet">${meaning}</span></td>
         <td class="number">${measured === null ? "never" : formatCount(Math.round(measured))}</td>
         <td class="number">≤ ${formatCount(limit)}</td>
       </tr>`,
   );
-  return html`<section>
+  return markup`<section>
     <h2>Bounds</h2>
     <div class="table">
       <table>
@@ -39,17 +39,17 @@ export function seriesTable({ series }: DrillReport): Markup {
       one.duplicated,
       one.late,
       one.connectionLost,
-    ].map((count) => html`<td class="number">${formatCount(count)}</td>`);
+    ].map((count) => markup`<td class="number">${formatCount(count)}</td>`);
     const { p50, p99, max } = one.latencyMs;
     const latencies = [p50, p99, max].map(
-      (latencyMs) => html`<td class="number">${formatMilliseconds(latencyMs)}</td>`,
+      (latencyMs) => markup`<td class="number">${formatMilliseconds(latencyMs)}</td>`,
     );
-    return html`<tr>
+    return markup`<tr>
       <td><span class="name">${one.name}</span><br /><span class="quiet">${one.endpoint}</span></td>
       ${counts}${latencies}
     </tr>`;
   });
-  return html`<section>
+  return markup`<section>
     <h2>Series of numbered calls</h2>
     <div class="table">
       <table>
@@ -67,13 +67,13 @@ export function causesTable({ causes }: DrillReport): Markup {
   if (causes.length === 0) return nothing;
   const rows = causes.map(
     ({ series, cause, calls }) =>
-      html`<tr>
+      markup`<tr>
         <td class="name">${series}</td>
         <td>${cause}</td>
         <td class="number">${formatCount(calls)}</td>
       </tr>`,
   );
-  return html`<section>
+  return markup`<section>
     <h2>Why calls did not go well</h2>
     <div class="table">
       <table>
@@ -91,12 +91,12 @@ export function causesTable({ causes }: DrillReport): Markup {
 export function eventsTable({ events }: DrillReport): Markup {
   const rows = events.map(
     ({ atMs, what }) =>
-      html`<tr>
+      markup`<tr>
         <td class="number">${(atMs / 1_000).toFixed(1)} s</td>
         <td>${what}</td>
       </tr>`,
   );
-  return html`<section>
+  return markup`<section>
     <h2>Events</h2>
     <div class="table">
       <table>
@@ -111,4 +111,4 @@ export function eventsTable({ events }: DrillReport): Markup {
 }
 
 const heads = (names: readonly string[]): Markup[] =>
-  names.map((name) => html`<th class="number">${name}</th>`);
+  names.map((name) => markup`<th class="number">${name}</th>`);

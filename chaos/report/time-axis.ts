@@ -1,5 +1,5 @@
 import type { DrillReport } from "#lib/contracts/drill.ts";
-import { html, type Markup } from "./markup.ts";
+import { markup, type Markup } from "./markup.ts";
 
 /** Drawing area of every chart of the page, so that the same moment is at the same place in each. */
 export const CHART = { width: 960, left: 58, right: 948 } as const;
@@ -31,13 +31,7 @@ export function faultShade(
     .map(({ fromMs, untilMs }) => {
       const from = axis.place(fromMs);
       const width = Math.max(1, axis.place(untilMs) - from);
-      return html`<rect
-        class="fault"
-        x="${round(from)}"
-        y="${top}"
-        width="${round(width)}"
-        height="${bottom - top}"
-      />`;
+      return markup`<rect class="fault" x="${round(from)}" y="${top}" width="${round(width)}" height="${bottom - top}"/>`;
     });
 }
 
@@ -53,7 +47,7 @@ export function faultEdges(
     .flatMap(({ fromMs, untilMs }) => [fromMs, untilMs])
     .map((atMs) => {
       const x = round(axis.place(atMs));
-      return html`<line class="edge" x1="${x}" x2="${x}" y1="${top}" y2="${bottom}" />`;
+      return markup`<line class="edge" x1="${x}" x2="${x}" y1="${top}" y2="${bottom}"/>`;
     });
 }
 
@@ -61,7 +55,7 @@ export function faultEdges(
 export function phaseLabels({ phases }: DrillReport, axis: TimeAxis, y: number): Markup[] {
   return phases.map(
     ({ name, fromMs }) =>
-      html`<text class="phase" x="${round(axis.place(fromMs) + 4)}" y="${y}">${name}</text>`,
+      markup`<text class="phase" x="${round(axis.place(fromMs) + 4)}" y="${y}">${name}</text>`,
   );
 }
 
@@ -74,13 +68,7 @@ export function timeTicks(axis: TimeAxis, top: number, bottom: number): Markup[]
   return Array.from({ length: Math.floor(axis.seconds / step) + 1 }, (_, index) => {
     const second = index * step;
     const x = round(axis.place(second * 1_000));
-    return html`<line class="grid" x1="${x}" x2="${x}" y1="${top}" y2="${bottom}" /><text
-        class="tick"
-        text-anchor="middle"
-        x="${x}"
-        y="${bottom + 16}"
-        >${second} s</text
-      >`;
+    return markup`<line class="grid" x1="${x}" x2="${x}" y1="${top}" y2="${bottom}"/><text class="tick" text-anchor="middle" x="${x}" y="${bottom + 16}">${second} s</text>`;
   });
 }
 

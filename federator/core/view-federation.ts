@@ -38,7 +38,8 @@ export function viewQuotas(quota: QuotaRecord, grants: GrantRecord | undefined):
   const shares = Object.fromEntries(
     Object.entries(grants?.zones ?? {}).map(([zone, { floorMillionths, leaseMillionths }]) => [
       zone,
-      ((floorMillionths + leaseMillionths) / WHOLE) * 100,
+      // Two decimals: more would say nothing.
+      Math.round(((floorMillionths + leaseMillionths) / WHOLE) * 10_000) / 100,
     ]),
   );
   return QUOTA_CODES.map((quotaCode) => {

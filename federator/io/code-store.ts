@@ -1,14 +1,13 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { MeridianError } from "#lib/errors.ts";
-import type { CodeStore, StoredCode } from "#lib/ports/code-store.ts";
+import type { CodeStore } from "#lib/ports/code-store.ts";
 import { inspectArchive, listArchive } from "./inspect-archive.ts";
 
 export const CODE_BYTES_MAX = 50 * 1024 * 1024;
-/** Uploads taken in at the same time; each may hold 50 MiB of disk and a thread that inflates. */
-const UPLOADS_MAX = 16;
-const LISTING_TIMEOUT_MS = 10_000;
+/** Uploads taken in at the same time; each may hold 50 MiB of disk and, while it is inspected, of memory. */
+const UPLOADS_MAX = 8;
 
 /** Archives as `DIRECTORY/DIGEST.zip`; uploads under way in `DIRECTORY/incoming`, which a start empties. */
 export async function openCodeStore(directory: string): Promise<CodeStore> {
@@ -19,24 +18,11 @@ export async function openCodeStore(directory: string): Promise<CodeStore> {
   const pathOf = (digest: string): string => join(directory, codeFileName(digest));
   let uploads = 0;
 
-  const describe = async (digest: string): Promise<StoredCode | undefined> => {
-    const bytes = await sizeOf(pathOf(digest));
-    if (bytes === undefined) return undefined;
-    const now = new Date();
-    await utimes(pathOf(digest), now, now).catch(missing);
-    const files = await listArchive(pathOf(digest), AbortSignal.timeout(LISTING_TIMEOUT_MS));
-    return { digest, bytes, files };
-  };
-
-  const takeIn = async (
-    digest: string,
-    body: AsyncIterable<Uint8Array>,
-    signal: AbortSignal,
-  ): Promise<StoredCode> => {
+  const takeIn = async (digest: string, body: AsyncIterable<Uint8Array>, signal: AbortSignal) => {
     const temporary = join(incoming, `${randomBytes(8).toString("hex")}.zip`);
     try {
       const bytes = await receive(temporary, digest, body, signal);
-      const files = await inspectArchive(temporary, signal);
+      const files = await inspectArchive(await readFile(temporary), signal);
       await rename(temporary, pathOf(digest));
       await syncFolder(directory);
       return { digest, bytes, files };
@@ -59,7 +45,17 @@ export async function openCodeStore(directory: string): Promise<CodeStore> {
         uploads -= 1;
       }
     },
-    describe,
+    find: async (digest) => {
+      const bytes = (await stat(pathOf(digest)).catch(missing))?.size;
+      if (bytes === undefined) return undefined;
+      const now = new Date();
+      await utimes(pathOf(digest), now, now).catch(missing);
+      return { digest, bytes };
+    },
+    filesOf: async (digest) => {
+      const bytes = await readFile(pathOf(digest)).catch(missing);
+      return bytes === undefined ? [] : listArchive(bytes);
+    },
     read: async (digest) => {
       const file = await open(pathOf(digest), "r").catch(missing);
       if (file === undefined) return undefined;
@@ -122,10 +118,6 @@ export const codeTooLarge = (): MeridianError =>
     "MERIDIAN_CODE_TOO_LARGE",
     `A code archive has at most ${CODE_BYTES_MAX} bytes; leave out what the function does not need to run.`,
   );
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  return (await stat(path).catch(missing))?.size;
-}
 
 function missing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== "ENOENT") throw error;

@@ -9,6 +9,8 @@ export interface FederatorReadings {
   readonly heldBackFunctions: () => number;
   readonly receivers: () => number;
   readonly overlayClusters: () => number;
+  /** By this federator's own probes. */
+  readonly clustersSeenDown: () => number;
   readonly isLeader: () => boolean;
 }
 
@@ -59,5 +61,10 @@ export function registerReadings(registry: Registry, readings: FederatorReadings
   );
   show("meridian_feed_receivers", "Gateways and agents that follow the feed", readings.receivers);
   show("meridian_overlay_clusters", "Clusters this zone does not use", readings.overlayClusters);
+  show(
+    "meridian_clusters_seen_down",
+    "Clusters that do not answer this federator's own probes",
+    readings.clustersSeenDown,
+  );
   show("meridian_is_leader", "1 where the leader is", () => (readings.isLeader() ? 1 : 0));
 }

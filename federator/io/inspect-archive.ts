@@ -1,7 +1,12 @@
-import { Writable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { crc32, createInflateRaw } from "node:zlib";
-import { type Entry, getFileNameLowLevel, openPromise, type ZipFile } from "yauzl";
+import { setImmediate } from "node:timers/promises";
+import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
+import {
+  type Entry,
+  fromBufferPromise,
+  getFileNameLowLevel,
+  type LocalFileHeader,
+  type ZipFile,
+} from "yauzl";
 import { MeridianError } from "#lib/errors.ts";
 import {
   ARCHIVE_LIMITS,
@@ -15,123 +20,150 @@ import {
 } from "../core/judge-archive.ts";
 
 const DEFLATED = 8;
+/** Entries up to this size are inflated in one step, larger ones in pieces on another thread. */
+const AT_ONCE_BYTES_MAX = 256 * 1024;
+const PAUSE_EVERY_BYTES = 1024 * 1024;
+/** What looking at an entry costs beside its bytes, so that many empty ones make pauses too. */
+const BYTES_AN_ENTRY_COSTS = 4 * 1024;
 
 /**
  * Reads a zip archive through, unpacking nothing to disk, and gives its files. Fails with MERIDIAN_CODE_INVALID, naming the
  * entry and the rule; sizes are counted from the bytes that come out, whatever the headers claim.
  */
 export async function inspectArchive(
-  path: string,
+  bytes: Buffer,
   signal: AbortSignal,
   limits: ArchiveLimits = ARCHIVE_LIMITS,
 ): Promise<readonly string[]> {
-  return await withArchive(path, async (zip) => {
+  return await withArchive(bytes, async (zip) => {
     refuse(judgeEntryCount(zip.entryCount, limits));
-    const directory = await readDirectory(zip, signal);
-    refuse(
-      judgeArchive(
-        directory.map(({ entry }) => entry),
-        zip.fileSize,
-        limits,
-      ),
-    );
-    let unpackedBytes = 0;
-    for (const { entry, raw } of directory) {
-      if (raw.compressedSize === 0 && raw.uncompressedSize === 0) continue;
-      unpackedBytes += await unpack(zip, raw, entry.name, (bytes) => {
-        refuse(judgeSize(unpackedBytes + bytes, zip.fileSize, limits));
-        signal.throwIfAborted();
-      });
+    const directory: DirectoryEntry[] = [];
+    for await (const raw of zip.eachEntry()) {
+      signal.throwIfAborted();
+      directory.push(toDirectoryEntry(raw, await zip.readLocalFileHeaderPromise(raw)));
     }
-    return filesOf(directory);
+    const entries = directory.map(({ entry }) => entry);
+    refuse(judgeArchive(entries, bytes.length, limits));
+    await unpackAll(bytes, directory, limits, signal);
+    return filesAmong(entries.map(({ name }) => name));
   });
 }
 
 /** The files of an archive that was inspected before; reads its directory alone. */
-export async function listArchive(path: string, signal: AbortSignal): Promise<readonly string[]> {
-  return await withArchive(path, async (zip) => filesOf(await readDirectory(zip, signal)));
+export async function listArchive(bytes: Buffer): Promise<readonly string[]> {
+  return await withArchive(bytes, async (zip) => {
+    const names: string[] = [];
+    for await (const raw of zip.eachEntry()) names.push(nameOf(raw, raw.fileNameRaw));
+    return filesAmong(names);
+  });
 }
 
 interface DirectoryEntry {
   readonly entry: ArchiveEntry;
-  readonly raw: Entry;
+  readonly dataStartByte: number;
+  readonly checksum: number;
 }
 
-async function withArchive<T>(path: string, work: (zip: ZipFile) => Promise<T>): Promise<T> {
-  const zip = await openPromise(path, {
-    autoClose: false,
-    decodeStrings: false,
-    validateEntrySizes: false,
-  }).catch(notAnArchive);
+async function withArchive<T>(bytes: Buffer, work: (zip: ZipFile) => Promise<T>): Promise<T> {
+  const options = { decodeStrings: false, validateEntrySizes: false };
+  const zip = await fromBufferPromise(bytes, options).catch(notAnArchive);
   // Whatever is wrong also rejects the read that met it; a listener keeps the event from ending the process.
   zip.on("error", () => {});
-  try {
-    return await work(zip).catch(notAnArchive);
-  } finally {
-    zip.close();
-  }
+  return await work(zip).catch(notAnArchive);
 }
 
-async function readDirectory(zip: ZipFile, signal: AbortSignal): Promise<DirectoryEntry[]> {
-  const directory: DirectoryEntry[] = [];
-  for await (const raw of zip.eachEntry()) {
+// Strict: a backslash stays one, to be refused, where the library would make it a slash.
+const nameOf = (raw: Entry, name: Buffer): string =>
+  getFileNameLowLevel(raw.generalPurposeBitFlag, name, [], true);
+
+const filesAmong = (names: readonly string[]): readonly string[] =>
+  names.filter((name) => !name.endsWith("/")).map(entryPath);
+
+const toDirectoryEntry = (raw: Entry, local: LocalFileHeader): DirectoryEntry => ({
+  entry: {
+    name: nameOf(raw, raw.fileNameRaw),
+    localName: nameOf(raw, local.fileName),
+    isEncrypted: raw.isEncrypted(),
+    compressionMethod: raw.compressionMethod,
+    unixMode: raw.externalFileAttributes >>> 16,
+    unpackedBytes: raw.uncompressedSize,
+    startByte: raw.relativeOffsetOfLocalHeader,
+    endByte: local.fileDataStart + raw.compressedSize,
+  },
+  dataStartByte: local.fileDataStart,
+  checksum: raw.crc32,
+});
+
+/** Inflates every entry into nothing; size and checksum must be the directory's. */
+async function unpackAll(
+  bytes: Buffer,
+  directory: readonly DirectoryEntry[],
+  limits: ArchiveLimits,
+  signal: AbortSignal,
+): Promise<void> {
+  let unpackedBytes = 0;
+  let sincePauseBytes = 0;
+  for (const { entry, dataStartByte, checksum } of directory) {
+    const packed = bytes.subarray(dataStartByte, entry.endByte);
+    const unpacked = await unpack(packed, entry, (soFarBytes) =>
+      refuse(judgeSize(unpackedBytes + soFarBytes, bytes.length, limits)),
+    );
+    const name = quoted(entry.name);
+    if (unpacked.bytes !== entry.unpackedBytes)
+      throw invalid(`${name}: it unpacks to fewer bytes than the directory says`);
+    if (unpacked.checksum !== checksum) throw invalid(`${name}: its checksum is wrong`);
+    unpackedBytes += unpacked.bytes;
+    sincePauseBytes += unpacked.bytes + BYTES_AN_ENTRY_COSTS;
+    if (sincePauseBytes < PAUSE_EVERY_BYTES) continue;
+    // Others have their turn; what is inflated at once may not hold up the whole program.
+    sincePauseBytes = 0;
+    await setImmediate();
     signal.throwIfAborted();
-    const local = await zip.readLocalFileHeaderPromise(raw);
-    const flags = raw.generalPurposeBitFlag;
-    // Strict: a backslash stays one, to be refused, where the library would make it a slash.
-    const nameOf = (bytes: Buffer) => getFileNameLowLevel(flags, bytes, [], true);
-    directory.push({
-      raw,
-      entry: {
-        name: nameOf(raw.fileNameRaw),
-        localName: nameOf(local.fileName),
-        isEncrypted: raw.isEncrypted(),
-        compressionMethod: raw.compressionMethod,
-        unixMode: raw.externalFileAttributes >>> 16,
-        unpackedBytes: raw.uncompressedSize,
-        startByte: raw.relativeOffsetOfLocalHeader,
-        endByte: local.fileDataStart + raw.compressedSize,
-      },
-    });
   }
-  return directory;
 }
 
-const filesOf = (directory: readonly DirectoryEntry[]): readonly string[] =>
-  directory
-    .filter(({ entry }) => !entry.name.endsWith("/"))
-    .map(({ entry }) => entryPath(entry.name));
+interface Unpacked {
+  readonly bytes: number;
+  readonly checksum: number;
+}
 
-/** Inflates one entry into nothing; size and checksum must be the directory's. `check` throws when it is too much. */
 async function unpack(
-  zip: ZipFile,
-  raw: Entry,
-  name: string,
+  packed: Buffer,
+  entry: ArchiveEntry,
   check: (bytes: number) => void,
-): Promise<number> {
+): Promise<Unpacked> {
+  const tooMany = () =>
+    invalid(`${quoted(entry.name)}: it unpacks to more bytes than the directory says`);
+  if (entry.compressionMethod !== DEFLATED || entry.unpackedBytes <= AT_ONCE_BYTES_MAX) {
+    const content = entry.compressionMethod === DEFLATED ? inflate(packed, entry, tooMany) : packed;
+    if (content.length > entry.unpackedBytes) throw tooMany();
+    check(content.length);
+    return { bytes: content.length, checksum: crc32(content) };
+  }
   let bytes = 0;
   let checksum = 0;
-  const sink = new Writable({
-    write: (chunk: Buffer, _encoding, done) => {
-      bytes += chunk.length;
-      checksum = crc32(chunk, checksum);
-      try {
-        if (bytes > raw.uncompressedSize)
-          throw invalid(`${quoted(name)}: it unpacks to more bytes than the directory says`);
-        check(bytes);
-        done();
-      } catch (error) {
-        done(error instanceof Error ? error : new Error(String(error)));
-      }
-    },
-  });
-  const packed = await zip.openReadStreamPromise(raw, { decodeFileData: false });
-  if (raw.compressionMethod === DEFLATED) await pipeline(packed, createInflateRaw(), sink);
-  else await pipeline(packed, sink);
-  if (bytes !== raw.uncompressedSize)
-    throw invalid(`${quoted(name)}: it unpacks to fewer bytes than the directory says`);
-  if (checksum !== raw.crc32) throw invalid(`${quoted(name)}: its checksum is wrong`);
-  return bytes;
+  for await (const chunk of inflateInPieces(packed)) {
+    bytes += chunk.length;
+    if (bytes > entry.unpackedBytes) throw tooMany();
+    check(bytes);
+    checksum = crc32(chunk, checksum);
+  }
+  return { bytes, checksum };
+}
+
+function inflate(packed: Buffer, entry: ArchiveEntry, tooMany: () => MeridianError): Buffer {
+  try {
+    return inflateRawSync(packed, { maxOutputLength: Math.max(1, entry.unpackedBytes) });
+  } catch (error) {
+    if (error instanceof RangeError) throw tooMany();
+    throw error;
+  }
+}
+
+function inflateInPieces(packed: Buffer): AsyncIterable<Buffer> {
+  const inflater = createInflateRaw();
+  inflater.end(packed);
+  return inflater;
 }
 
 function refuse(broken: string | null): void {

@@ -1,5 +1,4 @@
 import { Type } from "typebox";
-import { CodeStored } from "#lib/contracts/api.ts";
 import { Digest } from "#lib/contracts/names.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { Api, ApiPorts } from "./api-context.ts";
@@ -7,7 +6,7 @@ import { acceptArchives, receiveArchive } from "./receive-archive.ts";
 
 const closed = { additionalProperties: false } as const;
 const DigestPath = Type.Object({ digest: Digest }, closed);
-const ReadQuery = Type.Object({ only: Type.Optional(Type.Literal("description")) }, closed);
+const ReadQuery = Type.Object({ only: Type.Optional(Type.Literal("size")) }, closed);
 
 /** Code by digest for the federators of other zones and the agents of this one. */
 export async function internalCodeRoutes(api: Api, { codeStore }: ApiPorts): Promise<void> {
@@ -16,10 +15,10 @@ export async function internalCodeRoutes(api: Api, { codeStore }: ApiPorts): Pro
     { schema: { hide: true, params: DigestPath, querystring: ReadQuery } },
     async (request, reply) => {
       const { digest } = request.params;
-      if (request.query.only === "description") {
-        const code = await codeStore.describe(digest);
+      if (request.query.only === "size") {
+        const code = await codeStore.find(digest);
         if (code === undefined) throw notHere(digest);
-        return { digest, bytes: code.bytes, files: code.files.length } satisfies CodeStored;
+        return code;
       }
       const archive = await codeStore.read(digest);
       if (archive === undefined) throw notHere(digest);
@@ -35,14 +34,10 @@ export async function internalCodeRoutes(api: Api, { codeStore }: ApiPorts): Pro
     uploads.put(
       "/internal/code/:digest",
       { schema: { hide: true, params: DigestPath } },
-      async (request, reply): Promise<CodeStored> => {
-        const { digest, bytes, files } = await receiveArchive(
-          request,
-          codeStore,
-          request.params.digest,
-        );
+      async (request, reply) => {
+        const code = await receiveArchive(request, codeStore, request.params.digest);
         reply.code(201);
-        return { digest, bytes, files: files.length };
+        return { digest: code.digest, bytes: code.bytes };
       },
     );
   });

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { MeridianError } from "#lib/errors.ts";
-import type { CodeStore, StoredCode } from "#lib/ports/code-store.ts";
+import type { CodeStore } from "#lib/ports/code-store.ts";
 import { CODE_BYTES_MAX, codeTooLarge } from "./code-store.ts";
 
 /** An upload may take this long, and be this long without a byte. */
@@ -23,7 +23,7 @@ export async function receiveArchive(
   request: FastifyRequest,
   codeStore: CodeStore,
   digest: string,
-): Promise<StoredCode> {
+): ReturnType<CodeStore["put"]> {
   const { raw } = request;
   if (!String(request.headers["content-type"]).startsWith("application/zip"))
     throw new MeridianError(

@@ -1,5 +1,6 @@
+import { Type } from "typebox";
 import { Value } from "typebox/value";
-import { CodeStored } from "#lib/contracts/api.ts";
+import { Digest } from "#lib/contracts/names.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { StoredCode } from "#lib/ports/code-store.ts";
 import { codeZonesMin } from "../core/check-manifest.ts";
@@ -10,11 +11,17 @@ import type { ApiPorts } from "./api-context.ts";
 const ASK_TIMEOUT_MS = 1_000;
 const TRANSFER_TIMEOUT_MS = 60_000;
 
+/** What a federator answers when asked for the size alone. */
+const FoundCode = Type.Object(
+  { digest: Digest, bytes: Type.Integer() },
+  { additionalProperties: false },
+);
+
 type CodePorts = Pick<ApiPorts, "codeStore" | "federation" | "client" | "log" | "zone">;
 
 /** The code, from this zone's store or, where it lacks it, fetched from a peer into it. */
 export async function obtainCode(ports: CodePorts, digest: string): Promise<StoredCode> {
-  const held = await ports.codeStore.describe(digest);
+  const held = await ports.codeStore.find(digest);
   if (held !== undefined) return held;
   for (const [zone, url] of await ports.federation.peers()) {
     try {
@@ -91,13 +98,13 @@ async function ask(
   { client }: CodePorts,
   url: string,
   digest: string,
-): Promise<CodeStored | undefined> {
+): Promise<StoredCode | undefined> {
   try {
     const answer = await client.json(url, {
-      path: `${pathOf(digest)}?only=description`,
+      path: `${pathOf(digest)}?only=size`,
       timeoutMs: ASK_TIMEOUT_MS,
     });
-    return Value.Check(CodeStored, answer) ? answer : undefined;
+    return Value.Check(FoundCode, answer) ? answer : undefined;
   } catch (error) {
     if (error instanceof MeridianError && error.code === "MERIDIAN_CODE_NOT_FOUND")
       return undefined;

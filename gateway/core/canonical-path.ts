@@ -55,7 +55,7 @@ function hasForbiddenCharacter(text: string): boolean {
   return false;
 }
 
-/** Undefined for broken escapes and for those of `/`, `\` and controls. */
+/** Undefined for broken escapes, for those of `/`, `\` and controls, and for what is not UTF-8. */
 function normalizeEscapes(path: string): string | undefined {
   let isAllowed = true;
   const normalized = path.replaceAll(/%([^%]{0,2})/g, (escape, digits: string) => {
@@ -67,5 +67,15 @@ function normalizeEscapes(path: string): string | undefined {
     const character = String.fromCharCode(code);
     return UNRESERVED.test(character) ? character : escape.toUpperCase();
   });
-  return isAllowed ? normalized : undefined;
+  return isAllowed && isUtf8(normalized) ? normalized : undefined;
+}
+
+/** Other bytes are read differently by different parsers: overlong forms of `/` among them. */
+function isUtf8(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -30,7 +30,7 @@ import { Position } from "./route-table.ts";
  *   POST   /v1/quota-requests/ID:approve|:deny|:cancel   {reason?} QuotaRequestRecord
  *   GET    /v1/clusters                                            {items: ClusterView[]}
  *   GET    /v1/status                                              FederationStatus: fans out, names who did not answer
- *   GET    /v1/audit?tenant=&limit=                                {items: AuditEntry[]}, newest first; tenants see their own
+ *   GET    /v1/audit?tenant=&limit=                                {items: AuditEntry[], silentZones}, newest first; tenants see their own
  *   GET    /v1/route:explain?tenant=&function=&ip=&region=         RouteExplanation (answered by the gateway itself)
  */
 const closed = { additionalProperties: false } as const;

@@ -99,7 +99,6 @@ export type LoadMessage = Static<typeof LoadMessage>;
 /** What the function under test appends to the ledger each time it starts, before it does anything else. */
 export const LedgerEntry = Type.Object({
   id: Type.String(),
-  zone: Type.Union([Type.String(), Type.Null()]),
   pid: Type.Integer(),
   /** Wall clock. */
   atMs: Type.Number(),

@@ -40,4 +40,6 @@ export interface ErrorPayload {
   readonly errorMessage: string;
   readonly errorType: string;
   readonly stackTrace?: readonly string[];
+  /** Nobody caught it: the handler did not end by it, the instance will. */
+  readonly isCrash?: boolean;
 }

@@ -1,14 +1,12 @@
 import type { Readable } from "node:stream";
 
-/** An archive that was checked before it was stored. */
+/** An archive that was verified, inspected and synced to disk. */
 export interface StoredCode {
   readonly digest: string;
   readonly bytes: number;
-  /** Paths of its files, in the archive's order. */
-  readonly files: readonly string[];
 }
 
-/** One zone's function archives by digest (`sha256:` and hex). Nothing is in it that was not verified, inspected and synced to disk. */
+/** One zone's function archives by digest (`sha256:` and hex). Nothing else gets in. */
 export interface CodeStore {
   /**
    * Takes an archive in: MERIDIAN_CODE_DIGEST_MISMATCH, MERIDIAN_CODE_TOO_LARGE or MERIDIAN_CODE_INVALID when it is not
@@ -18,9 +16,11 @@ export interface CodeStore {
     digest: string,
     body: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
-  ) => Promise<StoredCode>;
-  /** What is stored under the digest, without its content. Who asks is about to use it: renews `storedAtMs`. */
-  readonly describe: (digest: string) => Promise<StoredCode | undefined>;
+  ) => Promise<StoredCode & { readonly files: readonly string[] }>;
+  /** Whether, and how large. Who asks is about to use it: renews `storedAtMs`. */
+  readonly find: (digest: string) => Promise<StoredCode | undefined>;
+  /** Paths of the archive's files; none of an archive that is not there. */
+  readonly filesOf: (digest: string) => Promise<readonly string[]>;
   /** The archive as it was sent; the reader destroys the stream. */
   readonly read: (
     digest: string,

@@ -48,7 +48,8 @@ process.on("uncaughtException", (error) => {
   if (call === undefined) writeSync(2, `${error?.stack ?? error}\n`);
   // One call is to blame if one is known or only one runs.
   const blamed = call ?? (calls.size === 1 ? [...calls.values()][0] : undefined);
-  if (blamed !== undefined) fail(blamed, error);
+  if (blamed !== undefined && calls.has(blamed.id))
+    endCall(blamed, ERROR, { ...errorPayload(error), isCrash: true });
   exitSoon(1);
 });
 

@@ -2,10 +2,9 @@ import { openSync, writeSync } from "node:fs";
 
 /** Outside every zone, so that killing one takes no evidence along. Opened for appending: one write is one line. */
 const ledger = openSync(process.env.MERIDIAN_DRILL_LEDGER, "a");
-const zone = process.env.MERIDIAN_ZONE ?? process.env.AWS_REGION ?? null;
 
 /** Writes down that it was started, before anything else, and answers the number of the call. */
 export const handler = async ({ id }) => {
-  writeSync(ledger, `${JSON.stringify({ id, zone, pid: process.pid, atMs: Date.now() })}\n`);
+  writeSync(ledger, `${JSON.stringify({ id, pid: process.pid, atMs: Date.now() })}\n`);
   return { id };
 };

@@ -2,7 +2,6 @@ import { CreateVersion, Deployed } from "#lib/contracts/api.ts";
 import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import { prefixes } from "#lib/contracts/catalog-keys.ts";
 import { MeridianError } from "#lib/errors.ts";
-import type { StoredCode } from "#lib/ports/code-store.ts";
 import {
   handlerFiles,
   knownRegions,
@@ -35,7 +34,7 @@ export function versionRoutes(api: Api, ports: ApiPorts): void {
       checkManifest(manifest, functionName, ports);
       const residency = residencyZones(manifest.placement.regions, ports.zones);
       const code = await obtainCode(ports, codeDigest);
-      checkHandler(manifest, code);
+      checkHandler(manifest, await ports.codeStore.filesOf(codeDigest));
       const wish = { tenant, functionName, codeDigest, codeBytes: code.bytes, manifest };
       // Once before the code travels, so that a record that cannot be is told first.
       plan(await fetchFunctionState(ports.catalog, tenant, functionName), wish, ports);
@@ -93,9 +92,9 @@ function checkManifest(
     );
 }
 
-function checkHandler(manifest: FunctionManifest, code: StoredCode): void {
+function checkHandler(manifest: FunctionManifest, files: readonly string[]): void {
   const wanted = handlerFiles(manifest);
-  if (wanted.some((file) => code.files.includes(file))) return;
+  if (wanted.some((file) => files.includes(file))) return;
   throw new MeridianError(
     "MERIDIAN_HANDLER_MISSING",
     `The handler ${manifest.handler} needs one of the files ${wanted.join(", ")} at the root of the archive, which has none of them.`,

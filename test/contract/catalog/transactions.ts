@@ -6,12 +6,8 @@ import { commit, failsWith, type OpenCatalog, put, read, readAll, remove } from 
 export function transactionCases(open: OpenCatalog): void {
   test("a record is created once: the second creation conflicts and changes nothing", async (t) => {
     const catalog = await open(t);
-    const create = (value: string): Transaction => ({
-      compares: [{ kind: "absent", key: "a/1" }],
-      operations: [put("a/1", value), put("a/2", value)],
-    });
-    const first = await catalog.txn(create("first"));
-    const second = await catalog.txn(create("second"));
+    const first = await catalog.txn(creation("first"));
+    const second = await catalog.txn(creation("second"));
     assert.equal(first.kind, "committed");
     assert.deepEqual(second, { kind: "conflict", revision: first.revision, failedKey: "a/1" });
     assert.deepEqual(
@@ -187,3 +183,8 @@ export function transactionCases(open: OpenCatalog): void {
     await catalog.close();
   });
 }
+
+const creation = (value: string): Transaction => ({
+  compares: [{ kind: "absent", key: "a/1" }],
+  operations: [put("a/1", value), put("a/2", value)],
+});

@@ -88,8 +88,6 @@ export function watchCases(open: OpenCatalog): void {
     await Promise.all(writers);
     const late = watching(t, catalog, "k/", 1);
     const expected = Array.from({ length: 200 }, (_, index) => index + 2);
-    const revisionsOf = ({ events }: Watcher) =>
-      events.flatMap((event) => (event.kind === "revision" ? [event.revision] : []));
     for (const watcher of [...watchers, late]) {
       await watcher.until(() => revisionsOf(watcher).at(-1) === 201, "the last revision");
       assert.deepEqual(
@@ -214,3 +212,6 @@ export function watchCases(open: OpenCatalog): void {
       );
   });
 }
+
+const revisionsOf = ({ events }: Watcher): number[] =>
+  events.flatMap((event) => (event.kind === "revision" ? [event.revision] : []));

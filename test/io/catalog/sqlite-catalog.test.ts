@@ -109,10 +109,10 @@ test("a lease that ends while the file is full takes its records once there is r
   const catalog = await openSqlite(t, undefined, 1024 * 1024);
   const value = "v".repeat(60_000);
   for (let version = 0; version < 5; version++) await commit(catalog, put("replaced", value));
-  const leaseId = await catalog.grantLease(1_000);
+  const leaseId = await catalog.grantLease(2_000);
   await commit(catalog, put("leased", "", leaseId));
   const fillers = await fillUp(catalog);
-  await delay(1_200);
+  await delay(2_200);
   assert.equal(await catalog.renewLease(leaseId), "gone");
   assert.equal((await readAll(catalog, "leased")).length, 1, "the file is too full to delete it");
   await catalog.compact((await catalog.status()).revision);

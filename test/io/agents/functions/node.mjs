@@ -39,7 +39,8 @@ export const huge = (event) => "x".repeat(event.bytes);
 export const prints = (event) => {
   console.log("one line");
   process.stderr.write("and one to stderr\n");
-  for (let count = 0; count < (event?.lines ?? 0); count += 1) console.log(`line ${count} ${"#".repeat(200)}`);
+  for (let count = 0; count < (event?.lines ?? 0); count += 1)
+    console.log(`line ${count} ${"#".repeat(200)}`);
   return "printed";
 };
 export const sleeps = async (event) => {
@@ -68,9 +69,21 @@ export const url = (event) => ({
   cookies: ["a=1; Path=/", "b=2"],
   body: `<p>${event.requestContext.http.method} ${event.rawPath}?${event.rawQueryString}</p>`,
 });
-export const url64 = () => ({ statusCode: 200, body: Buffer.from([0, 255, 10]).toString("base64"), isBase64Encoded: true });
-export const hostile = () => ({ statusCode: 200, headers: { "x-bad": "a\r\nmeridian-executed: false" }, body: "" });
-export const forges = () => ({ statusCode: 200, headers: { "meridian-executed": "false", "content-length": "999", connection: "close" }, body: "ok" });
+export const url64 = () => ({
+  statusCode: 200,
+  body: Buffer.from([0, 255, 10]).toString("base64"),
+  isBase64Encoded: true,
+});
+export const hostile = () => ({
+  statusCode: 200,
+  headers: { "x-bad": "a\r\nmeridian-executed: false" },
+  body: "",
+});
+export const forges = () => ({
+  statusCode: 200,
+  headers: { "meridian-executed": "false", "content-length": "999", connection: "close" },
+  body: "ok",
+});
 export const circular = () => {
   const self = {};
   self.self = self;

@@ -10,12 +10,13 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
+/** What was woken runs until it waits again. */
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
 /** Time that passes only when told to. */
 export function manualClock(): ManualClock {
   let nowMs = 0;
   const sleepers = new Set<Sleeper>();
-  /** What was woken runs until it waits again. */
-  const settle = () => new Promise((resolve) => setImmediate(resolve));
   return {
     nowMs: () => nowMs,
     wallMs: () => nowMs,

@@ -100,7 +100,7 @@ function run(response: ServerResponse, functionName: string, body: string, attem
   const number = Number(id.split("-").at(-1));
   const isTheBuggyOne = !id.includes("-warm-") && number === 40;
   const lines = settings.bug === "runs-twice" && isTheBuggyOne ? 2 : 1;
-  const line = `${JSON.stringify({ id, zone, pid: process.pid, atMs: Date.now() })}\n`;
+  const line = `${JSON.stringify({ id, pid: process.pid, atMs: Date.now() })}\n`;
   if (!(settings.bug === "answers-without-running" && isTheBuggyOne))
     appendFileSync(deployed.environment["MERIDIAN_DRILL_LEDGER"] ?? "", line.repeat(lines));
   return send(response, 200, { id }, { "meridian-zone": zone, "meridian-attempts": attempts });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { keys } from "#lib/contracts/catalog-keys.ts";
 import type { ZoneStatus } from "#lib/contracts/api.ts";
+import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import { type InternalClient, internalClient } from "#lib/io/internal-client.ts";
 import { createMemoryCatalog } from "#lib/io/memory-catalog.ts";
@@ -22,7 +23,7 @@ import type { FederatorConfig } from "../../../../federator/config.ts";
 import { startFederator } from "../../../../federator/federator.ts";
 import { type CuttableCatalog, cuttableCatalog } from "./cuttable-catalog.ts";
 
-const BOOT_TOKEN = "a-token-of-this-test";
+export const BOOT_TOKEN = "a-token-of-this-test";
 
 export const ZONES: readonly Zone[] = ["eu-west", "us-east", "ap-south"].map((name) => ({
   name,
@@ -63,25 +64,33 @@ export interface TestZone {
   readonly startAgent: () => Promise<void>;
   readonly status: () => Promise<ZoneStatus>;
   readonly federatorUrl: () => Promise<string>;
+  readonly metrics: () => Promise<string>;
 }
 
 export interface TestFederation {
+  readonly directory: string;
   readonly catalog: Catalog;
   readonly client: InternalClient;
   readonly discovery: Discovery;
   readonly zone: (name: string) => TestZone;
   readonly record: (key: string) => Promise<Record<string, unknown> | undefined>;
   readonly verdict: (zone: string) => Promise<Record<string, unknown> | undefined>;
+  readonly isInService: (zone: string) => Promise<boolean>;
+  readonly allInService: () => Promise<boolean>;
+  /** Run before anything else stops. */
+  readonly onStop: (close: () => Promise<void>) => void;
   readonly stop: () => Promise<void>;
 }
 
 /** Three zones in this process: real federators with fake agents, on a catalog in memory. */
 export async function startThreeZones(
   overrides: Partial<FederatorConfig> = {},
+  prepare: (catalog: Catalog) => Promise<void> = async () => undefined,
 ): Promise<TestFederation> {
   const directory = await mkdtemp(join(tmpdir(), "meridian-federators-"));
   const runDirectory = join(directory, "run");
   const catalog = createMemoryCatalog({ clock: systemClock });
+  await prepare(catalog);
   const client = internalClient(BOOT_TOKEN);
   const discovery = runDirectoryDiscovery(runDirectory);
   const zones = new Map(
@@ -102,14 +111,23 @@ export async function startThreeZones(
     const found = page.kind === "page" ? page.records.find((one) => one.key === key) : undefined;
     return found && (JSON.parse(found.value) as Record<string, unknown>);
   };
+  const closers: (() => Promise<void>)[] = [];
+  const verdict = (name: string) => record(keys.verdict(`${name}-1`));
+  const isInService = async (name: string) => (await verdict(name))?.["state"] === "up";
   return {
+    directory,
     catalog,
     client,
     discovery,
     zone,
     record,
-    verdict: (name) => record(keys.verdict(`${name}-1`)),
+    verdict,
+    isInService,
+    allInService: async () =>
+      (await Promise.all(ZONES.map(({ name }) => isInService(name)))).every(Boolean),
+    onStop: (close) => closers.push(close),
     stop: async () => {
+      await Promise.all(closers.map((close) => close()));
       await Promise.all(zones.values().map((one) => one.kill()));
       await catalog.close();
       await client.close();
@@ -178,13 +196,13 @@ function testZone(name: string, around: Surroundings): TestZone {
       random: systemRandom,
       bootToken: BOOT_TOKEN,
     };
-    federator = await startFederator(config, ports, pino({ level: process.env["LEVEL"] ?? "silent" }));
+    federator = await startFederator(config, ports, pino({ level: "silent" }));
   };
-  const federatorUrl = async (): Promise<string> => {
+  const ownUrls = async (): Promise<RunEndpoint["urls"] | undefined> => {
     const endpoints = await readEndpoints(around.runDirectory);
-    const own = endpoints.find(({ program, zone }) => program === "federator" && zone === name);
-    return own?.urls.internal ?? "";
+    return endpoints.find(({ program, zone }) => program === "federator" && zone === name)?.urls;
   };
+  const federatorUrl = async (): Promise<string> => (await ownUrls())?.internal ?? "";
   return {
     link,
     start: async () => {
@@ -199,6 +217,7 @@ function testZone(name: string, around: Surroundings): TestZone {
     startAgent,
     killAgent,
     federatorUrl,
+    metrics: async () => (await fetch(`${(await ownUrls())?.admin}/metrics`)).text(),
     status: async () =>
       (await around.client.json(await federatorUrl(), {
         path: "/internal/zone-status",

@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { permittedZones } from "../../../gateway/core/keep-residency.ts";
+import { type ClusterSnapshot, orderClusters } from "../../../gateway/core/order-clusters.ts";
+import { apSouth, euWest, threeZones, usEast } from "./zones.ts";
+
+const healthy = (zone: ClusterSnapshot["zone"]): ClusterSnapshot => ({
+  zone,
+  state: "up",
+  weightPercent: 100,
+  isOverlaid: false,
+  pings: "good",
+  isTripped: false,
+});
+const eu = healthy(euWest);
+const us = healthy(usEast);
+const ap = healthy(apSouth);
+const draw = (value: number) => ({ next: () => value });
+
+interface Case {
+  readonly name: string;
+  readonly clusters: readonly ClusterSnapshot[];
+  /** Usable clusters in order, seen from Dublin. */
+  readonly order: readonly string[];
+  readonly draw?: number;
+  readonly failover?: "off";
+}
+const cases: readonly Case[] = [
+  {
+    name: "nearest first",
+    clusters: [ap, us, eu],
+    order: ["eu-west-1", "us-east-1", "ap-south-1"],
+  },
+  {
+    name: "a verdict of down takes a cluster out",
+    clusters: [{ ...eu, state: "down" }, us, ap],
+    order: ["us-east-1", "ap-south-1"],
+  },
+  {
+    name: "so does not having been seen",
+    clusters: [{ ...eu, state: "unseen" }, us, ap],
+    order: ["us-east-1", "ap-south-1"],
+  },
+  {
+    name: "so does the zone's overlay",
+    clusters: [{ ...eu, isOverlaid: true }, us, ap],
+    order: ["us-east-1", "ap-south-1"],
+  },
+  {
+    name: "so do this gateway's own pings",
+    clusters: [{ ...eu, pings: "avoid" }, us, ap],
+    order: ["us-east-1", "ap-south-1"],
+  },
+  {
+    name: "so does an open breaker",
+    clusters: [{ ...eu, isTripped: true }, us, ap],
+    order: ["us-east-1", "ap-south-1"],
+  },
+  {
+    name: "so does not knowing its agent",
+    clusters: [{ ...eu, pings: "absent" }, us, ap],
+    order: ["us-east-1", "ap-south-1"],
+  },
+  {
+    name: "before the first ping the table is believed",
+    clusters: [{ ...eu, pings: "unknown" }, us],
+    order: ["eu-west-1", "us-east-1"],
+  },
+  {
+    name: "a ramping cluster takes its share",
+    clusters: [{ ...eu, weightPercent: 10 }, us],
+    draw: 0.09,
+    order: ["eu-west-1", "us-east-1"],
+  },
+  {
+    name: "and leaves the rest to the next",
+    clusters: [{ ...eu, weightPercent: 10 }, us],
+    draw: 0.1,
+    order: ["us-east-1", "eu-west-1"],
+  },
+  {
+    name: "a ramping cluster alone takes all",
+    clusters: [{ ...eu, weightPercent: 10 }],
+    draw: 0.9,
+    order: ["eu-west-1"],
+  },
+  {
+    name: "a cluster of weight 0 takes nothing but the last calls",
+    clusters: [{ ...eu, weightPercent: 0 }, us],
+    draw: 0,
+    order: ["us-east-1", "eu-west-1"],
+  },
+  {
+    name: "with all verdicts down, own good pings are the last resort",
+    clusters: [
+      { ...eu, state: "down" },
+      { ...us, isOverlaid: true },
+    ],
+    order: ["eu-west-1", "us-east-1"],
+  },
+  {
+    name: "but never towards a cluster that stalls this gateway",
+    clusters: [
+      { ...eu, state: "down", pings: "avoid" },
+      { ...us, state: "down", pings: "unknown" },
+    ],
+    order: [],
+  },
+  {
+    name: "a last resort stays out while anything else is usable",
+    clusters: [
+      { ...eu, state: "down" },
+      { ...us, weightPercent: 10 },
+    ],
+    draw: 0.9,
+    order: ["us-east-1"],
+  },
+  { name: "nothing permitted, nothing chosen", clusters: [], order: [] },
+  {
+    name: "without failover the nearest is used whatever is known",
+    clusters: [{ ...eu, state: "down", pings: "avoid", isTripped: true, isOverlaid: true }, us],
+    failover: "off",
+    order: ["eu-west-1"],
+  },
+];
+
+for (const { name, clusters, order, ...options } of cases)
+  test(name, () => {
+    const ranking = orderClusters(
+      clusters,
+      euWest,
+      options.failover ?? "on",
+      draw(options.draw ?? 0),
+    );
+    const usable = ranking.filter(({ decision }) => decision !== "refused");
+    assert.deepEqual(
+      usable.map(({ zone }) => zone.clusterId),
+      order,
+    );
+    assert.deepEqual(
+      usable.map(({ decision }) => decision),
+      order.map((_, index) => (index === 0 ? "chosen" : "standby")),
+    );
+    assert.equal(ranking.length, clusters.length, "each cluster is accounted for");
+    assert.ok(ranking.every(({ reason }) => reason !== ""));
+  });
+
+const residency: readonly (readonly [regions: string[], zones: string[]])[] = [
+  [[], ["eu-west", "us-east", "ap-south"]],
+  [["eu"], ["eu-west"]],
+  [["us-east"], ["us-east"]],
+  [
+    ["eu", "in"],
+    ["eu-west", "ap-south"],
+  ],
+  [["ch"], []],
+  [["EU"], []],
+];
+
+for (const [regions, zones] of residency)
+  test(`a placement of [${regions.join(", ")}] permits [${zones.join(", ")}]`, () => {
+    assert.deepEqual(
+      permittedZones(regions, threeZones).map(({ name }) => name),
+      zones,
+    );
+  });
+
+test("no state of health makes a call leave its placement", () => {
+  const state = fc.record({
+    state: fc.constantFrom("up" as const, "down" as const, "unseen" as const),
+    weightPercent: fc.integer({ min: 0, max: 100 }),
+    isOverlaid: fc.boolean(),
+    pings: fc.constantFrom(
+      "good" as const,
+      "unknown" as const,
+      "avoid" as const,
+      "absent" as const,
+    ),
+    isTripped: fc.boolean(),
+  });
+  const origin = fc.record({
+    latitudeDegrees: fc.integer({ min: -90, max: 90 }),
+    longitudeDegrees: fc.integer({ min: -180, max: 180 }),
+  });
+  fc.assert(
+    fc.property(
+      fc.tuple(state, state, state),
+      fc.subarray(["eu", "us", "in", "eu-west", "us-east", "mars"]),
+      origin,
+      fc.constantFrom("on" as const, "off" as const),
+      fc.integer({ min: 0, max: 99 }),
+      (states, regions, from, failover, chance) => {
+        const clusters = permittedZones(regions, threeZones).map((zone) => {
+          const own = states[threeZones.indexOf(zone)];
+          assert.ok(own !== undefined);
+          return { zone, ...own };
+        });
+        const ranking = orderClusters(clusters, from, failover, draw(chance / 100));
+        for (const { zone, decision } of ranking) {
+          if (decision === "refused" || regions.length === 0) continue;
+          assert.ok(regions.includes(zone.region) || regions.includes(zone.jurisdiction));
+        }
+        assert.ok(ranking.filter(({ decision }) => decision === "chosen").length <= 1);
+      },
+    ),
+    { numRuns: 100_000 },
+  );
+});

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type AttemptsSoFar, decideRetry } from "../../../gateway/core/decide-retry.ts";
+import { noPingsYet, type PingEvent, stepPings } from "../../../gateway/core/judge-pings.ts";
+import { createDemandMeter } from "../../../gateway/core/measure-demand.ts";
+import { createRequestIds } from "../../../gateway/core/request-id.ts";
+import { createRetryBudget } from "../../../gateway/core/retry-budget.ts";
+
+const first: AttemptsSoFar = {
+  failure: "not-sent",
+  isIdempotent: false,
+  attempts: 1,
+  attemptsMax: 3,
+  remainingMs: 1_000,
+};
+const retries: readonly (readonly [
+  name: string,
+  call: Partial<AttemptsSoFar>,
+  decision: string,
+])[] = [
+  ["what was not sent goes elsewhere", {}, "elsewhere"],
+  ["what was refused goes elsewhere", { failure: "refused" }, "elsewhere"],
+  ["what may have run is not repeated", { failure: "maybe-executed" }, "give-up"],
+  [
+    "but for a function declared idempotent, on the budget",
+    { failure: "maybe-executed", isIdempotent: true },
+    "elsewhere-on-budget",
+  ],
+  ["at most three clusters", { attempts: 3 }, "give-up"],
+  ["not without failover", { attemptsMax: 1 }, "give-up"],
+  ["not with too little time left", { remainingMs: 49 }, "give-up"],
+  ["nor after the deadline", { remainingMs: -5, isIdempotent: true }, "give-up"],
+];
+
+for (const [name, call, decision] of retries)
+  test(name, () => {
+    assert.equal(decideRetry({ ...first, ...call }).kind, decision);
+  });
+
+const budget = () => createRetryBudget({ retriesMin: 10, retryPercent: 20 });
+const spendAll = (spender: ReturnType<typeof budget>, nowMs: number): number => {
+  let spent = 0;
+  while (spender.trySpend(nowMs)) spent += 1;
+  return spent;
+};
+
+test("a quiet gateway may retry ten times in ten seconds", () => {
+  const spender = budget();
+  spender.countRequest(0);
+  assert.equal(spendAll(spender, 0), 10);
+  assert.equal(spendAll(spender, 9_999), 0);
+  assert.equal(spendAll(spender, 10_000), 10);
+});
+
+test("a busy one, a fifth of its requests", () => {
+  const spender = budget();
+  for (let request = 0; request < 1_000; request += 1) spender.countRequest(request * 10);
+  assert.equal(spendAll(spender, 9_999), 200);
+});
+
+test("requests older than ten seconds earn nothing", () => {
+  const spender = budget();
+  for (let request = 0; request < 1_000; request += 1) spender.countRequest(500);
+  assert.equal(spendAll(spender, 60_000), 10);
+});
+
+const pingLimits = { missesToAvoid: 3, goodToReturn: 2 };
+const pings: readonly (readonly [events: readonly PingEvent[], view: string])[] = [
+  [[], "unknown"],
+  [["good"], "good"],
+  [["missed", "missed"], "unknown"],
+  [["missed", "missed", "missed"], "avoid"],
+  [["good", "missed", "missed"], "good"],
+  [["good", "missed", "missed", "missed"], "avoid"],
+  [["missed", "missed", "good", "missed", "missed"], "good"],
+  [["refused"], "avoid"],
+  [["good", "refused"], "avoid"],
+  [["refused", "good"], "avoid"],
+  [["refused", "good", "good"], "good"],
+  [["refused", "good", "missed", "good"], "avoid"],
+];
+
+for (const [events, view] of pings)
+  test(`after pings [${events.join(", ")}] a cluster is ${view}`, () => {
+    const state = events.reduce(
+      (before, event) => stepPings(before, event, pingLimits),
+      noPingsYet,
+    );
+    assert.equal(state.view, view);
+  });
+
+test("demand is averaged over about two seconds and fades", () => {
+  const meter = createDemandMeter();
+  const second = (requests: number) => {
+    for (let request = 0; request < requests; request += 1) meter.count("demo");
+    return meter.endInterval(1_000)[0]?.requestsPerSecond ?? 0;
+  };
+  const start = second(100);
+  assert.ok(start > 35 && start < 45, `${start}`);
+  for (let elapsed = 0; elapsed < 10; elapsed += 1) second(100);
+  assert.ok(second(100) > 99);
+  for (let elapsed = 0; elapsed < 30; elapsed += 1) second(0);
+  assert.deepEqual(meter.endInterval(1_000), []);
+});
+
+test("a sane request id of the caller is kept, any other replaced", () => {
+  const ids = createRequestIds("abc");
+  assert.equal(ids("Order-17_b"), "Order-17_b");
+  for (const insane of ["", "a b", "a\r\nx: y", "ü", "x".repeat(65), "../x"])
+    assert.match(ids(insane), /^abc-[0-9a-z]+$/);
+  assert.notEqual(ids(undefined), ids(undefined));
+});

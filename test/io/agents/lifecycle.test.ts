@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, fork } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { AgentConfig } from "../../../agents/config.ts";
+import {
+  type Answer,
+  callerOf,
+  endpointOf,
+  eventually,
+  isAlive,
+  type Placed,
+  prepareZone,
+  startAgentHere,
+} from "./support/agent-world.ts";
+
+const MAIN = join(import.meta.dirname, "../../../agents/main.ts");
+const node = (name: string, manifest: Placed["manifest"] = {}): Placed => ({ name, manifest });
+const goneAll = async (pids: readonly number[]): Promise<boolean> =>
+  !(await Promise.all(pids.map(isAlive))).includes(true);
+
+test("fifty calls at once are all answered, by instances started for them", async (t) => {
+  const agent = await startAgentHere(t, [node("sleeps", { timeoutMs: 20_000 })]);
+  const answers = await Promise.all(
+    Array.from({ length: 50 }, (_, index) =>
+      agent.invoke("sleeps", { json: { ms: 200 }, requestId: `r-${index}` }),
+    ),
+  );
+  assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200]);
+  const pids = new Set(answers.map((answer) => answer.json()["pid"]));
+  assert.ok(pids.size > 1, `${pids.size} instances`);
+});
+
+test("one instance serves as many calls side by side as its concurrency allows", async (t) => {
+  const agent = await startAgentHere(t, [node("sleeps", { concurrency: 10 })]);
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, () => agent.invoke("sleeps", { json: { ms: 100 } })),
+  );
+  assert.equal(new Set(answers.map((answer) => answer.json()["pid"])).size, 1);
+});
+
+test("a cluster never runs more instances than its limit", async (t) => {
+  const agent = await startAgentHere(t, [node("sleeps", { timeoutMs: 20_000 })], {
+    instancesMax: 3,
+  });
+  const answers = await Promise.all(
+    Array.from({ length: 9 }, () => agent.invoke("sleeps", { json: { ms: 50 } })),
+  );
+  assert.ok(new Set(answers.map((answer) => answer.json()["pid"])).size <= 3);
+});
+
+test("idle instances are reaped and the next call starts anew", async (t) => {
+  const agent = await startAgentHere(t, [node("echo")], { idleMs: 200, extraIdleMs: 100 });
+  const { pid } = (await agent.invoke("echo")).json();
+  await eventually(() => goneAll([Number(pid)]));
+  await eventually(() => agent.pids().length === 1);
+  const again = await agent.invoke("echo");
+  assert.notEqual(again.json()["pid"], pid);
+  assert.equal(again.headers["meridian-cold-start"], "true");
+});
+
+test("where the cluster is full, an idle instance makes room for another function", async (t) => {
+  const agent = await startAgentHere(t, [node("echo"), node("text")], { instancesMax: 1 });
+  const { pid } = (await agent.invoke("echo")).json();
+  assert.equal((await agent.invoke("text")).text, "plain words");
+  assert.ok(await goneAll([Number(pid)]));
+});
+
+test("a call whose time is up before an instance is free was not started", async (t) => {
+  const agent = await startAgentHere(t, [node("sleeps")], { instancesMax: 1 });
+  const first = agent.invoke("sleeps", { json: { ms: 1_000 } });
+  await eventually(() => agent.pids().length === 2);
+  const late = await agent.invoke("sleeps", { json: { ms: 0 }, deadlineMs: 100 });
+  assert.equal(late.json()["code"], "MERIDIAN_DEADLINE_EXCEEDED");
+  assert.equal(late.status, 504);
+  assert.equal(late.isExecuted, false);
+  assert.equal((await first).status, 200);
+});
+
+test("a call that runs past its gateway's deadline is a timeout of the answer", async (t) => {
+  const agent = await startAgentHere(t, [node("never", { timeoutMs: 60_000 }), node("echo")]);
+  const answer = await agent.invoke("never", { deadlineMs: 700 });
+  assert.equal(answer.json()["code"], "MERIDIAN_ANSWER_TIMEOUT");
+  assert.equal(answer.isExecuted, true);
+});
+
+test("more waiting calls than the queue takes are refused at once", async (t) => {
+  const limits = { instancesMax: 1, queueLengthMax: 2 };
+  const agent = await startAgentHere(t, [node("sleeps")], limits);
+  await agent.invoke("sleeps", { json: { ms: 0 } });
+  const answers = await Promise.all(
+    Array.from({ length: 6 }, () => agent.invoke("sleeps", { json: { ms: 300 } })),
+  );
+  const codes = answers.map((answer) => answer.headers["meridian-error-code"] ?? "ok");
+  assert.equal(codes.filter((code) => code === "ok").length, 3);
+  assert.equal(codes.filter((code) => code === "MERIDIAN_OVERLOADED").length, 3);
+  for (const answer of answers) assert.equal(answer.isExecuted, answer.status === 200);
+});
+
+test("a caller who leaves frees his place in the queue", async (t) => {
+  const agent = await startAgentHere(t, [node("sleeps")], { instancesMax: 1, queueLengthMax: 1 });
+  await agent.invoke("sleeps", { json: { ms: 0 } });
+  const running = agent.invoke("sleeps", { json: { ms: 500 } });
+  const leaving = new AbortController();
+  const left = agent.invoke("sleeps", { json: { ms: 0 }, signal: leaving.signal });
+  await eventually(async () => /queued_calls\S* 1/.test(await metrics(agent.adminUrl)));
+  leaving.abort();
+  await assert.rejects(left);
+  await eventually(async () => /queued_calls\S* 0/.test(await metrics(agent.adminUrl)));
+  assert.equal((await agent.invoke("sleeps", { json: { ms: 0 } })).status, 200);
+  await running;
+});
+
+test("a stop finishes what runs, refuses what comes and leaves no process", async (t) => {
+  const agent = await startAgentHere(t, [node("sleeps"), node("forks")]);
+  const { childPid } = (await agent.invoke("forks")).json();
+  const running = agent.invoke("sleeps", { json: { ms: 500 } });
+  await eventually(async () => /instances\{[^}]*busy[^}]*\} 1/.test(await metrics(agent.adminUrl)));
+  const pids = [...agent.pids(), Number(childPid)];
+  const stopped = agent.stop();
+  const refused = await agent.invoke("sleeps", { json: { ms: 0 } });
+  assert.equal(refused.json()["code"], "MERIDIAN_DRAINING");
+  assert.equal(refused.isExecuted, false);
+  assert.equal((await running).status, 200);
+  await stopped;
+  await eventually(() => goneAll(pids));
+});
+
+test("a launcher that is killed takes all instances with it, and calls go on with the next one", async (t) => {
+  const agent = await startAgentHere(t, [node("forks"), node("spins", { timeoutMs: 20_000 })]);
+  const { pid, childPid } = (await agent.invoke("forks")).json();
+  const spinning = agent.invoke("spins", { deadlineMs: 20_000 });
+  await eventually(() => agent.pids().length === 3);
+  await eventually(async () => /instances\{[^}]*busy[^}]*\} 1/.test(await metrics(agent.adminUrl)));
+  const [launcher = 0, ...instances] = agent.pids();
+  assert.ok(instances.includes(Number(pid)));
+  process.kill(launcher, "SIGKILL");
+  const lost = await spinning;
+  assert.equal(lost.json()["code"], "MERIDIAN_INSTANCE_LOST");
+  assert.equal(lost.isExecuted, true);
+  await eventually(() => goneAll([...instances, Number(childPid)]));
+  assert.equal((await agent.invoke("forks")).status, 200);
+});
+
+test("an agent that is killed leaves nothing once its launcher's grace is over", async (t) => {
+  const agent = await startAgentProcess(t, [node("forks"), node("spins")], {
+    launcherGraceMs: 300,
+  });
+  const { childPid } = (await agent.invoke("forks")).json();
+  agent.invoke("spins").catch(() => undefined);
+  await eventually(() => agent.pids.length === 3);
+  const pids = [...agent.pids, Number(childPid)];
+  agent.child.kill("SIGKILL");
+  await eventually(() => goneAll(pids));
+});
+
+test("the next agent of a killed one takes over its launcher and ends its instances", async (t) => {
+  const grace = { launcherGraceMs: 30_000 };
+  const first = await startAgentProcess(t, [node("forks")], grace);
+  const { childPid } = (await first.invoke("forks")).json();
+  const [launcher = 0, ...instances] = first.pids;
+  first.child.kill("SIGKILL");
+  const second = await startAgentProcess(t, [], grace, first.config);
+  await eventually(() => second.pids.length > 0);
+  assert.deepEqual(second.pids, [launcher]);
+  await eventually(() => goneAll([...instances, Number(childPid)]));
+  assert.equal((await second.invoke("forks")).status, 200);
+  second.child.kill("SIGTERM");
+  await eventually(() => goneAll([launcher, ...second.pids]));
+});
+
+async function metrics(adminUrl: string): Promise<string> {
+  return (await fetch(`${adminUrl}/metrics`)).text();
+}
+
+interface AgentProcess {
+  readonly child: ChildProcess;
+  readonly config: AgentConfig;
+  readonly pids: readonly number[];
+  readonly invoke: (name: string) => Promise<Answer>;
+}
+
+/** An agent in a process of its own, so that it can be killed. */
+async function startAgentProcess(
+  t: TestContext,
+  placed: readonly Placed[],
+  changes: Partial<AgentConfig>,
+  existing?: AgentConfig,
+): Promise<AgentProcess> {
+  const config = existing ?? { ...(await prepareZone(t, placed)), ...changes };
+  const file = join(config.runDirectory, "agent.config.json");
+  await writeFile(file, JSON.stringify(config));
+  const child = fork(MAIN, ["--config", file], { stdio: "inherit" });
+  t.after(() => child.kill("SIGTERM"));
+  let pids: readonly number[] = [];
+  const ready = Promise.withResolvers<void>();
+  child.on("message", (message: { kind: string; pids?: number[] }) => {
+    if (message.kind === "pids") pids = message.pids ?? [];
+    if (message.kind === "ready") ready.resolve();
+  });
+  await ready.promise;
+  const { invoke } = callerOf(t, (await endpointOf(config)).urls.internal ?? "");
+  return {
+    child,
+    config,
+    get pids() {
+      return pids;
+    },
+    invoke,
+  };
+}

@@ -1,0 +1,164 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** What a stand-in agent does with a call. */
+export type Behaviour =
+  | "answer"
+  /** Answers, in pieces, without a length. */
+  | "stream"
+  /** Says that it did not start the handler. */
+  | "refuse"
+  | "refuse-as-callers-fault"
+  /** Cuts the connection after the request was read. */
+  | "reset"
+  /** Cuts it in the middle of the answer's body. */
+  | "reset-in-body"
+  | "promise-too-much"
+  /** Reads the call and says nothing, answers pings all the same. */
+  | "hang"
+  /** Neither calls nor pings are answered, as with SIGSTOP. */
+  | "freeze"
+  | "function-error"
+  | "platform-failure"
+  | "garbage";
+
+export interface ReceivedCall {
+  readonly headers: IncomingMessage["headers"];
+  readonly body: string;
+}
+
+export interface FakeAgent {
+  readonly url: string;
+  /** Every call whose request arrived here, in order. */
+  readonly calls: ReceivedCall[];
+  behaviour: Behaviour;
+  /** Calls whose caller hung up before they were answered. */
+  abandoned: number;
+  readonly close: () => Promise<void>;
+}
+
+/** An agent that behaves as it is told, on a real socket; it counts what reaches it. */
+export async function startFakeAgent(
+  zone: string,
+  behaviour: Behaviour = "answer",
+): Promise<FakeAgent> {
+  const sockets = new Set<Socket>();
+  const server = createServer(
+    { keepAliveTimeout: 0, maxHeaderSize: 131_072 },
+    (request, response) => {
+      serve(request, response).catch(() => response.destroy());
+    },
+  );
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  await listen(server);
+  const { port } = server.address() as AddressInfo;
+
+  const agent: FakeAgent = {
+    url: `http://127.0.0.1:${port}`,
+    calls: [],
+    behaviour,
+    abandoned: 0,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of sockets) socket.resetAndDestroy();
+      await closed;
+    },
+  };
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url === "/ping") {
+      if (agent.behaviour !== "freeze") response.writeHead(204).end();
+      return;
+    }
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(Buffer.from(chunk as Uint8Array));
+    agent.calls.push({ headers: request.headers, body: Buffer.concat(chunks).toString() });
+    response.once("close", () => {
+      if (!response.writableFinished) agent.abandoned += 1;
+    });
+    await behave(agent.behaviour, zone, request, response);
+  }
+  return agent;
+}
+
+async function behave(
+  behaviour: Behaviour,
+  zone: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  switch (behaviour) {
+    case "answer":
+      response.writeHead(200, {
+        "content-type": "text/plain",
+        "meridian-executed": "true",
+        "meridian-cold-start": "true",
+        "set-cookie": ["a=1", "b=2"],
+      });
+      response.end(`hello from ${zone}`);
+      return;
+    case "stream":
+      response.writeHead(200, { "content-type": "text/plain" });
+      for (let piece = 0; piece < 5; piece += 1) {
+        response.write(`piece ${piece};`);
+        await delay(2);
+      }
+      response.end();
+      return;
+    case "refuse":
+      return problem(response, 503, "MERIDIAN_OVERLOADED", false);
+    case "refuse-as-callers-fault":
+      return problem(response, 400, "MERIDIAN_BODY_INVALID_JSON", false);
+    case "platform-failure":
+      return problem(response, 502, "MERIDIAN_INSTANCE_LOST", true);
+    case "function-error":
+      response.writeHead(200, {
+        "meridian-executed": "true",
+        "meridian-function-error": "Unhandled",
+      });
+      response.end('{"errorMessage":"boom","errorType":"Error"}');
+      return;
+    case "reset":
+      request.socket.resetAndDestroy();
+      return;
+    case "reset-in-body":
+      response.writeHead(200, { "content-type": "text/plain" });
+      response.write("only the beginning");
+      await delay(20);
+      request.socket.resetAndDestroy();
+      return;
+    case "promise-too-much":
+      response.writeHead(200, { "content-length": "1000" });
+      response.write("less than promised");
+      await delay(20);
+      request.socket.end();
+      return;
+    case "garbage":
+      request.socket.end("this is not HTTP\r\n\r\n");
+      return;
+    case "hang":
+    case "freeze":
+      return;
+  }
+}
+
+function problem(
+  response: ServerResponse,
+  status: number,
+  code: string,
+  isExecuted: boolean,
+): void {
+  response.writeHead(status, {
+    "content-type": "application/problem+json",
+    "meridian-executed": String(isExecuted),
+    "meridian-error-code": code,
+  });
+  response.end(JSON.stringify({ code, status, detail: "as the agent says it" }));
+}
+
+const listen = (server: Server): Promise<void> =>
+  new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve()));

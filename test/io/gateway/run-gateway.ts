@@ -1,0 +1,142 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { pino } from "pino";
+import { Value } from "typebox/value";
+import { hashApiKey } from "#lib/api-key.ts";
+import { FunctionManifest } from "#lib/contracts/function-manifest.ts";
+import type { RouteEntry } from "#lib/contracts/route-table.ts";
+import { publishEndpoint } from "#lib/io/run-directory.ts";
+import { GatewayConfig } from "../../../gateway/config.ts";
+import { type RunningGateway, startGateway } from "../../../gateway/start-gateway.ts";
+import { threeZones } from "../../core/gateway/zones.ts";
+import type { FakeAgent } from "./fake-agent.ts";
+
+export const BOOT_TOKEN = "token-of-this-boot";
+export const DEMO_KEY = "mk_demo_key";
+export const OTHER_KEY = "mk_other_key";
+export const READER_KEY = "mk_reader_key";
+
+/** A folder of running programs, as `up` makes one. */
+export interface TestFederation {
+  readonly directory: string;
+  readonly publish: (program: "agent" | "federator", zone: string, url: string) => Promise<void>;
+  readonly withdraw: (program: "agent" | "federator", zone: string) => Promise<void>;
+  readonly startGateway: (changes?: Partial<GatewayConfig>) => Promise<RunningGateway>;
+  readonly remove: () => Promise<void>;
+}
+
+export async function testFederation(): Promise<TestFederation> {
+  const directory = await mkdtemp(join(tmpdir(), "meridian-gateway-"));
+  const runDirectory = join(directory, "run");
+  const bootTokenFile = join(directory, "boot-token");
+  await writeFile(bootTokenFile, `${BOOT_TOKEN}\n`);
+  let boots = 0;
+  return {
+    directory,
+    publish: (program, zone, url) => {
+      boots += 1;
+      const urls = { internal: url, admin: url };
+      const bootId = `boot-${boots}`;
+      return publishEndpoint(runDirectory, { program, zone, pid: process.pid, bootId, urls });
+    },
+    withdraw: (program, zone) => rm(join(runDirectory, `${zone}.${program}.json`)),
+    startGateway: (changes = {}) => {
+      const config = Value.Default(GatewayConfig, {
+        zone: "eu-west",
+        zones: threeZones,
+        runDirectory,
+        bootTokenFile,
+        stateDirectory: join(directory, "zones", "eu-west", "gateway"),
+        logLevel: "silent",
+        publicPort: 0,
+        sharedPort: 0,
+        trustedProxies: ["127.0.0.1"],
+        drainMs: 2_000,
+        ...changes,
+      });
+      if (!Value.Check(GatewayConfig, config)) throw new Error("the test's configuration is wrong");
+      return startGateway(config, pino({ level: "silent" }));
+    },
+    remove: () => rm(directory, { recursive: true, force: true }),
+  };
+}
+
+export interface FunctionShape {
+  readonly name: string;
+  readonly idempotent?: boolean;
+  readonly regions?: readonly string[];
+  readonly httpAuth?: "key" | "public";
+  readonly timeoutMs?: number;
+}
+
+export function functionEntry({ name, regions = [], ...manifest }: FunctionShape): RouteEntry {
+  const complete = Value.Default(FunctionManifest, {
+    name,
+    ...manifest,
+    placement: { regions: [...regions] },
+  });
+  if (!Value.Check(FunctionManifest, complete)) throw new Error("the test's manifest is wrong");
+  const codeDigest = `sha256:${"0".repeat(64)}`;
+  return {
+    kind: "function",
+    tenant: "demo",
+    functionName: name,
+    aliases: { live: 1 },
+    versions: [{ version: 1, codeDigest, codeBytes: 1, manifest: complete }],
+  };
+}
+
+const LIMITS = { "requests-per-second": 1_000_000, burst: 1_000_000, concurrency: 100 };
+
+export function tableEntries(options: {
+  readonly functions: readonly FunctionShape[];
+  readonly down?: readonly string[];
+  readonly limits?: typeof LIMITS;
+}): RouteEntry[] {
+  const key = (text: string, tenant: string, role: "tenant-admin" | "tenant-reader") =>
+    ({ kind: "key", keyHash: hashApiKey(text), tenant, roles: [role] }) as const;
+  return [
+    { kind: "tenant", tenant: "demo", limits: options.limits ?? LIMITS },
+    { kind: "tenant", tenant: "other", limits: LIMITS },
+    { ...key(DEMO_KEY, "demo", "tenant-admin"), roles: ["tenant-admin"] },
+    { ...key(OTHER_KEY, "other", "tenant-admin"), roles: ["tenant-admin"] },
+    { ...key(READER_KEY, "demo", "tenant-reader"), roles: ["tenant-reader"] },
+    ...threeZones.map(({ clusterId }): RouteEntry => ({
+      kind: "cluster",
+      clusterId,
+      state: options.down?.includes(clusterId) === true ? "down" : "up",
+      weightPercent: 100,
+    })),
+    ...options.functions.map(functionEntry),
+  ];
+}
+
+/** Asks until the answer is yes; the test runner's own limit ends it. */
+export async function eventually(claim: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await claim())) await delay(10);
+}
+
+export const totalCalls = (agents: readonly FakeAgent[]): number =>
+  agents.reduce((sum, { calls }) => sum + calls.length, 0);
+
+export interface InvokeOptions {
+  readonly key?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+  readonly signal?: AbortSignal;
+}
+
+export function invoke(
+  gateway: RunningGateway,
+  functionName: string,
+  { key = DEMO_KEY, headers = {}, body = "{}", signal }: InvokeOptions = {},
+): Promise<Response> {
+  return fetch(`${gateway.publicUrl}/v1/tenants/demo/functions/${functionName}:invoke`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...headers },
+    body,
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
