@@ -24,6 +24,8 @@ import { linkClusters } from "./io/probe-clusters.ts";
 import { watchReadiness } from "./io/readiness.ts";
 import { startReporting } from "./io/report-gateway.ts";
 import { followRoutes } from "./io/route-feed.ts";
+import type { IdentifiedCall } from "./call.ts";
+import type { Accounting } from "./stages/account.ts";
 import { type Locating, readClues } from "./stages/locate.ts";
 
 const clock = systemClock;
@@ -37,31 +39,41 @@ export interface RunningGateway extends RunningProgram {
 /** Opens everything a gateway needs, in the order in which it is needed; `stop` closes it the other way round. */
 export async function startGateway(config: GatewayConfig, log: Logger): Promise<RunningGateway> {
   const { zone, zones, failover } = config;
+  await using opened = new AsyncDisposableStack();
+  const keep = <T extends { readonly close: () => Promise<void> | void }>(resource: T): T => {
+    opened.defer(() => resource.close());
+    return resource;
+  };
+
   const locating = await readLocating(config, log);
   await mkdir(config.stateDirectory, { recursive: true, mode: 0o700 });
   const bootToken = (await readFile(config.bootTokenFile, "utf8")).trim();
   const discovery = runDirectoryDiscovery(config.runDirectory);
-  const client = internalClient(bootToken);
+  const client = keep(internalClient(bootToken));
   const receiver = `${zone}.gateway`;
   const requestIds = createRequestIds(randomBytes(9).toString("base64url"));
-
   const limits = createTenantLimits(floorOf(config), clock.nowMs());
   const demand = createDemandMeter();
-  const shared = { zone, zones, discovery, client, clock, random, log, failover, receiver };
-  const routing = await followRoutes({ ...shared, limits, stateDirectory: config.stateDirectory });
-  const links = await linkClusters({ ...shared, bootToken });
-  const pass = passToFederator({
-    ...shared,
-    bootToken,
-    clientIp: (call) => readClues(call, locating).clientIp,
-  });
-  const reporting = startReporting({ ...shared, demand, avoided: links.avoided });
+  const shared = { ...config, discovery, client, bootToken, clock, random, log, receiver };
+
+  const routing = keep(await followRoutes({ ...shared, limits }));
+  const links = keep(await linkClusters(shared));
+  const clientIp = (call: IdentifiedCall): string => readClues(call, locating).clientIp;
+  const pass = keep(passToFederator({ ...shared, clientIp }));
+  keep(startReporting({ ...shared, demand, avoided: links.avoided }));
 
   const registry = metricsRegistry("gateway", zone);
   const clusterIds = zones.map(({ clusterId }) => clusterId);
   const metrics = gatewayMetrics(registry, clusterIds, routing, links);
-  const access = accessLog(zone, config.logLevel);
+  const access = keep(accessLog(zone, config.logLevel));
   const readiness = watchReadiness(clusterIds, routing, links);
+  const accounting: Accounting = {
+    record: (record) => {
+      metrics.request(record);
+      access.write(record);
+    },
+    unforeseen: (requestId, error) => log.error({ requestId, err: error }, "unforeseen error"),
+  };
 
   const handler = createGateway(
     {
@@ -71,40 +83,30 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
       routing,
       limits,
       demand,
+      accounting,
       agents: links,
       control: pass.handle,
-      accounting: {
-        record: (record) => {
-          metrics.request(record);
-          access.write(record);
-        },
-        unforeseen: (requestId, error) => log.error({ requestId, err: error }, "unforeseen error"),
-      },
       onRetry: metrics.retry,
       notReady: readiness.notReady,
     },
     { zones, locating, failover },
   );
-  const server = await startHttpServer({ ...config, handler, requestIds, clock, log });
-  const admin = await startAdminServer(registry, readiness.notReady);
-  await publishEndpoint(config.runDirectory, {
-    program: "gateway",
-    zone,
-    pid: process.pid,
-    bootId: randomBytes(8).toString("hex"),
-    urls: { public: server.publicUrl, admin: admin.url },
-  });
+  const server = await startHttpServer({ ...shared, handler, requestIds });
+  opened.defer(() => server.drain(config.drainMs));
+  const admin = keep(await startAdminServer(registry, readiness.notReady));
+  const urls = { public: server.publicUrl, admin: admin.url };
+  const bootId = randomBytes(8).toString("hex");
+  const endpoint = { program: "gateway", zone, pid: process.pid, bootId, urls } as const;
+  await publishEndpoint(config.runDirectory, endpoint);
 
+  const closing = opened.move();
   return {
     publicUrl: server.publicUrl,
     admin,
     stop: async () => {
       readiness.startDraining();
       await server.drain(config.drainMs);
-      await reporting.close();
-      await Promise.all([pass.close(), links.close(), routing.close()]);
-      await Promise.all([client.close(), admin.close()]);
-      access.close();
+      await closing.disposeAsync();
     },
   };
 }

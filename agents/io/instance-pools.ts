@@ -55,9 +55,11 @@ export function instancePools(
     room: (tenant) => {
       const all = live();
       const starting = all.filter(({ state }) => state.kind === "starting").length;
+      // Idle ones run no call of the tenant's: they cost place in the cluster, not in its concurrency.
       const ofTenant = [...pools.values()]
         .filter(({ of }) => of.tenant === tenant)
-        .reduce((count, pool) => count + pool.instances().length, 0);
+        .flatMap((pool) => pool.instances())
+        .filter(({ state }) => state.kind === "starting" || state.kind === "busy").length;
       return Math.max(
         0,
         Math.min(

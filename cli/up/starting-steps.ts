@@ -7,9 +7,10 @@ import { runDirectoryDiscovery } from "#lib/io/run-directory.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import { apiClient } from "../api-client.ts";
 import type { Step } from "../show-progress.ts";
+import { CATALOG_GROUP, type ProgramName } from "./core/plan-programs.ts";
 import { bundleExample, deployExample, EXAMPLE_FUNCTION } from "./io/deploy-example.ts";
 import { seedCatalog } from "./io/seed-catalog.ts";
-import { endpointOf, waitUntilReady, waitUntilRouted } from "./io/wait-ready.ts";
+import { isReadyNow, pollUntil, waitUntilRouted } from "./io/wait-ready.ts";
 
 export const EXAMPLE_TENANT = "demo";
 
@@ -17,6 +18,8 @@ export interface Starting {
   readonly runDirectory: string;
   readonly zones: readonly string[];
   readonly credentials: Credentials;
+  /** Whether a program of that group has said that it serves; costs nothing to ask. */
+  readonly hasStarted: (group: string, program: ProgramName) => boolean;
   /** Nothing was ever deployed here. */
   readonly isFirstStart: boolean;
   readonly clock: Clock;
@@ -37,20 +40,23 @@ export function startingSteps(starting: Starting): Step[] {
     ...zones.map((zone) => ({ title: zone, run: () => zoneReady(starting, zone, apiKey) })),
     {
       title: `example function ${EXAMPLE_FUNCTION}`,
-      run: () =>
-        deployExample(
+      run: async () => {
+        await until(starting, () => zones.some((zone) => starting.hasStarted(zone, "gateway")));
+        await deployExample(
           apiClient(credentials.endpoint, apiKey),
           EXAMPLE_TENANT,
           () => bundled ?? bundleExample(),
           starting.clock,
           starting.signal,
-        ),
+        );
+      },
     },
   ];
 }
 
-async function seed({ runDirectory, zones, credentials, clock, signal }: Starting): Promise<void> {
-  await endpointOf(runDirectory, "catalog", null, clock, signal);
+async function seed(starting: Starting): Promise<void> {
+  const { runDirectory, zones, credentials, clock, signal } = starting;
+  await until(starting, () => starting.hasStarted(CATALOG_GROUP, "catalog"));
   const client = internalClient(await readFile(join(runDirectory, "boot-token"), "utf8"));
   const catalog = connectCatalog({
     discovery: runDirectoryDiscovery(runDirectory),
@@ -66,13 +72,19 @@ async function seed({ runDirectory, zones, credentials, clock, signal }: Startin
 }
 
 /** The gateway is ready and would answer a call of the example. */
-async function zoneReady(
-  { runDirectory, credentials, clock, signal }: Starting,
-  zone: string,
-  apiKey: string,
-): Promise<void> {
-  const { urls } = await endpointOf(runDirectory, "gateway", zone, clock, signal);
-  await waitUntilReady(urls.admin, clock, signal);
+async function zoneReady(starting: Starting, zone: string, apiKey: string): Promise<void> {
+  const { runDirectory, credentials, clock, signal } = starting;
+  await until(
+    starting,
+    async () =>
+      starting.hasStarted(zone, "gateway") &&
+      (await isReadyNow(runDirectory, "gateway", zone, signal)),
+  );
   const gateway = apiClient(credentials.zones[zone]?.gateway ?? credentials.endpoint, apiKey);
   await waitUntilRouted(gateway, EXAMPLE_TENANT, EXAMPLE_FUNCTION, clock, signal);
 }
+
+const until = (
+  { clock, signal }: Starting,
+  holds: () => boolean | Promise<boolean>,
+): Promise<true> => pollUntil(clock, signal, async () => ((await holds()) ? true : undefined));

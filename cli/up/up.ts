@@ -7,7 +7,12 @@ import { COMPILE_CACHE } from "../compile-cache.ts";
 import { type ProgressStyle, showProgress } from "../show-progress.ts";
 import { credentialsFile, readCredentials, REPOSITORY } from "../state-directory.ts";
 import { claimState } from "./claim-state.ts";
-import { CATALOG_GROUP, type Federation, planPrograms } from "./core/plan-programs.ts";
+import {
+  CATALOG_GROUP,
+  type Federation,
+  planPrograms,
+  type ProgramName,
+} from "./core/plan-programs.ts";
 import { lastWords } from "./io/last-words.ts";
 import { type RefreshedFile, refreshedFile } from "./io/refreshed-file.ts";
 import { clearRun, endLeftovers, prepareRun, registerFile } from "./io/run-directory-files.ts";
@@ -35,6 +40,7 @@ export interface UpOptions {
 
 export interface RunningFederation {
   readonly credentials: Credentials;
+  readonly hasStarted: (group: string, program: ProgramName) => boolean;
   /** Drains and ends everything. */
   readonly stop: () => Promise<void>;
   /** Makes a stop that takes too long end at once. */
@@ -60,6 +66,7 @@ export async function startFederation(options: UpOptions): Promise<RunningFedera
       runDirectory: join(stateDirectory, "run"),
       zones: zones.map(({ name }) => name),
       credentials: running.credentials,
+      hasStarted: running.hasStarted,
       isFirstStart,
       clock: systemClock,
       signal: AbortSignal.any([options.signal, startLimit, hopeless.signal]),
@@ -125,6 +132,8 @@ async function launch(
   await settleAll(files);
   return {
     credentials: credentials(),
+    hasStarted: (group, program) =>
+      supervisor.status(group).some((one) => one.program === program && one.state === "ready"),
     killAll: supervisor.killAll,
     stop: async () => {
       await server.close();

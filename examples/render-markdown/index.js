@@ -18,7 +18,10 @@ export function handler(event) {
     case "PUT":
       return page(200, render(postedText(event)));
     default:
-      return { ...page(405, "<p>Send the Markdown with POST.</p>\n"), headers: { "content-type": HTML, allow: "GET, POST, PUT" } };
+      return {
+        ...page(405, "<p>Send the Markdown with POST.</p>\n"),
+        headers: { "content-type": HTML, allow: "GET, POST, PUT" },
+      };
   }
 }
 
@@ -30,14 +33,18 @@ function textOf(event) {
   if (typeof event === "string") return event;
   if (typeof event?.markdown === "string") return event.markdown;
   if (typeof event?.body === "string" && event.isBase64Encoded === true) return decode(event.body);
-  throw new TypeError('send the Markdown as the body (text/markdown), or as JSON: {"markdown": "# Title"}');
+  throw new TypeError(
+    'send the Markdown as the body (text/markdown), or as JSON: {"markdown": "# Title"}',
+  );
 }
 
 /** The body as it was posted, or the field `markdown` of the form below. */
 function postedText(event) {
   const body = event.isBase64Encoded ? decode(event.body ?? "") : (event.body ?? "");
   const type = event.headers?.["content-type"] ?? "";
-  return type.startsWith("application/x-www-form-urlencoded") ? (new URLSearchParams(body).get("markdown") ?? "") : body;
+  return type.startsWith("application/x-www-form-urlencoded")
+    ? (new URLSearchParams(body).get("markdown") ?? "")
+    : body;
 }
 
 function decode(base64) {

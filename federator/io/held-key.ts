@@ -71,7 +71,7 @@ export function holdKey(options: HeldKeyOptions): HeldKey {
   };
 
   const gain = async (signal: AbortSignal): Promise<void> => {
-    const found = await fetchRecord(catalog, key);
+    const found = await fetchRecord(catalog, key, signal);
     if (found !== undefined && !options.isPredecessor(found)) return;
     if (found !== undefined && options.succession === "depose") {
       const compare = { kind: "modified-at", key, revision: found.modRevision } as const;
@@ -149,7 +149,7 @@ async function writeRecord(
     return { key, value, leaseId, createRevision, modRevision: revision };
   } catch (error) {
     if (!(error instanceof MeridianError) || error.code !== "MERIDIAN_WRITE_AMBIGUOUS") throw error;
-    const now = await fetchRecord(catalog, key);
+    const now = await fetchRecord(catalog, key, signal);
     return now?.leaseId === leaseId ? now : undefined;
   }
 }

@@ -12,6 +12,9 @@ import {
 } from "../core/judge-cluster.ts";
 import { runLoop } from "./run-loop.ts";
 
+/** A cluster that starts is looked for more often, so that it is in service as soon as it answers. */
+const FIRST_SIGHT_INTERVAL_MS = 100;
+
 export interface ProbeOptions {
   readonly zones: readonly Zone[];
   readonly discovery: Discovery;
@@ -51,7 +54,10 @@ export function probeClusters(options: ProbeOptions): Probing {
     runLoop(
       {
         name: `probe ${zone.clusterId}`,
-        intervalMs: options.intervalMs,
+        intervalMs: () =>
+          states.get(zone.clusterId)?.view === "unknown"
+            ? Math.min(options.intervalMs, FIRST_SIGHT_INTERVAL_MS)
+            : options.intervalMs,
         clock,
         log,
         signal: closing.signal,

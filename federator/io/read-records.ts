@@ -43,9 +43,10 @@ export const valuesOf = <T>(records: readonly CatalogRecord[], read: ReadRecord<
 export async function fetchRecord(
   catalog: Catalog,
   key: string,
+  signal?: AbortSignal,
 ): Promise<CatalogRecord | undefined> {
   // The key itself is the first of all that begin with it.
-  const result = await catalog.range({ prefix: key, limit: 1 });
+  const result = await catalog.range({ prefix: key, limit: 1 }, signal);
   if (result.kind === "compacted") return undefined;
   return result.records.find((record) => record.key === key);
 }

@@ -10,7 +10,8 @@ export interface Loop {
 
 export interface LoopOptions {
   readonly name: string;
-  readonly intervalMs: number;
+  /** From the start of one turn to the start of the next; a turn that takes longer is followed by the next at once. */
+  readonly intervalMs: number | (() => number);
   readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -26,6 +27,7 @@ export function runLoop(
   const loop = async (): Promise<void> => {
     while (!signal.aborted) {
       isWoken = false;
+      const startedAtMs = clock.nowMs();
       try {
         await turn(signal);
       } catch (error) {

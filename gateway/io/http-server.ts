@@ -41,14 +41,21 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const servers = [publicServer];
   if (options.sharedPort !== 0) {
     const sharedServer = bareServer(options, state);
-    if (await listenShared(sharedServer, options)) servers.push(sharedServer);
+    try {
+      if (await listenShared(sharedServer, options)) servers.push(sharedServer);
+    } catch (error) {
+      publicServer.close();
+      throw error;
+    }
   }
   const { port } = publicServer.address() as AddressInfo;
+  let draining: Promise<unknown> | undefined;
   return {
     publicUrl: `http://${options.host}:${port}`,
     drain: async (limitMs) => {
       state.isDraining = true;
-      await Promise.all(servers.map((server) => drainServer(server, limitMs)));
+      draining ??= Promise.all(servers.map((server) => drainServer(server, limitMs)));
+      await draining;
     },
   };
 }

@@ -25,6 +25,7 @@ const CONNECT_TIMEOUT_MS = 1_000;
 /** Reading answers at once; a write may wait for an election of the catalog. */
 const READ_TIMEOUT_MS = 5_000;
 const WRITE_TIMEOUT_MS = 60_000;
+const NOT_CONNECTED = new Set(["ECONNREFUSED", "UND_ERR_CONNECT_TIMEOUT"]);
 const REPEATABLE = new Set(["GET", "HEAD", "OPTIONS"]);
 const CLAIMS: readonly string[] = [INVOCATION_HEADERS.bootToken, "host", "x-forwarded-for"];
 
@@ -46,15 +47,10 @@ export function passToFederator(options: FederatorPassOptions): FederatorPass {
         } catch (error) {
           if (error instanceof MeridianError) throw error;
           failures.push(`${zone}: ${error instanceof Error ? error.message : String(error)}`);
-          if (!mayRepeat(call, body, error)) break;
+          if (!mayRepeat(call, body, error)) throw ambiguous(failures);
         }
       }
-      throw new MeridianError(
-        "MERIDIAN_CONTROL_UNAVAILABLE",
-        failures.length === 0
-          ? "No federator is known to run; calls of functions are still served."
-          : `The management API could not be reached (${failures.join("; ")}); calls of functions are still served.`,
-      );
+      throw unavailable(failures);
     },
     close: () => agent.destroy(),
   };
@@ -132,4 +128,16 @@ function mayRepeat(call: IdentifiedCall, body: LazyBody, error: unknown): boolea
   return error instanceof Error && "code" in error && NOT_CONNECTED.has(String(error.code));
 }
 
-const NOT_CONNECTED = new Set(["ECONNREFUSED", "UND_ERR_CONNECT_TIMEOUT"]);
+const ambiguous = (failures: readonly string[]): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_WRITE_AMBIGUOUS",
+    `The connection to the management API broke off (${failures.join("; ")}): look whether the change was made before you repeat it.`,
+  );
+
+const unavailable = (failures: readonly string[]): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_CONTROL_UNAVAILABLE",
+    failures.length === 0
+      ? "No federator is known to run; calls of functions are still served."
+      : `The management API could not be reached (${failures.join("; ")}); calls of functions are still served.`,
+  );

@@ -1,7 +1,4 @@
-import { randomUUID } from "node:crypto";
-import { closeSync, mkdirSync, openSync } from "node:fs";
-import { dirname } from "node:path";
-import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import {
   changedKey,
   type History,
@@ -9,39 +6,11 @@ import {
   type Revision,
   type ScanQuery,
 } from "#lib/catalog/history.ts";
-import { MeridianError } from "#lib/errors.ts";
+import { databaseBytes, openDatabase, writeFailure } from "#lib/io/sqlite-database.ts";
 import type { CatalogRecord, Change } from "#lib/ports/catalog.ts";
 
-/** A process that is just ending may still hold the file. */
-const LOCK_WAIT_MS = 5_000;
-const PAGE_BYTES = 4_096;
-const SCHEMA_VERSION = 1;
-/** `SQLITE_FULL`: no room on the disk, or the file is at its limit. */
-const SQLITE_FULL = 13;
 /** Follows every character that a key may have, and so ends the range of a prefix. */
 const AFTER_EVERY_KEY = "\x7f";
-
-/** A deletion is a version without a value. */
-const SCHEMA = `
-  create table position (
-    id integer primary key check (id = 1),
-    incarnation text not null,
-    revision integer not null,
-    compact_revision integer not null
-  ) strict;
-  create table versions (
-    key text not null,
-    revision integer not null,
-    create_revision integer not null,
-    value text,
-    lease_id text,
-    primary key (key, revision)
-  ) strict, without rowid;
-  create index versions_by_revision on versions (revision);
-  create index versions_by_lease on versions (lease_id) where lease_id is not null;
-  create table leases (lease_id text primary key, ttl_ms integer not null) strict, without rowid;
-  pragma user_version = ${SCHEMA_VERSION};
-`;
 
 export interface SqliteHistory extends History {
   /** Makes all of the work durable in one step, or none of it. */
@@ -83,45 +52,9 @@ export function openSqliteHistory(databaseFile: string, databaseBytesMax: number
         throw writeFailure(cause, isCommitting);
       }
     },
-    databaseBytes: () => pragma(database, "page_count") * PAGE_BYTES,
+    databaseBytes: () => databaseBytes(database),
     close: () => database.close(),
   };
-}
-
-function openDatabase(databaseFile: string, databaseBytesMax: number): DatabaseSync {
-  let database: DatabaseSync | undefined;
-  try {
-    mkdirSync(dirname(databaseFile), { recursive: true, mode: 0o700 });
-    closeSync(openSync(databaseFile, "a", 0o600));
-    database = new DatabaseSync(databaseFile, { timeout: LOCK_WAIT_MS });
-    database.exec(`
-      pragma page_size = ${PAGE_BYTES};
-      pragma locking_mode = exclusive;
-      pragma journal_mode = wal;
-      pragma synchronous = full;
-      pragma journal_size_limit = 67108864;
-      pragma max_page_count = ${Math.floor(databaseBytesMax / PAGE_BYTES)};
-      begin immediate;
-    `);
-    const version = pragma(database, "user_version");
-    if (version === 0) createSchema(database);
-    else if (version !== SCHEMA_VERSION)
-      throw new Error(`it has format ${version}, and this program knows ${SCHEMA_VERSION}`);
-    database.exec("commit");
-    return database;
-  } catch (cause) {
-    database?.close();
-    throw new MeridianError(
-      "MERIDIAN_CATALOG_UNAVAILABLE",
-      `The catalog file ${databaseFile} cannot be opened: ${String(cause)}`,
-      { cause },
-    );
-  }
-}
-
-function createSchema(database: DatabaseSync): void {
-  database.exec(SCHEMA);
-  database.prepare("insert into position values (1, ?, 0, 0)").run(randomUUID());
 }
 
 function readPosition(database: DatabaseSync): HistoryPosition {
@@ -249,31 +182,4 @@ function leaseTable(
     addLease: ({ leaseId, ttlMs }) => add.run(leaseId, ttlMs),
     removeLease: (leaseId) => remove.run(leaseId),
   };
-}
-
-function pragma(database: DatabaseSync, name: string): number {
-  return Number(Object.values(database.prepare(`pragma ${name}`).get() ?? {})[0]);
-}
-
-/** Only a commit that failed for another reason than a full disk may have happened all the same. */
-function writeFailure(cause: unknown, isCommitting: boolean): unknown {
-  const { code, errcode, message } = sqliteError(cause);
-  if (code !== "ERR_SQLITE_ERROR") return cause;
-  if (errcode === SQLITE_FULL)
-    return new MeridianError(
-      "MERIDIAN_CATALOG_UNAVAILABLE",
-      "The catalog's disk or file is full; nothing was changed. Free space, or raise databaseBytesMax, and try again.",
-      { cause },
-    );
-  return new MeridianError(
-    isCommitting ? "MERIDIAN_WRITE_AMBIGUOUS" : "MERIDIAN_CATALOG_UNAVAILABLE",
-    `The catalog's file could not be written: ${message}`,
-    { cause },
-  );
-}
-
-function sqliteError(cause: unknown): { code: unknown; errcode: unknown; message: string } {
-  if (!(cause instanceof Error)) return { code: undefined, errcode: undefined, message: "" };
-  const code = "code" in cause ? cause.code : undefined;
-  return { code, errcode: "errcode" in cause ? cause.errcode : undefined, message: cause.message };
 }

@@ -12,8 +12,8 @@ before(async () => {
   ledger = join(await mkdtemp(join(tmpdir(), "meridian-ledger-")), "ledger.jsonl");
   await appendFile(ledger, "");
   for (const [name, flags] of [
-    ["ledger", []],
-    ["ledger-once", ["--no-idempotent"]],
+    ["ledger", ["--idempotent"]],
+    ["ledger-once", []],
   ] as const) {
     const deployed = await federation.cli(
       "deploy",

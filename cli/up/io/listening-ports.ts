@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { basename } from "node:path";
 import { createServer, type ListenOptions } from "node:net";
 
 /** The first of the ports that another program has, found by taking each for a moment without SO_REUSEPORT. */
@@ -28,7 +29,8 @@ export function holderOfPort(port: number): string | undefined {
     (name) => /^\d+$/.test(name) && openFiles(name).some((target) => sockets.has(target)),
   );
   if (pid === undefined) return undefined;
-  return `process ${pid} (${readText(`/proc/${pid}/comm`).trim()})`;
+  const [program = ""] = readText(`/proc/${pid}/cmdline`).split("\0");
+  return `process ${pid} (${basename(program)})`;
 }
 
 const LISTENING = "0A";

@@ -4,6 +4,7 @@ import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import { readEndpoints } from "#lib/io/run-directory.ts";
 import { UnreachableError } from "../../failures.ts";
 import type { ApiClient } from "../../api-client.ts";
+import { exchange } from "../../http-exchange.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 
 const POLL_MS = 40;
@@ -23,31 +24,23 @@ export async function pollUntil<T>(
   }
 }
 
-/** Where the program listens, once it has said so. */
-export const endpointOf = (
+/** `/readyz` of the program says yes, wherever it listens now. */
+export async function isReadyNow(
   runDirectory: string,
   program: RunEndpoint["program"],
   zone: string | null,
-  clock: Clock,
   signal: AbortSignal,
-): Promise<RunEndpoint> =>
-  pollUntil(clock, signal, async () => {
-    const endpoints = await readEndpoints(runDirectory);
-    return endpoints.find((endpoint) => endpoint.program === program && endpoint.zone === zone);
-  });
-
-/** `/readyz` of the program says yes. */
-export async function waitUntilReady(
-  adminUrl: string,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> {
-  await pollUntil(clock, signal, async () => {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_LIMIT_MS)]);
-    const response = await fetch(`${adminUrl}/readyz`, { signal: limit }).catch(() => undefined);
-    await response?.arrayBuffer().catch(() => undefined);
-    return response?.status === 200 ? true : undefined;
-  });
+): Promise<boolean> {
+  const endpoints = await readEndpoints(runDirectory);
+  const found = endpoints.find((one) => one.program === program && one.zone === zone);
+  if (found === undefined) return false;
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_LIMIT_MS)]);
+  try {
+    const { status } = await exchange(new URL("/readyz", found.urls.admin), { signal: limit });
+    return status === 200;
+  } catch {
+    return false;
+  }
 }
 
 /** The gateway would send a call of the function to some cluster. */

@@ -139,13 +139,14 @@ test("the most recently used instance with a free slot takes the call", () => {
   assert.equal(chooseInstance([idle("old", 9), recent, one], 2), recent);
 });
 
+const entry = (name: string, usedAtMs: number, holders = 0) => ({
+  name,
+  usedAtMs,
+  holders,
+  bytes: 10,
+});
+
 test("discards free just enough, oldest first, and nothing that is held", () => {
-  const entry = (name: string, usedAtMs: number, holders = 0) => ({
-    name,
-    usedAtMs,
-    holders,
-    bytes: 10,
-  });
   const entries = [entry("c", 3), entry("a", 1), entry("held", 0, 1), entry("b", 2)];
   const names = (bytesMax: number) => chooseDiscards(entries, bytesMax).map(({ name }) => name);
   assert.deepEqual(names(40), []);

@@ -33,6 +33,9 @@ export interface FakeAgent {
   /** Every call whose request arrived here, in order. */
   readonly calls: ReceivedCall[];
   behaviour: Behaviour;
+  /** Pings answered so far. */
+  pings: number;
+  isClosed: boolean;
   /** Calls whose caller hung up before they were answered. */
   abandoned: number;
   readonly close: () => Promise<void>;
@@ -61,8 +64,12 @@ export async function startFakeAgent(
     url: `http://127.0.0.1:${port}`,
     calls: [],
     behaviour,
+    pings: 0,
+    isClosed: false,
     abandoned: 0,
     close: async () => {
+      if (agent.isClosed) return;
+      agent.isClosed = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.resetAndDestroy();
       await closed;
@@ -71,7 +78,9 @@ export async function startFakeAgent(
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.url === "/ping") {
-      if (agent.behaviour !== "freeze") response.writeHead(204).end();
+      if (agent.behaviour === "freeze") return;
+      agent.pings += 1;
+      response.writeHead(204).end();
       return;
     }
     const chunks: Buffer[] = [];

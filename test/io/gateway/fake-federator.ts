@@ -61,7 +61,7 @@ export async function startFakeFederator(): Promise<FakeFederator> {
       return;
     }
     if (path === "/v1/early-refusal") {
-      response.writeHead(413, { "content-type": "text/plain", connection: "close" });
+      response.writeHead(413, { "content-type": "text/plain" });
       response.end("too much");
       return;
     }

@@ -23,7 +23,10 @@ const ports = Object.fromEntries(names.map((name, index) => [name, sharedPort + 
 const children = new Map<string, ChildProcess>();
 const runDirectory = join(stateDirectory, "run");
 const socketPath = join(runDirectory, "up.sock");
+const pidsOf = (zone: string): number[] =>
+  [children.get(zone)?.pid].filter((pid) => pid !== undefined);
 
+// However this process ends, its children see their channel close and end too.
 mkdirSync(runDirectory, { recursive: true });
 for (const name of names) await start(name);
 createServer((request, response) => {
@@ -83,7 +86,6 @@ function status(): object {
 }
 
 function writeFiles(): void {
-  const pidsOf = (zone: string) => [children.get(zone)?.pid].filter((pid) => pid !== undefined);
   const zones = names.map((name) => [
     name,
     { gateway: `http://127.0.0.1:${ports[name]}`, pids: pidsOf(name) },

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { type TestContext, test } from "node:test";
+import { pino } from "pino";
+import { ZipFile } from "yazl";
+import { MeridianError } from "#lib/errors.ts";
+import { internalClient } from "#lib/io/internal-client.ts";
+import { openCodeCache } from "../../../agents/io/code-cache.ts";
+import { fetchCode } from "../../../agents/io/fetch-code.ts";
+
+const log = pino({ level: "silent" });
+const digestOf = (bytes: Buffer) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+const isUnavailable = (error: unknown) =>
+  error instanceof MeridianError && error.code === "MERIDIAN_CODE_UNAVAILABLE";
+
+test("code is fetched once for all who ask, unpacked whole, and found again after a restart", async (t) => {
+  const archive = await zip({ "index.mjs": "export {}", "deep/run.sh": "#!/bin/sh" }, 0o755);
+  const world = await startWorld(t, archive);
+  const cache = await world.open();
+  const [one, two] = await Promise.all([
+    cache.hold(world.digest, archive.length),
+    cache.hold(world.digest, archive.length),
+  ]);
+  assert.equal(one.directory, two.directory);
+  assert.equal(world.fetches(), 1);
+  assert.equal(await readFile(join(one.directory, "index.mjs"), "utf8"), "export {}");
+  assert.equal((await stat(join(one.directory, "deep/run.sh"))).mode & 0o777, 0o755);
+
+  const again = await world.open();
+  assert.equal(again.has(world.digest), true);
+  assert.equal((await again.hold(world.digest, archive.length)).directory, one.directory);
+  assert.equal(world.fetches(), 1);
+});
+
+test("what is not held makes room for newer code; what is held stays", async (t) => {
+  const archives = await Promise.all(["1", "2", "3"].map((text) => zip({ f: text.repeat(100) })));
+  const byDigest = new Map(archives.map((archive) => [digestOf(archive), archive]));
+  const world = await startWorld(t, archives[0] ?? Buffer.alloc(0), byDigest);
+  const cache = await world.open(150);
+  const [first = "", second = "", third = ""] = [...byDigest.keys()];
+  const held = await cache.hold(first, 10_000);
+  (await cache.hold(second, 10_000)).release();
+  await cache.hold(third, 10_000);
+  assert.equal(cache.has(first), true);
+  assert.equal(cache.has(second), false);
+  assert.equal(await readFile(join(held.directory, "f"), "utf8"), "1".repeat(100));
+});
+
+const hostile: readonly [string, Buffer | Promise<Buffer>][] = [
+  ["is no archive", Buffer.from("not a zip file at all, only words")],
+  ["climbs out", zip({ "aa/evil": "x" }).then((bytes) => renamed(bytes, "aa/evil", "../evil"))],
+  ["is absolute", zip({ "aa/evil": "x" }).then((bytes) => renamed(bytes, "aa/evil", "/tmp/ev"))],
+  ["holds a link", zip({ link: "/etc/passwd" }, 0o120_777)],
+  ["holds a device", zip({ device: "" }, 0o020_666)],
+  [
+    "holds an entry twice",
+    zip({ aaa: "x", bbb: "y" }).then((bytes) => renamed(bytes, "bbb", "aaa")),
+  ],
+  ["is cut off", zip({ a: "x".repeat(1_000) }).then((bytes) => bytes.subarray(0, -40))],
+];
+for (const [what, archive] of hostile)
+  test(`an archive that ${what} is refused and leaves nothing`, async (t) => {
+    const bytes = await archive;
+    const world = await startWorld(t, bytes);
+    const cache = await world.open();
+    await assert.rejects(cache.hold(world.digest, bytes.length), isUnavailable);
+    assert.equal(cache.has(world.digest), false);
+    assert.deepEqual(await readdir(world.folder), ["arriving"]);
+    assert.deepEqual(await readdir(join(world.folder, "arriving")), []);
+  });
+
+test("code comes from this zone's store, else from its federator, else from any that has it whole", async (t) => {
+  const archive = await zip({ a: "x" });
+  const digest = digestOf(archive);
+  const folder = await temporary(t);
+  const target = join(folder, "archive.zip");
+  const broken = await startFederator(t, "us-east", Buffer.from("something else"));
+  const whole = await startFederator(t, "ap-south", archive);
+  const client = internalClient("token");
+  t.after(() => client.close());
+  const fetchFrom = (endpoints: readonly (typeof broken)[]) =>
+    fetchCode(
+      {
+        zone: "us-east",
+        codeDirectory: folder,
+        client,
+        discovery: { list: () => Promise.resolve(endpoints) },
+      },
+      digest,
+      archive.length,
+      target,
+      AbortSignal.timeout(5_000),
+    );
+
+  await assert.rejects(fetchFrom([]), isUnavailable);
+  await assert.rejects(fetchFrom([broken]), isUnavailable);
+  await fetchFrom([whole, broken]);
+  assert.deepEqual(await readFile(target), archive);
+  await writeFile(join(folder, `${digest}.zip`), archive);
+  await fetchFrom([broken]);
+  assert.deepEqual(await readFile(target), archive);
+  await writeFile(join(folder, `${digest}.zip`), "rotten");
+  await fetchFrom([whole]);
+  assert.deepEqual(await readFile(target), archive);
+});
+
+async function startFederator(t: TestContext, zone: string, body: Buffer) {
+  const server = createServer((_request, response) => response.end(body));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const urls = { internal: url, admin: url };
+  return { program: "federator" as const, zone, pid: 1, bootId: "boot", urls };
+}
+
+async function temporary(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "code-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function startWorld(
+  t: TestContext,
+  archive: Buffer,
+  archives: ReadonlyMap<string, Buffer> = new Map([[digestOf(archive), archive]]),
+) {
+  const folder = await temporary(t);
+  let fetches = 0;
+  return {
+    folder,
+    digest: digestOf(archive),
+    fetches: () => fetches,
+    open: (bytesMax = 1_000_000) =>
+      openCodeCache(
+        folder,
+        bytesMax,
+        async (digest, _bytesMax, path) => {
+          fetches += 1;
+          await writeFile(path, archives.get(digest) ?? "");
+        },
+        log,
+      ),
+  };
+}
+
+async function zip(files: Readonly<Record<string, string>>, mode = 0o644): Promise<Buffer> {
+  const archive = new ZipFile();
+  for (const [name, text] of Object.entries(files))
+    archive.addBuffer(Buffer.from(text), name, { mode, compress: false });
+  archive.end();
+  return buffer(archive.outputStream);
+}
+
+/** The writer refuses such names; both headers are changed behind its back. */
+function renamed(bytes: Buffer, from: string, to: string): Buffer {
+  assert.equal(from.length, to.length);
+  return Buffer.from(bytes.toString("latin1").replaceAll(from, to), "latin1");
+}
