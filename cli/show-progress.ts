@@ -6,8 +6,11 @@ export interface Step {
   readonly run: () => Promise<unknown>;
 }
 
-export const progressStyle = (isSilent: boolean): ProgressStyle =>
-  isSilent ? "silent" : process.stdout.isTTY ? "terminal" : "lines";
+export function progressStyle(isSilent: boolean): ProgressStyle {
+  if (isSilent) return "silent";
+  // Some terminals of build machines have no width, and would get a letter a line.
+  return process.stdout.isTTY && process.stdout.columns > 0 ? "terminal" : "lines";
+}
 
 /** Runs all steps at once; rejects with the first failure once every step has ended. */
 export async function showProgress(style: ProgressStyle, steps: readonly Step[]): Promise<void> {

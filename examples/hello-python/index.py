@@ -2,7 +2,9 @@
 
 
 def handler(event, context):
-    return {"greeting": f"Hello, {name_of(event)}!"}
+    name = name_of(event)
+    print(f"greeting {name}")
+    return {"greeting": f"Hello, {name}!"}
 
 
 def name_of(event):

@@ -3,7 +3,9 @@
  * function URLs describe it (payload 2.0), whose query may carry the name.
  */
 export function handler(event) {
-  return { greeting: `Hello, ${nameOf(event)}!` };
+  const name = nameOf(event);
+  console.log(`greeting ${name}`);
+  return { greeting: `Hello, ${name}!` };
 }
 
 function nameOf(event) {

@@ -40,7 +40,10 @@ export async function waitForOwnGateways(
       position?.incarnation === incarnation && position.revision >= revision;
     const names = (ready: boolean): string[] =>
       gateways.filter((one) => isReady(one) === ready).map(({ receiver }) => receiver);
-    return { ready: names(true), waiting: gateways.length === 0 ? [gatewayReceiver(zone)] : names(false) };
+    return {
+      ready: names(true),
+      waiting: gateways.length === 0 ? [gatewayReceiver(zone)] : names(false),
+    };
   };
 
   const done = Promise.withResolvers<void>();

@@ -35,7 +35,9 @@ export function runLoop(
       }
       if (isWoken) continue;
       pause = new AbortController();
-      await clock.sleep(intervalMs, AbortSignal.any([pause.signal, signal])).catch(() => undefined);
+      const paceMs = typeof intervalMs === "number" ? intervalMs : intervalMs();
+      const pauseMs = Math.max(0, startedAtMs + paceMs - clock.nowMs());
+      await clock.sleep(pauseMs, AbortSignal.any([pause.signal, signal])).catch(() => undefined);
     }
   };
   return {

@@ -2,12 +2,18 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { type Federation, REPOSITORY, startFederation } from "./support/federation.ts";
+import {
+  type Federation,
+  isAlive,
+  REPOSITORY,
+  startFederation,
+  until,
+} from "./support/federation.ts";
 
 const ZONES = ["eu-west", "us-east", "ap-south"] as const;
 let federation: Federation;
 before(async () => {
-  federation = await startFederation();
+  federation = await startFederation("--idle-seconds", "3");
 });
 after(() => federation.stop());
 
@@ -155,6 +161,16 @@ test("more callers get more instances, and idle ones are given back", async () =
   );
   const pids = new Set(calls.map((call) => JSON.parse(call.text).pid as number));
   assert.ok(pids.size >= 4, `8 calls at once ran in ${pids.size} instances`);
+  assert.ok([...pids].every(isAlive));
+  const listed = new Set((await federation.credentials()).zones["eu-west"]?.pids);
+  assert.deepEqual(
+    [...pids].filter((pid) => !listed.has(pid)),
+    [],
+    "credentials.json lists every instance",
+  );
+  await until("every idle instance is reaped", 20_000, async () =>
+    [...pids].some(isAlive) ? undefined : true,
+  );
 });
 
 async function servedVersion(): Promise<string | null> {

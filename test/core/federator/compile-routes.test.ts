@@ -75,7 +75,9 @@ test("compiling only what a change touches ends at the same table as compiling e
       );
       for (const { index, isPut } of steps) {
         const record = all[index] as CatalogRecord;
-        const change: Change = isPut ? { kind: "put", record } : { kind: "delete", key: record.key };
+        const change: Change = isPut
+          ? { kind: "put", record }
+          : { kind: "delete", key: record.key };
         view.apply([change]);
         for (const key of entriesTouchedBy(record.key, clusters)) {
           const entry = compileEntry(key, reader);

@@ -33,7 +33,10 @@ test("what it remembers is bounded, and what it forgot is not guessed", () => {
   for (let revision = 1; revision <= 6_000; revision += 1) log.append(at(revision), []);
   assert.equal(log.touchedSince(at(999)), undefined);
   assert.notEqual(log.touchedSince(at(1_000)), undefined);
-  log.append(at(6_001), Array.from({ length: 20_001 }, (_, index) => `entry-${index}`));
+  log.append(
+    at(6_001),
+    Array.from({ length: 20_001 }, (_, index) => `entry-${index}`),
+  );
   assert.equal(log.touchedSince(at(6_000)), undefined);
   assert.deepEqual([...(log.touchedSince(at(6_001)) ?? [])], []);
 });

@@ -42,7 +42,12 @@ const cases: readonly {
     holders: [holder("a", 30), holder("b", 60, false)],
     parts: { a: 30 },
   },
-  { name: "a right that shrank is taken at once", right: 40, holders: [holder("a", 90)], parts: { a: 40 } },
+  {
+    name: "a right that shrank is taken at once",
+    right: 40,
+    holders: [holder("a", 90)],
+    parts: { a: 40 },
+  },
 ];
 for (const { name, right, holders, parts } of cases) {
   test(name, () => assert.deepEqual(divide(right, ...holders), parts));
@@ -63,7 +68,8 @@ test("told, lost, acknowledged, joined and left in any order, the parts never ex
       for (const { kind, name } of events) {
         if (kind === "join") connected.add(name);
         else if (kind === "leave") connected.delete(name);
-        else if (kind === "acknowledge") mayHold.set(name, told.get(name) ?? mayHold.get(name) ?? 0);
+        else if (kind === "acknowledge")
+          mayHold.set(name, told.get(name) ?? mayHold.get(name) ?? 0);
         else {
           const holders = names.map((one) =>
             holder(one, mayHold.get(one) ?? 0, connected.has(one)),

@@ -36,10 +36,20 @@ const cases: readonly {
   { name: "the first answer makes it up", probes: "--+", view: "up", sinceMs: 1_500 },
   { name: "two misses are no proof", probes: "+--", view: "up", sinceMs: 500 },
   { name: "the third miss in a row takes it down", probes: "+---", view: "down", sinceMs: 2_000 },
-  { name: "an answer in between starts the count anew", probes: "+--+--", view: "up", sinceMs: 500 },
+  {
+    name: "an answer in between starts the count anew",
+    probes: "+--+--",
+    view: "up",
+    sinceMs: 500,
+  },
   { name: "one answer does not bring it back", probes: "+---+", view: "down", sinceMs: 2_000 },
   { name: "two answers in a row do", probes: "+---++", view: "up", sinceMs: 3_000 },
-  { name: "a miss between two answers does not count as two", probes: "+---+-+", view: "down", sinceMs: 2_000 },
+  {
+    name: "a miss between two answers does not count as two",
+    probes: "+---+-+",
+    view: "down",
+    sinceMs: 2_000,
+  },
   { name: "one never seen has time to start", probes: "-".repeat(19), view: "unknown", sinceMs: 0 },
   { name: "but not for ever", probes: "-".repeat(20), view: "down", sinceMs: 10_000 },
 ];
@@ -62,11 +72,31 @@ const observers: readonly {
   readonly lagMs: number;
   readonly isQualified: boolean;
 }[] = [
-  { name: "one of three targets down is their problem", views: ["up", "down", "up"], lagMs: 20, isQualified: true },
-  { name: "two of three down are my problem", views: ["up", "down", "down"], lagMs: 20, isQualified: false },
-  { name: "half of the targets down is still theirs", views: ["up", "down"], lagMs: 20, isQualified: true },
+  {
+    name: "one of three targets down is their problem",
+    views: ["up", "down", "up"],
+    lagMs: 20,
+    isQualified: true,
+  },
+  {
+    name: "two of three down are my problem",
+    views: ["up", "down", "down"],
+    lagMs: 20,
+    isQualified: false,
+  },
+  {
+    name: "half of the targets down is still theirs",
+    views: ["up", "down"],
+    lagMs: 20,
+    isQualified: true,
+  },
   { name: "a single target says nothing about me", views: ["down"], lagMs: 20, isQualified: true },
-  { name: "a lagging event loop misses answers that came", views: ["up", "up", "up"], lagMs: 251, isQualified: false },
+  {
+    name: "a lagging event loop misses answers that came",
+    views: ["up", "up", "up"],
+    lagMs: 251,
+    isQualified: false,
+  },
   { name: "a lag at the limit is none", views: ["up", "up", "up"], lagMs: 250, isQualified: true },
 ];
 for (const { name, views, lagMs, isQualified } of observers) {

@@ -138,12 +138,10 @@ const cases: readonly {
 ];
 for (const { name, of, limits: changed, sessions = SESSIONS, decided } of cases) {
   test(name, () => {
-    const decisions = judgeVerdicts(
-      [clusterCase(of), other],
-      sessions,
-      NOW_MS,
-      { ...limits, ...changed },
-    );
+    const decisions = judgeVerdicts([clusterCase(of), other], sessions, NOW_MS, {
+      ...limits,
+      ...changed,
+    });
     assert.deepEqual(decisions, decided === undefined ? [] : [decided]);
   });
 }

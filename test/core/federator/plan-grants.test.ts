@@ -3,11 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { evenGrants, WHOLE } from "#lib/divide-grants.ts";
 import type { GrantRecord } from "#lib/contracts/catalog-records.ts";
-import {
-  freeMillionths,
-  planGrants,
-  withLease,
-} from "../../../federator/core/plan-grants.ts";
+import { freeMillionths, planGrants, withLease } from "../../../federator/core/plan-grants.ts";
 
 type Zones = GrantRecord["zones"];
 type Demand = Readonly<Record<string, number>>;
@@ -27,9 +23,7 @@ const plan = (zone: string, zones: Zones, demand: Demand, lost: readonly string[
 const step = (zone: string, zones: Zones, demand: Demand, lost: readonly string[] = []): Zones => {
   const planned = plan(zone, zones, demand, lost);
   if (planned.kind === "keep") return zones;
-  return planned.kind === "write"
-    ? planned.zones
-    : withLease(zones, zone, planned.leaseMillionths);
+  return planned.kind === "write" ? planned.zones : withLease(zones, zone, planned.leaseMillionths);
 };
 const rightOf = (zones: Zones, zone: string): number =>
   (zones[zone]?.floorMillionths ?? 0) + (zones[zone]?.leaseMillionths ?? 0);

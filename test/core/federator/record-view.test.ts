@@ -60,7 +60,10 @@ test("the difference between what is held and a snapshot leads to the snapshot, 
       const changes = diffSnapshot(held, snapshot);
       const view = recordView(held);
       view.apply(changes);
-      assert.deepEqual(view.list(""), snapshot.toSorted((one, other) => (one.key < other.key ? -1 : 1)));
+      assert.deepEqual(
+        view.list(""),
+        snapshot.toSorted((one, other) => (one.key < other.key ? -1 : 1)),
+      );
       assert.deepEqual(diffSnapshot(view.list(""), snapshot), []);
     }),
   );
@@ -75,7 +78,9 @@ const removals: readonly { held: number; removed: number; isSuspicious: boolean 
 ];
 for (const { held, removed, isSuspicious } of removals) {
   test(`a snapshot without ${removed} of ${held} functions ${isSuspicious ? "waits" : "is taken"}`, () => {
-    const functions = Array.from({ length: held }, (_, index) => record(`functions/demo/f${index}`));
+    const functions = Array.from({ length: held }, (_, index) =>
+      record(`functions/demo/f${index}`),
+    );
     const judged = judgeRemovals(functions, diffSnapshot(functions, functions.slice(removed)));
     assert.deepEqual(judged, { held, removed, isSuspicious });
   });

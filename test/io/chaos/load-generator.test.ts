@@ -6,12 +6,12 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { setTimeout as delay } from "node:timers/promises";
 import { after, test } from "node:test";
 import type { CallRecord, LoadPlan, LoadSeries } from "#lib/contracts/drill-load.ts";
 import { machineNowMs } from "#lib/io/machine-clock.ts";
 import { judgeGenerator } from "../../../chaos/core/judge-validity.ts";
-import { startLoad } from "../../../chaos/io/load-process.ts";
+import { type LoadEnding, startLoad } from "../../../chaos/io/load-process.ts";
+import { waitFor } from "./fake-federation/start-fake.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "meridian-test-"));
 const seen: string[] = [];
@@ -62,23 +62,31 @@ const seriesTo = (functionName: string, address = endpoint): LoadSeries => ({
   isIdempotent: true,
 });
 
+/** Runs the load until it was enough, which is judged by what has ended so far. */
 async function runLoad(
   changes: Pick<LoadPlan, "series"> & Partial<LoadPlan>,
-  forMs: number,
-): Promise<{ readonly calls: readonly CallRecord[]; readonly callsAnnounced: number | null }> {
+  isEnough: (endedIn: (series: string) => number) => boolean,
+): Promise<LoadEnding> {
   const load = startLoad({
     runId: "run",
     seed: 1,
     startAtMs: machineNowMs() + 300,
     requestsPerSecond: 50,
-    timeoutMs: 400,
+    timeoutMs: 2_000,
     tenant: "demo",
     apiKey: "mk_demo",
     callerZones: ["eu-west", "us-east"],
     callsFile: join(directory, "calls.jsonl"),
     ...changes,
   });
-  await delay(forMs);
+  const endedIn = (series: string) =>
+    load.ticks(0, (name) => name === series).reduce((sum, { ok, failed }) => sum + ok + failed, 0);
+  try {
+    await waitFor("enough calls", () => isEnough(endedIn));
+  } catch (error) {
+    await load.stop();
+    throw error;
+  }
   return load.stop();
 }
 
@@ -101,14 +109,16 @@ test("each call is made once, numbered, and its end is told apart", async () => 
   const series = outcomes.map(({ functionName }) =>
     seriesTo(functionName, functionName === "nobody" ? "http://127.0.0.1:1" : endpoint),
   );
-  const { calls, callsAnnounced } = await runLoad({ series }, 1_000);
+  const { calls, callsAnnounced } = await runLoad({ series }, (endedIn) =>
+    series.every(({ name }) => endedIn(name) >= 10),
+  );
   assert.equal(callsAnnounced, calls.length);
   assert.equal(new Set(calls.map(({ id }) => id)).size, calls.length);
-  const sent = calls.filter(({ series }) => series !== "nobody").map(({ id }) => id);
-  assert.deepEqual(seen.toSorted(), sent.toSorted());
+  assert.equal(new Set(seen).size, seen.length);
+  const seenIds = new Set(seen);
+  for (const { id, outcome } of calls) if (outcome === "ok") assert.ok(seenIds.has(id));
   for (const { functionName, ending } of outcomes) {
     const its = calls.filter((call) => call.series === functionName);
-    assert.ok(its.length >= 10, `${functionName}: ${its.length} calls`);
     for (const [index, call] of its.toSorted(byIntention).entries()) {
       assert.deepEqual({ ...call, ...ending }, call);
       assert.equal(call.id, `run-${functionName}-${index}`);
@@ -118,17 +128,16 @@ test("each call is made once, numbered, and its end is told apart", async () => 
 
 const byIntention = (left: CallRecord, right: CallRecord) => left.intendedMs - right.intendedMs;
 
-test("calls go on when they are due, however many hang", async () => {
-  const { calls } = await runLoad({ series: [seriesTo("hangs")], timeoutMs: 5_000 }, 1_300).catch(
-    (error: unknown) => assert.fail(String(error)),
-  );
-  assert.ok(calls.length >= 25, `${calls.length} calls`);
+test("calls go on when they are due, though not one is answered", async () => {
+  seen.length = 0;
+  const { calls } = await runLoad({ series: [seriesTo("hangs")] }, () => seen.length >= 40);
+  assert.ok(calls.length >= 40);
 });
 
 test("latency counts from when a call was due: a generator that came late shows its slip", async () => {
   const { calls } = await runLoad(
     { series: [seriesTo("answers")], startAtMs: machineNowMs() - 200 },
-    800,
+    (endedIn) => endedIn("answers") >= 10,
   );
   const first = calls.find(({ id }) => id === "run-answers-0");
   assert.ok(first !== undefined && first.sentMs - first.intendedMs >= 150);

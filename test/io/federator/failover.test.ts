@@ -49,7 +49,10 @@ test("the leader's zone dies, is taken out, and comes back after its hold, rampe
     });
     assert.equal((await federation.verdict(dead))?.["cause"], "unplanned");
     assert.deepEqual([...shares].slice(0, 2), [10, 25]);
-    assert.deepEqual([...shares], [...shares].toSorted((one, other) => one - other));
+    assert.deepEqual(
+      [...shares],
+      [...shares].toSorted((one, other) => one - other),
+    );
     assert.deepEqual(gateway.overlay(), []);
   } finally {
     await federation.stop();

@@ -18,15 +18,15 @@ import type { AppliedRevision } from "../../../federator/ports.ts";
 /** A feed over records that the test writes. */
 function open() {
   const view = recordView([]);
-  let listener: (applied: AppliedRevision) => void = () => undefined;
+  const listeners = new Set<(applied: AppliedRevision) => void>();
   let revision = 1;
   const position = () => ({ incarnation: "one", revision });
   const replica = {
     position,
     keys: view.keys,
-    onApplied: (next: typeof listener) => {
-      listener = next;
-      return () => undefined;
+    onApplied: (listener: (applied: AppliedRevision) => void) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
     },
   };
   const overlay = latestValue<readonly string[]>([]);
@@ -41,7 +41,8 @@ function open() {
   const write = (...changes: readonly Change[]) => {
     revision += 1;
     view.apply(changes);
-    listener({ position: position(), changes, isSnapshot: false });
+    for (const listener of listeners)
+      listener({ position: position(), changes, isSnapshot: false });
     return revision;
   };
   return { feed, write, overlay, refusals, position };

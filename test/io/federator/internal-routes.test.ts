@@ -23,7 +23,12 @@ const call = async (path: string, init: RequestInit = {}, token = BOOT_TOKEN) =>
 const post = (path: string, body: unknown) =>
   call(path, { method: "POST", body: JSON.stringify(body) });
 
-for (const path of ["/internal/feed?receiver=x", "/internal/zone-status", "/v1/whoami", "/nothing"]) {
+for (const path of [
+  "/internal/feed?receiver=x",
+  "/internal/zone-status",
+  "/v1/whoami",
+  "/nothing",
+]) {
   test(`${path} is for programs of this federation alone`, async () => {
     for (const token of ["", "another"]) {
       const { status, body } = await call(path, {}, token);

@@ -122,7 +122,10 @@ test("another incarnation is taken over as a whole, also when its revisions are 
   const restored = newCatalog();
   await write(restored, put("both", "restored"));
   const replica = await open("restored", restored);
-  await until("the restored catalog is shown", async () => replica.get("both")?.value === "restored");
+  await until(
+    "the restored catalog is shown",
+    async () => replica.get("both")?.value === "restored",
+  );
   assert.deepEqual(replica.keys(), ["both"]);
   assert.notEqual(replica.position().incarnation, before.position().incarnation);
   await replica.close();

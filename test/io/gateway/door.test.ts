@@ -207,17 +207,9 @@ describe("what comes in at the door", { timeout: 60_000 }, () => {
   });
 
   test("a caller that asks before it sends its body is let in only if the body is wanted", async () => {
-    const lines = (key: string) => [
-      `POST ${INVOKE} HTTP/1.1`,
-      host(),
-      `Authorization: Bearer ${key}`,
-      "Content-Length: 2",
-      "Expect: 100-continue",
-      "Connection: close",
-    ];
-    assert.match(await send(lines("wrong")), /^HTTP\/1\.1 401 /);
+    assert.match(await send(asking(host(), "wrong")), /^HTTP\/1\.1 401 /);
     assert.match(
-      await send(lines(DEMO_KEY), "{}"),
+      await send(asking(host(), DEMO_KEY), "{}"),
       /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /,
     );
     agent.calls.length = 0;
@@ -264,6 +256,15 @@ describe("what comes in at the door", { timeout: 60_000 }, () => {
     }
   });
 });
+
+const asking = (hostLine: string, key: string): string[] => [
+  `POST ${INVOKE} HTTP/1.1`,
+  hostLine,
+  `Authorization: Bearer ${key}`,
+  "Content-Length: 2",
+  "Expect: 100-continue",
+  "Connection: close",
+];
 
 /** Everything the other side sends until it closes, or is silent after its answer. */
 function exchange(url: string, text: string): Promise<string> {

@@ -26,6 +26,8 @@ export type Behaviour =
 export interface ReceivedCall {
   readonly headers: IncomingMessage["headers"];
   readonly body: string;
+  /** Whether the answer proved that the handler was not started. */
+  readonly wasRefused: boolean;
 }
 
 export interface FakeAgent {
@@ -85,11 +87,14 @@ export async function startFakeAgent(
     }
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(Buffer.from(chunk as Uint8Array));
-    agent.calls.push({ headers: request.headers, body: Buffer.concat(chunks).toString() });
+    const { behaviour } = agent;
+    const body = Buffer.concat(chunks).toString();
+    const wasRefused = behaviour === "refuse";
+    agent.calls.push({ headers: request.headers, body, wasRefused });
     response.once("close", () => {
       if (!response.writableFinished) agent.abandoned += 1;
     });
-    await behave(agent.behaviour, zone, request, response);
+    await behave(behaviour, zone, request, response);
   }
   return agent;
 }

@@ -258,6 +258,32 @@ describe("a gateway between real sockets", { timeout: 60_000 }, () => {
     assert.equal(totalCalls(agents), 1);
   });
 
+  test("in a storm of resets and refusals no call that may not be repeated arrives twice", async () => {
+    const moods = ["answer", "reset", "refuse", "garbage", "answer"] as const;
+    const answers: number[] = [];
+    for (let round = 0; round < 30; round += 1) {
+      for (const [index, one] of agents.entries())
+        one.behaviour = moods[(round * 2 + index * 3) % moods.length] ?? "answer";
+      const calls = Array.from({ length: 8 }, (_, index) =>
+        invoke(gateway, "once", { headers: { "x-request-id": `storm-${round}-${index}` } }),
+      );
+      for (const answer of await Promise.all(calls)) answers.push(answer.status);
+    }
+    const arrivals = new Map<string, number>();
+    const ran = agents.flatMap(({ calls }) => calls).filter(({ wasRefused }) => !wasRefused);
+    for (const { headers } of ran) {
+      const id = String(headers["x-request-id"]);
+      arrivals.set(id, (arrivals.get(id) ?? 0) + 1);
+    }
+    assert.ok(arrivals.size > 50, `${arrivals.size} calls arrived`);
+    assert.deepEqual(
+      [...arrivals].filter(([, count]) => count > 1),
+      [],
+    );
+    assert.ok(answers.every((status) => [200, 502, 503].includes(status)));
+    assert.ok(answers.includes(200));
+  });
+
   test("keys: none, unknown, another tenant's, one that may only read", async () => {
     const status = async (key: string, functionName = "once") =>
       (await invoke(gateway, functionName, { key })).status;

@@ -95,14 +95,12 @@ export function tableEntries(options: {
   readonly down?: readonly string[];
   readonly limits?: typeof LIMITS;
 }): RouteEntry[] {
-  const key = (text: string, tenant: string, role: "tenant-admin" | "tenant-reader") =>
-    ({ kind: "key", keyHash: hashApiKey(text), tenant, roles: [role] }) as const;
   return [
     { kind: "tenant", tenant: "demo", limits: options.limits ?? LIMITS },
     { kind: "tenant", tenant: "other", limits: LIMITS },
-    { ...key(DEMO_KEY, "demo", "tenant-admin"), roles: ["tenant-admin"] },
-    { ...key(OTHER_KEY, "other", "tenant-admin"), roles: ["tenant-admin"] },
-    { ...key(READER_KEY, "demo", "tenant-reader"), roles: ["tenant-reader"] },
+    keyEntry(DEMO_KEY, "demo", "tenant-admin"),
+    keyEntry(OTHER_KEY, "other", "tenant-admin"),
+    keyEntry(READER_KEY, "demo", "tenant-reader"),
     ...threeZones.map(({ clusterId }): RouteEntry => ({
       kind: "cluster",
       clusterId,
@@ -112,6 +110,12 @@ export function tableEntries(options: {
     ...options.functions.map(functionEntry),
   ];
 }
+
+const keyEntry = (
+  text: string,
+  tenant: string,
+  role: "tenant-admin" | "tenant-reader",
+): RouteEntry => ({ kind: "key", keyHash: hashApiKey(text), tenant, roles: [role] });
 
 /** Asks until the answer is yes; the test runner's own limit ends it. */
 export async function eventually(claim: () => boolean | Promise<boolean>): Promise<void> {
