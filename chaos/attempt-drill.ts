@@ -63,8 +63,9 @@ async function putRightAndDrill(
     } finally {
       await safety.close();
     }
-    if (leftBehind.length === 0) removeJournal(journalFile);
   } finally {
+    // While something is left, its journal tells the next drill.
+    if (leftBehind.length === 0) removeJournal(journalFile);
     held?.lock.release();
   }
 }

@@ -5,7 +5,7 @@ const run = promisify(execFile);
 const PROBE_TIMEOUT_MS = 5_000;
 const SETPRIV = ["setpriv", "--pdeathsig", "SIGKILL", "--no-new-privs"] as const;
 
-/** What this machine offers for running instances; asked once. */
+/** What this machine offers for running an instance. */
 export interface Host {
   readonly node: string;
   readonly python: Python;
@@ -17,10 +17,18 @@ export type Python =
   | { readonly kind: "found"; readonly path: string }
   | { readonly kind: "missing"; readonly reason: string };
 
-export async function probeHost(): Promise<Host> {
-  const [python, sandbox] = await Promise.all([findPython(), findSandbox()]);
-  return { node: process.execPath, python, sandbox };
+/** Asks the machine once, and about Python only for its first function: a version manager's answer takes a while. */
+export function hostProbe(): (runtime: "node" | "python") => Promise<Host> {
+  const sandbox = findSandbox();
+  let python: Promise<Python> | undefined;
+  return async (runtime) => ({
+    node: process.execPath,
+    sandbox: await sandbox,
+    python: runtime === "python" ? await (python ??= findPython()) : NOT_ASKED,
+  });
 }
+
+const NOT_ASKED: Python = { kind: "missing", reason: "python3 was not looked for" };
 
 /** The interpreter itself: a version manager's shim in front of it would cost more than the whole start. */
 async function findPython(): Promise<Python> {

@@ -1,26 +1,15 @@
 import type { Socket } from "node:net";
-import {
-  type ErrorPayload,
-  FRAME_KIND,
-  type InvokeHeader,
-} from "#lib/contracts/instance-frames.ts";
+import { type ErrorPayload, FRAME_KIND } from "#lib/contracts/instance-frames.ts";
 import { type InstanceEnd, initEndError } from "../core/function-error.ts";
 import type { FromLauncher } from "../launcher/messages.ts";
-import type {
-  CallEnd,
-  Instance,
-  InstanceCall,
-  InstanceLog,
-  InstanceSpec,
-  InstanceStart,
-} from "./driver.ts";
+import type { Instance, InstanceCall, InstanceLog, InstanceSpec, InstanceStart } from "./driver.ts";
 import { encodeFrame, type Frame, invokeFrame, readErrorPayload } from "./frames.ts";
+import { type RunningCalls, runningCalls } from "./running-calls.ts";
 
 /** The last words of an instance that a failure quotes. */
 const OUTPUT_TAIL_CHARACTERS = 4_096;
 /** After the process ended, its last frames may still be on their way. */
 const LAST_FRAMES_MS = 200;
-const CALL_ID_MAX = 0xffff_ffff;
 
 type AboutInstance = Exclude<FromLauncher, { kind: "hello" }>;
 
@@ -51,82 +40,57 @@ export interface ProcessInstanceOptions {
 }
 
 export function processInstance(options: ProcessInstanceOptions): ProcessInstance {
-  const { id, token, spec, onLog } = options;
-  const started = Promise.withResolvers<InstanceStart>();
+  const { id, token, onLog } = options;
+  const start = startOf(options);
   const ended = Promise.withResolvers<InstanceEnd>();
-  const calls = new Map<number, RunningCall>();
-  const beganAtMs = performance.now();
-  let processAtMs = beganAtMs;
+  const calls = runningCalls();
   let pid: number | undefined;
   let socket: Socket | undefined;
-  let nextCallId = 1;
   let tail = "";
-  let isGone = false;
-  let isOver = false;
   let isKilled = false;
-
-  const kill = (): void => {
-    isKilled = true;
-    started.resolve({ kind: "not-started", reason: "it was ended before it was ready" });
-    options.kill();
-  };
-  const initFailed = (error: ErrorPayload): void => {
-    started.resolve({ kind: "init-failed", error });
-    options.kill();
-  };
-  const initTimer = setTimeout(() => initFailed(initEndError("timeout", tail)), spec.initTimeoutMs);
+  let isGone = false;
 
   const finish = (end: InstanceEnd): void => {
     if (isGone) return;
     isGone = true;
-    clearTimeout(initTimer);
     socket?.destroy();
-    started.resolve(
-      end.kind === "lost"
-        ? { kind: "not-started", reason: "its launcher is gone" }
-        : { kind: "init-failed", error: initEndError(end, tail) },
-    );
-    for (const { settle } of calls.values()) settle({ kind: "ended", end });
-    calls.clear();
+    start.onEnd(end, tail);
+    calls.endAll({ kind: "ended", end });
     options.onGone();
     ended.resolve(end);
   };
-
-  const onFrame = ({ kind, callId, payload }: Frame): void => {
-    const call = calls.get(callId);
-    switch (kind) {
-      case FRAME_KIND.log:
-        return onLog({ requestId: call?.requestId, text: payload.toString("utf8") });
+  const onFrame = (frame: Frame): void => {
+    switch (frame.kind) {
+      case FRAME_KIND.log: {
+        const requestId = calls.requestIdOf(frame.callId);
+        return onLog({ requestId, text: frame.payload.toString("utf8") });
+      }
       case FRAME_KIND.result:
-        calls.delete(callId);
-        // A copy, because the payload is a view into what was read.
-        return call?.settle({ kind: "result", json: Buffer.from(payload) });
       case FRAME_KIND.error:
-        calls.delete(callId);
-        return call?.settle({ kind: "error", error: readErrorPayload(payload) });
+        return calls.onEnd(frame);
       case FRAME_KIND.initError:
-        return initFailed(readErrorPayload(payload));
+        return start.fail(readErrorPayload(frame.payload));
       case FRAME_KIND.ready:
-        clearTimeout(initTimer);
-        return started.resolve({
-          kind: "ready",
-          sandboxMs: processAtMs - beganAtMs,
-          initMs: performance.now() - processAtMs,
-        });
+        return start.onReady();
       default:
         return undefined;
     }
   };
-
-  const onExited = (end: InstanceEnd): void => {
-    if (isOver) return;
-    isOver = true;
-    if (socket === undefined || socket.destroyed) return finish(end);
-    const timer = setTimeout(() => finish(end), LAST_FRAMES_MS);
-    socket.once("close", () => {
-      clearTimeout(timer);
-      finish(end);
-    });
+  const onReport = (report: AboutInstance): void => {
+    switch (report.kind) {
+      case "started":
+        pid = report.pid;
+        return start.onProcess();
+      case "output":
+        tail = (tail + report.text).slice(-OUTPUT_TAIL_CHARACTERS);
+        start.onOutput(tail);
+        return onLog({ requestId: undefined, text: report.text });
+      case "not-started":
+        start.refuse(report.reason);
+        return finish({ kind: "lost" });
+      case "exited":
+        return afterLastFrames(socket, () => finish(readEnd(report, tail)));
+    }
   };
 
   return {
@@ -134,63 +98,98 @@ export function processInstance(options: ProcessInstanceOptions): ProcessInstanc
     token,
     pid: () => (isGone ? undefined : pid),
     isKilled: () => isKilled,
-    started: started.promise,
+    started: start.outcome,
     ended: ended.promise,
-    kill,
-    invoke: (header: InvokeHeader, event: Buffer): InstanceCall => {
-      const outcome = Promise.withResolvers<CallEnd>();
-      const callId = nextCallId;
-      nextCallId = nextCallId === CALL_ID_MAX ? 1 : nextCallId + 1;
-      if (isGone || socket?.writable !== true) {
-        outcome.resolve({ kind: "not-begun" });
-        return { outcome: outcome.promise, cancel: () => undefined };
-      }
-      calls.set(callId, { requestId: header.requestId, settle: outcome.resolve });
-      socket.write(invokeFrame(callId, header, event));
-      return {
-        outcome: outcome.promise,
-        cancel: () => {
-          if (calls.has(callId)) socket?.write(encodeFrame(FRAME_KIND.cancel, callId));
-        },
-      };
+    kill: () => {
+      isKilled = true;
+      start.refuse("it was ended before it was ready");
+      options.kill();
     },
+    invoke: (header, event) =>
+      isGone || socket?.writable !== true
+        ? { outcome: Promise.resolve({ kind: "not-begun" }), cancel: () => undefined }
+        : callOver(socket, calls, header, event),
     onLink: (link) => {
       socket = link;
       // A runner that hung up has nothing more to say, whatever its process still does.
       link.once("close", options.kill);
       return onFrame;
     },
-    onReport: (report) => {
-      switch (report.kind) {
-        case "started":
-          pid = report.pid;
-          processAtMs = performance.now();
-          return undefined;
-        case "output":
-          tail = (tail + report.text).slice(-OUTPUT_TAIL_CHARACTERS);
-          return onLog({ requestId: undefined, text: report.text });
-        case "not-started":
-          started.resolve({ kind: "not-started", reason: report.reason });
-          return finish({ kind: "lost" });
-        case "exited":
-          return onExited(readEnd(report, tail));
-      }
-    },
+    onReport,
     onLost: () => finish({ kind: "lost" }),
     onNotStarted: (reason) => {
-      started.resolve({ kind: "not-started", reason });
+      start.refuse(reason);
       finish({ kind: "lost" });
     },
     onInitError: (errorMessage) => {
-      initFailed({ errorType: "Runtime.InitError", errorMessage });
+      start.fail({ errorType: "Runtime.InitError", errorMessage });
       finish({ kind: "lost" });
     },
   };
 }
 
-interface RunningCall {
-  readonly requestId: string;
-  readonly settle: (end: CallEnd) => void;
+/** How the start came out; the first word counts. */
+function startOf({ spec, kill }: ProcessInstanceOptions) {
+  const { promise, resolve } = Promise.withResolvers<InstanceStart>();
+  const beganAtMs = performance.now();
+  let processAtMs = beganAtMs;
+  let output = "";
+  const settle = (outcome: InstanceStart): void => {
+    clearTimeout(timer);
+    resolve(outcome);
+  };
+  const fail = (error: ErrorPayload): void => {
+    settle({ kind: "init-failed", error });
+    kill();
+  };
+  const timer = setTimeout(() => fail(initEndError("timeout", output)), spec.initTimeoutMs);
+  return {
+    outcome: promise,
+    fail,
+    refuse: (reason: string) => settle({ kind: "not-started", reason }),
+    onProcess: () => {
+      processAtMs = performance.now();
+    },
+    onOutput: (tail: string) => {
+      output = tail;
+    },
+    onReady: () =>
+      settle({
+        kind: "ready",
+        sandboxMs: processAtMs - beganAtMs,
+        initMs: performance.now() - processAtMs,
+      }),
+    onEnd: (end: InstanceEnd, tail: string) =>
+      settle(
+        end.kind === "lost"
+          ? { kind: "not-started", reason: "its launcher is gone" }
+          : { kind: "init-failed", error: initEndError(end, tail) },
+      ),
+  };
+}
+
+function callOver(
+  socket: Socket,
+  calls: RunningCalls,
+  ...[header, event]: Parameters<Instance["invoke"]>
+): InstanceCall {
+  const { callId, outcome } = calls.begin(header.requestId);
+  socket.write(invokeFrame(callId, header, event));
+  return {
+    outcome,
+    cancel: () => {
+      if (calls.isRunning(callId)) socket.write(encodeFrame(FRAME_KIND.cancel, callId));
+    },
+  };
+}
+
+function afterLastFrames(socket: Socket | undefined, then: () => void): void {
+  if (socket === undefined || socket.destroyed) return then();
+  const timer = setTimeout(then, LAST_FRAMES_MS);
+  socket.once("close", () => {
+    clearTimeout(timer);
+    then();
+  });
 }
 
 /** V8 aborts with its own words when the heap is full; the launcher ends what takes too much beside the heap. */

@@ -7,7 +7,7 @@ import type { InstanceDriver, InstanceSpec } from "./driver.ts";
 import { instanceCommand } from "./instance-command.ts";
 import { listenForInstances } from "./instance-links.ts";
 import { launcherClient } from "./launcher-client.ts";
-import { probeHost } from "./probe-host.ts";
+import { hostProbe } from "./probe-host.ts";
 import { type ProcessInstance, processInstance } from "./process-instance.ts";
 
 const LAUNCHER_WAIT_MS = 2_000;
@@ -26,7 +26,7 @@ export interface ProcessDriverOptions {
 /** Instances as processes of this machine, started by a launcher of their own. */
 export async function createProcessDriver(options: ProcessDriverOptions): Promise<InstanceDriver> {
   await mkdir(options.stateDirectory, { recursive: true, mode: 0o700 });
-  const host = await probeHost();
+  const probeHost = hostProbe();
   const instances = new Map<string, ProcessInstance>();
   const bootPrefix = randomBytes(3).toString("hex");
   let started = 0;
@@ -66,7 +66,7 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
   );
 
   const launch = async (instance: ProcessInstance, spec: InstanceSpec): Promise<void> => {
-    const how = instanceCommand(spec, host);
+    const how = instanceCommand(spec, await probeHost(spec.runtime));
     if (how.kind === "impossible") return instance.onInitError(how.reason);
     if (!(await launcher.whenConnected(LAUNCHER_WAIT_MS)))
       return instance.onNotStarted("the launcher is not there");

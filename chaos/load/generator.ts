@@ -19,6 +19,9 @@ const input = createInterface({ input: process.stdin });
 input.once("line", (line) => void run(parsePlan(line)));
 input.once("close", () => stopping.abort());
 process.on("SIGTERM", () => stopping.abort());
+process.stdout.on("error", () => {
+  // The runner died; the end of the input says so too, and the load stops.
+});
 
 async function run(plan: LoadPlan): Promise<void> {
   const log = callLog(plan.callsFile);

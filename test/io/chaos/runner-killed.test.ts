@@ -91,7 +91,7 @@ test("the runner is stopped, not killed: the fault is undone at its dead-man tim
   await waitFor("the end", () => runner?.exitCode === 0);
   const outcome = lastOutcome();
   assert.ok(outcome.kind === "ran");
-  assert.equal(outcome.report.verdict, "ABORTED");
+  assert.equal(outcome.report.verdict, "ABORTED", printed);
   assert.match(outcome.report.reasons.join(), /watchdog undid the fault after 7000 ms/);
   assert.equal(outcome.report.cleanup, "CLEAN");
 });

@@ -71,7 +71,7 @@ export interface FunctionShape {
   readonly timeoutMs?: number;
 }
 
-export function functionEntry({ name, regions = [], ...manifest }: FunctionShape): RouteEntry {
+function functionEntry({ name, regions = [], ...manifest }: FunctionShape): RouteEntry {
   const complete = Value.Default(FunctionManifest, {
     name,
     ...manifest,
