@@ -117,7 +117,9 @@ async function injectFault(context: PhasesContext, observer: StatusObserver): Pr
 }
 
 async function undoFault({ drill, notes, safety }: PhasesContext): Promise<void> {
-  if (!safety.isOpen(FAULT_INTENT))
+  const lastedMs = machineNowMs() - (notes.moments().faultCommandedMs ?? 0);
+  // Open or not: the watchdog may be undoing it at this moment.
+  if (lastedMs >= drill.deadManMs || !safety.isOpen(FAULT_INTENT))
     throw new DrillStopped(
       "ABORTED",
       `the watchdog undid the fault after ${drill.deadManMs} ms, as this runner did not`,

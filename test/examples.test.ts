@@ -117,5 +117,6 @@ function callPython(event: unknown): unknown {
     input: JSON.stringify(event),
     encoding: "utf8",
   });
-  return JSON.parse(printed);
+  // Above its result stands what the function itself prints.
+  return JSON.parse(printed.trimEnd().split("\n").at(-1) ?? "");
 }

@@ -5,6 +5,8 @@ import { test } from "node:test";
 import { REPOSITORY, sourceFiles } from "./support/source-files.ts";
 
 const LINES_MAX = 300;
+/** A test is a list of cases, and may be longer. */
+const TEST_LINES_MAX = 400;
 
 const sources = sourceFiles(
   "{lib,catalog,gateway,federator,agents,cli,chaos,bench,docs,test}/**/*.ts",
@@ -21,10 +23,10 @@ test("the rules are checked against real files", () => {
   assert.ok(documents.length > 5, `${documents.length} documents`);
 });
 
-test(`no source is longer than ${LINES_MAX} lines`, () => {
+test(`no source is longer than ${LINES_MAX} lines, no test longer than ${TEST_LINES_MAX}`, () => {
   const long = sources
     .map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }))
-    .filter(({ lines }) => lines > LINES_MAX)
+    .filter(({ path, lines }) => lines > (path.startsWith("test/") ? TEST_LINES_MAX : LINES_MAX))
     .map(({ path, lines }) => `${path}: ${lines}`);
   assert.deepEqual(long, []);
 });

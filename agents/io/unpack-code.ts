@@ -60,13 +60,14 @@ async function unpackFile(zip: ZipFile, entry: Entry, path: string): Promise<voi
       done(isTooMuch ? new Error(`${entry.fileName} is larger than it says`) : null, chunk);
     },
   });
+  const packed = await zip.openReadStreamPromise(entry);
   // A path that is there already fails: an entry never replaces another.
   const file = createWriteStream(path, {
     flags: "wx",
     mode: isExecutable ? 0o755 : 0o644,
     flush: true,
   });
-  await pipeline(await zip.openReadStreamPromise(entry), measure, file);
+  await pipeline(packed, measure, file);
 }
 
 async function sync(folder: string): Promise<void> {

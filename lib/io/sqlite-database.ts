@@ -10,6 +10,7 @@ const PAGE_BYTES = 4_096;
 const SCHEMA_VERSION = 1;
 /** `SQLITE_FULL`: no room on the disk, or the file is at its limit. */
 const SQLITE_FULL = 13;
+
 /** A deletion is a version without a value. */
 const SCHEMA = `
   create table position (

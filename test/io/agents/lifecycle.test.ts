@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -13,6 +14,7 @@ import {
   type Placed,
   prepareZone,
   startAgentHere,
+  undoLater,
 } from "./support/agent-world.ts";
 
 const MAIN = join(import.meta.dirname, "../../../agents/main.ts");
@@ -191,8 +193,12 @@ async function startAgentProcess(
   const config = existing ?? { ...(await prepareZone(t, placed)), ...changes };
   const file = join(config.runDirectory, "agent.config.json");
   await writeFile(file, JSON.stringify(config));
-  const child = fork(MAIN, ["--config", file], { stdio: "inherit" });
-  t.after(() => child.kill("SIGTERM"));
+  const child = fork(MAIN, ["--config", file], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const exited = once(child, "exit");
+  undoLater(t, async () => {
+    child.kill("SIGTERM");
+    await exited;
+  });
   let pids: readonly number[] = [];
   const ready = Promise.withResolvers<void>();
   child.on("message", (message: { kind: string; pids?: number[] }) => {

@@ -80,7 +80,7 @@ test("memory and SQLite give the same answers to the same calls", async (t) => {
         for (const word of ["committed", "compacted", "refused"] as const)
           if (answer.includes(word)) seen[word] += 1;
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
   for (const [word, count] of Object.entries(seen))
     assert.ok(count > 10, `${word} was tried ${count} times only`);

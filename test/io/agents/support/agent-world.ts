@@ -37,6 +37,22 @@ export const ZONE: Zone = {
   longitudeDegrees: -6.2,
 };
 
+const undoings = new WeakMap<TestContext, (() => unknown)[]>();
+
+/** Like `t.after`, but the last thing made is the first undone: an agent stops before its folder goes. */
+export function undoLater(t: TestContext, undo: () => unknown): void {
+  const known = undoings.get(t);
+  if (known !== undefined) {
+    known.push(undo);
+    return;
+  }
+  const undos = [undo];
+  undoings.set(t, undos);
+  t.after(async () => {
+    for (const next of undos.toReversed()) await next();
+  });
+}
+
 export interface Placed {
   readonly name: string;
   readonly manifest: Partial<FunctionManifest>;
@@ -45,7 +61,7 @@ export interface Placed {
 /** A folder with a code store, a boot token and a route table on disk, as an agent finds them when no federator is there. */
 export async function prepareZone(t: TestContext, placed: readonly Placed[]): Promise<AgentConfig> {
   const directory = await mkdtemp(join(tmpdir(), "agent-"));
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  undoLater(t, () => rm(directory, { recursive: true, force: true }));
   const config: AgentConfig = {
     zone: ZONE.name,
     zones: [ZONE],
@@ -156,7 +172,7 @@ export interface InvokeOptions {
 /** Calls an agent as a gateway does. */
 export function callerOf(t: TestContext, url: string): Caller {
   const dispatcher = new Agent({ connections: 256 });
-  t.after(() => dispatcher.destroy());
+  undoLater(t, () => dispatcher.destroy());
   return {
     invoke: async (name, options = {}) =>
       read(
@@ -250,7 +266,7 @@ export async function startAgentHere(
     await driver.close();
     await client.close();
   };
-  t.after(stop);
+  undoLater(t, stop);
   const { urls } = await endpointOf(config);
   const caller = callerOf(t, urls.internal ?? "");
   return { ...caller, config, adminUrl: urls.admin, pids: () => pids, stop };

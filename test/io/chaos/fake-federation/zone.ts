@@ -97,12 +97,14 @@ function run(response: ServerResponse, functionName: string, body: string, attem
   const deployed = functions()[functionName];
   if (deployed === undefined) return send(response, 404, { code: "MERIDIAN_FUNCTION_NOT_FOUND" });
   const { id } = JSON.parse(body) as { id: string };
-  const number = Number(id.split("-").at(-1));
-  const isTheBuggyOne = !id.includes("-warm-") && number === 40;
-  const lines = settings.bug === "runs-twice" && isTheBuggyOne ? 2 : 1;
+  const isChosen = (number: number, bug: string) =>
+    settings.bug.includes(bug) && id.endsWith(`-${number}`) && !id.includes("-warm-");
   const line = `${JSON.stringify({ id, pid: process.pid, atMs: Date.now() })}\n`;
-  if (!(settings.bug === "answers-without-running" && isTheBuggyOne))
-    appendFileSync(deployed.environment["MERIDIAN_DRILL_LEDGER"] ?? "", line.repeat(lines));
+  if (!isChosen(30, "answers-without-running"))
+    appendFileSync(
+      deployed.environment["MERIDIAN_DRILL_LEDGER"] ?? "",
+      line.repeat(isChosen(20, "runs-twice") ? 2 : 1),
+    );
   return send(response, 200, { id }, { "meridian-zone": zone, "meridian-attempts": attempts });
 }
 
