@@ -78,6 +78,7 @@ export async function startAgent(
     versions,
     pools,
     metrics,
+    log,
     onFunctionError: (of, requestId, { error }) => functionLog.failure(of, requestId, error),
   });
   const server = await startInvokeServer(

@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { type Static, Type } from "typebox";
 import { Name } from "#lib/contracts/names.ts";
 import { Zone } from "#lib/contracts/zone.ts";
@@ -24,7 +23,7 @@ const AgentConfig = Type.Object(
     extraIdleMs: Milliseconds(10_000),
     instancesMax: Type.Integer({ minimum: 1, default: 200 }),
     /** Instances that start at the same time. */
-    startsMax: Type.Integer({ minimum: 1, default: Math.max(4, 2 * availableParallelism()) }),
+    startsMax: Type.Integer({ minimum: 1, default: 8 }),
     /** Calls of one version that wait for an instance. */
     queueLengthMax: Type.Integer({ minimum: 1, default: 1_000 }),
     initTimeoutMs: Milliseconds(10_000),

@@ -22,6 +22,9 @@ import { type TypedRecords, typedRecords } from "./io/typed-records.ts";
 import { decideVerdicts } from "./io/verdicts.ts";
 import { keepZoneSession, type ZoneSession } from "./io/zone-session.ts";
 
+/** A federator that starts has its session within this time, unless the catalog cannot be reached. */
+const SESSION_GAIN_MS = 3_000;
+
 export interface ControlPorts {
   readonly catalog: Catalog;
   readonly discovery: Discovery;
@@ -168,7 +171,12 @@ function startFeeding(ground: Ground, health: Health) {
     },
   });
   closing.defer(session.close);
-  const rights = rightsLedger(clock, session.leaseValidForMs);
+  const startedAtMs = clock.nowMs();
+  const rights = rightsLedger(
+    clock,
+    session.leaseValidForMs,
+    () => session.leaseValidForMs() > 0 || clock.nowMs() - startedAtMs > SESSION_GAIN_MS,
+  );
   const compiler = routeCompiler(
     replica,
     records,

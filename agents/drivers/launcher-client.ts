@@ -50,6 +50,8 @@ export function launcherClient(options: LauncherClientOptions): LauncherClient {
     const { socket, pid, messages } =
       (await joinLauncher(options)) ?? (await startLauncher(options));
     connection = socket;
+    // Closed while it was still starting: it has to be told now.
+    if (stopping.signal.aborted) sendLine(socket, { kind: "shutdown" });
     options.onConnected(pid);
     connected.resolve();
     try {

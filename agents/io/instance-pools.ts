@@ -1,5 +1,6 @@
 import { canonicalJson } from "#lib/table-digest.ts";
 import { chooseEvictions } from "../core/decide-scale.ts";
+import { instanceRoom, type RoomLimits } from "../core/instance-room.ts";
 import type { VersionLoad } from "../core/summarize-zone.ts";
 import type { CallOutcome, PoolCall } from "./call-outcome.ts";
 import type { PoolPorts, PoolVersion } from "./pool-ports.ts";
@@ -13,12 +14,6 @@ import {
 /** Pools of versions at zero are forgotten after a look this often. */
 const SWEEP_INTERVAL_MS = 10_000;
 
-export interface ClusterLimits extends PoolLimits {
-  readonly instancesMax: number;
-  /** Starts that run side by side; more of them only make each other slow. */
-  readonly startsMax: number;
-}
-
 /** All instances of the cluster, by version. */
 export interface InstancePools {
   readonly run: (of: PoolVersion, call: PoolCall) => Promise<CallOutcome>;
@@ -30,48 +25,20 @@ export interface InstancePools {
 
 export function instancePools(
   ports: PoolPorts,
-  limits: ClusterLimits,
+  limits: PoolLimits & RoomLimits,
   concurrencyMax: (tenant: string) => number,
 ): InstancePools {
   const pools = new Map<string, VersionPool>();
-  const keys = new WeakMap<PoolVersion["version"], string>();
-  const callsOf = new Map<string, number>();
+  const keyOf = versionKeys();
+  const calls = callTally();
   const toReview = new Set<VersionPool>();
-
-  const keyOf = ({ tenant, functionName, version }: PoolVersion): string => {
-    // A function that was deleted and made again counts its versions from 1 again: the number alone does not name the code.
-    const content = keys.get(version) ?? canonicalJson(version);
-    keys.set(version, content);
-    return `${tenant}/${functionName}/${content}`;
-  };
-  const live = () => [...pools.values()].flatMap((pool) => pool.instances());
-  const addCalls = (tenant: string, change: 1 | -1): void => {
-    const calls = (callsOf.get(tenant) ?? 0) + change;
-    if (calls === 0) callsOf.delete(tenant);
-    else callsOf.set(tenant, calls);
-  };
+  const hungry = new Set<VersionPool>();
 
   const share: ClusterShare = {
-    room: (tenant) => {
-      const all = live();
-      const starting = all.filter(({ state }) => state.kind === "starting").length;
-      // Idle ones run no call of the tenant's: they cost place in the cluster, not in its concurrency.
-      const ofTenant = [...pools.values()]
-        .filter(({ of }) => of.tenant === tenant)
-        .flatMap((pool) => pool.instances())
-        .filter(({ state }) => state.kind === "starting" || state.kind === "busy").length;
-      return Math.max(
-        0,
-        Math.min(
-          limits.instancesMax - all.length,
-          limits.startsMax - starting,
-          concurrencyMax(tenant) - ofTenant,
-        ),
-      );
-    },
-    mayRun: (tenant) => (callsOf.get(tenant) ?? 0) < concurrencyMax(tenant),
-    callStarted: (tenant) => addCalls(tenant, 1),
-    callEnded: (tenant) => addCalls(tenant, -1),
+    room: (tenant) => instanceRoom(live(pools), tenant, concurrencyMax(tenant), limits),
+    mayRun: (tenant) => calls.of(tenant) < concurrencyMax(tenant),
+    callStarted: (tenant) => calls.add(tenant, 1),
+    callEnded: (tenant) => calls.add(tenant, -1),
     changed: (pool) => {
       if (toReview.size === 0) queueMicrotask(reviewChanged);
       toReview.add(pool);
@@ -80,24 +47,27 @@ export function instancePools(
 
   /** What one pool gave back another may need, so every pool with waiting calls is looked at too. */
   const reviewChanged = (): void => {
-    const changed = [...toReview];
+    const pending = new Set([...toReview, ...hungry]);
     toReview.clear();
-    const waiting = [...pools.values()].filter((pool) => pool.load().queued > 0);
-    for (const pool of new Set([...changed, ...waiting])) pool.review();
-    makeRoom(waiting.filter((pool) => pool.load().queued > 0));
+    for (const pool of pending) {
+      pool.review();
+      // Taken out and put back at the end, so that they take turns.
+      hungry.delete(pool);
+      if (pool.queued() > 0) hungry.add(pool);
+    }
+    if (hungry.size > 0) makeRoom();
   };
 
   /** Where the cluster is full, an idle instance of one version makes place for a waiting call of another. */
-  const makeRoom = (waiting: readonly VersionPool[]): void => {
-    const all = live();
+  const makeRoom = (): void => {
+    const all = live(pools);
+    if (all.length < limits.instancesMax) return;
     const leaving = all.filter(({ state }) => state.kind === "draining").length;
-    const starved = waiting.filter((pool) =>
+    const starved = [...hungry].filter((pool) =>
       pool.instances().every(({ state }) => state.kind === "draining"),
     );
-    if (all.length < limits.instancesMax || starved.length <= leaving) return;
-    const evicted = new Set(chooseEvictions(all, starved.length - leaving));
-    for (const pool of pools.values())
-      for (const instance of pool.instances()) if (evicted.has(instance)) pool.retire(instance);
+    for (const { pool, instance } of chooseEvictions(all, starved.length - leaving))
+      pool.retire(instance);
   };
 
   const sweeping = setInterval(() => {
@@ -125,6 +95,37 @@ export function instancePools(
     close: () => {
       clearInterval(sweeping);
       for (const pool of pools.values()) pool.retireAll();
+    },
+  };
+}
+
+const live = (pools: ReadonlyMap<string, VersionPool>) =>
+  [...pools.values()].flatMap((pool) =>
+    pool
+      .instances()
+      .map((instance) => ({ pool, instance, tenant: pool.of.tenant, state: instance.state })),
+  );
+
+/** A function that was deleted and made again counts its versions from 1 again: the number alone does not name the code. */
+function versionKeys(): (of: PoolVersion) => string {
+  const contents = new WeakMap<PoolVersion["version"], string>();
+  return ({ tenant, functionName, version }) => {
+    const content = contents.get(version) ?? canonicalJson(version);
+    contents.set(version, content);
+    return `${tenant}/${functionName}/${content}`;
+  };
+}
+
+/** Running calls by tenant. */
+function callTally() {
+  const calls = new Map<string, number>();
+  const of = (tenant: string): number => calls.get(tenant) ?? 0;
+  return {
+    of,
+    add: (tenant: string, change: 1 | -1): void => {
+      const sum = of(tenant) + change;
+      if (sum === 0) calls.delete(tenant);
+      else calls.set(tenant, sum);
     },
   };
 }

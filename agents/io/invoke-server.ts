@@ -1,4 +1,5 @@
 import { timingSafeEqual } from "node:crypto";
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
@@ -9,6 +10,7 @@ import { type AnswerPlace, sendProblem } from "./write-answer.ts";
 /** The gateway packs its caller's headers, percent-encoded, into one of its own. */
 const HEAD_BYTES_MAX = 131_072;
 const BODY_TIMEOUT_MS = 60_000;
+const READ_AWAY_MS = 1_000;
 const NAMES = /^[a-z0-9-]{1,63}$/;
 const LOG_LINES_MAX = 10_000;
 
@@ -38,9 +40,8 @@ export interface LogsRequest {
 export async function startInvokeServer(ports: InvokeServerPorts, port = 0): Promise<InvokeServer> {
   const { place, log } = ports;
   const isAllowed = tokenCheck(ports.bootToken);
+  const running = countRunning();
   let isDraining = false;
-  let running = 0;
-  let onIdle: (() => void) | undefined;
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (!isAllowed(request.headers[INVOCATION_HEADERS.bootToken])) throw unauthenticated();
@@ -65,14 +66,11 @@ export async function startInvokeServer(ports: InvokeServerPorts, port = 0): Pro
   const server = createServer(
     { maxHeaderSize: HEAD_BYTES_MAX, requestTimeout: BODY_TIMEOUT_MS, keepAliveTimeout: 0 },
     (request, response) => {
-      running += 1;
-      response.once("close", () => {
-        running -= 1;
-        if (running === 0) onIdle?.();
-      });
-      serve(request, response).catch((error: unknown) => {
+      running.add(response);
+      serve(request, response).catch(async (error: unknown) => {
         if (!(error instanceof MeridianError)) log.error({ err: error }, "a request failed");
-        sendProblem(response, request, place, error, false);
+        await readAway(request);
+        sendProblem(response, request, place, error);
       });
     },
   );
@@ -85,19 +83,44 @@ export async function startInvokeServer(ports: InvokeServerPorts, port = 0): Pro
     url: `http://127.0.0.1:${boundPort}`,
     drain: async (limitMs) => {
       isDraining = true;
-      if (running > 0)
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, limitMs);
-          onIdle = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
+      await running.settled(limitMs);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await closed;
     },
   };
+}
+
+/** Counts the exchanges that are not over. */
+function countRunning() {
+  let running = 0;
+  let onNone: (() => void) | undefined;
+  return {
+    add: (response: ServerResponse): void => {
+      running += 1;
+      response.once("close", () => {
+        running -= 1;
+        if (running === 0) onNone?.();
+      });
+    },
+    /** Resolves when there are none, or after `limitMs`. */
+    settled: async (limitMs: number): Promise<void> => {
+      if (running === 0) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, limitMs);
+      onNone = resolve;
+      await promise;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** A refusal sent while its caller still sends would be lost with the connection; there is a limit to that patience. */
+async function readAway(request: IncomingMessage): Promise<void> {
+  if (request.complete || request.destroyed) return;
+  request.resume();
+  const patience = AbortSignal.timeout(READ_AWAY_MS);
+  await once(request, "close", { signal: patience }).catch(() => undefined);
 }
 
 function tokenCheck(bootToken: string): (given: string | string[] | undefined) => boolean {

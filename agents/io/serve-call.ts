@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Logger } from "pino";
 import { BODY_BYTES_MAX } from "#lib/contracts/invocation.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { Clock } from "#lib/ports/clock.ts";
+import { toMeridianError } from "#lib/problem.ts";
 import { type ArrivalTime, buildEvent } from "../core/build-event.ts";
 import { readCall } from "../core/read-call.ts";
 import type { AgentMetrics } from "./agent-metrics.ts";
@@ -17,6 +19,7 @@ export interface ServeCallPorts {
   readonly versions: PlacedVersions;
   readonly pools: InstancePools;
   readonly metrics: AgentMetrics;
+  readonly log: Logger;
   /** For the function's log: its owner finds the failure under the request id. */
   readonly onFunctionError: (of: PoolVersion, requestId: string, outcome: FunctionError) => void;
 }
@@ -25,7 +28,7 @@ type FunctionError = Extract<CallOutcome, { kind: "function-error" }>;
 
 /** Answers one `POST /invoke`. What it throws was refused before anything of the function ran. */
 export function serveCall(ports: ServeCallPorts) {
-  const { clock, place, versions, pools, metrics } = ports;
+  const { clock, place, versions, pools, metrics, log } = ports;
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const arrivedAtMs = clock.nowMs();
     const call = readCall(request.headers);
@@ -35,28 +38,41 @@ export function serveCall(ports: ServeCallPorts) {
     });
     const [body, of] = await Promise.all([readBody(request), versions.find(call)]);
     const event = buildEvent(call, body, arrivalTime(clock.wallMs()));
-    const outcome = await pools.run(of, {
+    const pooled = {
       requestId: call.requestId,
       event,
       deadlineAtMs: arrivedAtMs + call.deadlineMs,
       signal: callerGone.signal,
-    });
-    metrics.callEnded(outcome, clock.nowMs() - arrivedAtMs);
-    if (outcome.kind === "function-error") ports.onFunctionError(of, call.requestId, outcome);
-    sendOutcome(response, place, call, of.version.manifest.contentType, outcome);
+    };
+    try {
+      const outcome = await pools.run(of, pooled);
+      metrics.callEnded(outcome, clock.nowMs() - arrivedAtMs);
+      if (outcome.kind === "function-error") ports.onFunctionError(of, call.requestId, outcome);
+      sendOutcome(response, place, call, of.version.manifest.contentType, outcome);
+    } catch (cause) {
+      // From here on nobody may claim that the function was not started.
+      log.error({ err: cause, requestId: call.requestId }, "a call's outcome could not be sent");
+      const failed = { kind: "failed", error: toMeridianError(cause), isExecuted: true } as const;
+      sendOutcome(response, place, call, "", failed);
+    }
   };
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-  if (Number(request.headers["content-length"] ?? 0) > BODY_BYTES_MAX) throw tooLarge();
+/** Over the limit the rest is read and thrown away: a broken connection would hide the answer. */
+function readBody(request: IncomingMessage): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  if (Number(request.headers["content-length"] ?? 0) > BODY_BYTES_MAX) reject(tooLarge());
+  request.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) throw tooLarge();
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, bytes);
+    if (bytes <= BODY_BYTES_MAX) return chunks.push(chunk);
+    chunks.length = 0;
+    return reject(tooLarge());
+  });
+  request.once("end", () => resolve(Buffer.concat(chunks)));
+  request.once("close", () => reject(broken()));
+  return promise;
 }
 
 const tooLarge = (): MeridianError =>
@@ -64,6 +80,9 @@ const tooLarge = (): MeridianError =>
     "MERIDIAN_BODY_TOO_LARGE",
     `A call's body has at most ${BODY_BYTES_MAX} bytes; pass a reference to larger data instead.`,
   );
+
+const broken = (): MeridianError =>
+  new MeridianError("MERIDIAN_BAD_REQUEST", "The call broke off before its body was complete.");
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 

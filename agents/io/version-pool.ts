@@ -36,6 +36,7 @@ export interface VersionPool {
   /** Hands waiting calls to free instances, starts and ends instances as `decideScale` says. */
   readonly review: () => void;
   readonly load: () => VersionLoad;
+  readonly queued: () => number;
   readonly instances: () => readonly PoolInstance[];
   readonly retire: (instance: PoolInstance) => void;
   /** The version is gone: what runs may finish, what waits is refused. */
@@ -98,7 +99,7 @@ export function versionPool(
       waiting: waiting.length(),
       concurrency: of.version.manifest.concurrency,
       instances: fleet.all(),
-      room: isBackingOff ? 0 : share.room(tenant),
+      room: isBackingOff || waiting.length() === 0 ? 0 : share.room(tenant),
     };
     const decision = decideScale(demand, limits, nowMs);
     for (const instance of decision.retire) fleet.retire(instance);
@@ -129,6 +130,7 @@ export function versionPool(
       queued: waiting.length(),
       instances: fleet.all(),
     }),
+    queued: waiting.length,
     instances: fleet.all,
     retireAll: () => {
       nextReview.cancel();

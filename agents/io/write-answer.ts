@@ -52,13 +52,12 @@ export function sendOutcome(
   }
 }
 
-/** Sends a failure that is not a call's outcome, such as a refused or malformed request. */
+/** Sends why a request was refused; nothing of a function ran. */
 export function sendProblem(
   response: ServerResponse,
   request: IncomingMessage,
   place: AnswerPlace,
   thrown: unknown,
-  isExecuted: boolean,
 ): void {
   if (response.headersSent) {
     response.destroy();
@@ -69,7 +68,7 @@ export function sendProblem(
   const headers = answerHeaders(place, id, undefined);
   // A body that was not read to its end cannot be followed by another request.
   if (!request.complete) headers["connection"] = "close";
-  send(response, headers, problemAnswer(toMeridianError(thrown), id), isExecuted);
+  send(response, headers, problemAnswer(toMeridianError(thrown), id), false);
 }
 
 function send(

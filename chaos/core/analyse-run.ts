@@ -37,7 +37,7 @@ export function analyseRun(run: RunRecord): Analysis {
   const targetZone = drill.target.zone;
   const judged = judgeCalls(run.calls, run.series, ledger, targetZone, moments);
   const timings = measureTimings(judged, targetZone, moments);
-  const generator = judgeGenerator(run.calls);
+  const generator = judgeGenerator(run.calls, lateAfterMs);
   const findings =
     moments.faultedMs === null
       ? []

@@ -5,7 +5,8 @@ import type { JudgedCall } from "./judge-calls.ts";
 import { percentile, sortedUpwards } from "./percentile.ts";
 import type { Ledger } from "./read-ledger.ts";
 
-const SLIP_P999_MS_MAX = 50;
+/** A slip counts in the latency of its call, so it may be a small part of what counts as late, and no more. */
+const SLIP_SHARE_OF_LATE_MAX = 0.1;
 const UNSENT_SHARE_MAX = 0.001;
 /** Each series has to make this many calls in each phase, and the zone has to serve this many before it is killed. */
 const CALLS_MIN = 20;
@@ -15,14 +16,18 @@ export const BASELINE_FAILED_SHARE_MAX = 0.01;
 export const WARM_UP_MARK = "-warm-";
 
 /** Whether the generator kept its own promise: to send each call when it was due. */
-export function judgeGenerator(calls: readonly CallRecord[]): DrillReport["generator"] {
+export function judgeGenerator(
+  calls: readonly CallRecord[],
+  lateAfterMs: number,
+): DrillReport["generator"] {
   const sent = calls.filter((call) => call.outcome !== "unsent");
   const slips = sortedUpwards(sent.map((call) => call.sentMs - call.intendedMs));
   const slipP999Ms = percentile(slips, 99.9);
   const unsent = calls.length - sent.length;
+  const slipP999MsMax = lateAfterMs * SLIP_SHARE_OF_LATE_MAX;
   const isHealthy =
-    slipP999Ms <= SLIP_P999_MS_MAX && unsent <= calls.length * UNSENT_SHARE_MAX && sent.length > 0;
-  return { slipP999Ms, unsent, isHealthy };
+    slipP999Ms <= slipP999MsMax && unsent <= calls.length * UNSENT_SHARE_MAX && sent.length > 0;
+  return { slipP999Ms, slipP999MsMax, unsent, isHealthy };
 }
 
 export interface Evidence {
@@ -51,7 +56,7 @@ function judgeGeneratorHealth({ generator, judged, callsAnnounced }: Evidence): 
   const reasons: string[] = [];
   if (!generator.isHealthy)
     reasons.push(
-      `the load generator was starved: slip p99.9 ${generator.slipP999Ms.toFixed(1)} ms (at most ${SLIP_P999_MS_MAX}), ${generator.unsent} calls unsent (at most ${UNSENT_SHARE_MAX * 100} %)`,
+      `the load generator was starved: slip p99.9 ${generator.slipP999Ms.toFixed(1)} ms (at most ${generator.slipP999MsMax}), ${generator.unsent} calls unsent (at most ${UNSENT_SHARE_MAX * 100} %)`,
     );
   if (callsAnnounced !== judged.length)
     reasons.push(

@@ -16,7 +16,7 @@ const PORT_TRIES = 50;
 const FIRST_PORT = 20_000;
 const PORTS = 10_000;
 
-export const FEDERATION_INTENT = "federation";
+const FEDERATION_INTENT = "federation";
 
 export interface OwnFederationOptions {
   /** How `meridian up` is started; its options are added. */

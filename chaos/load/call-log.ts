@@ -1,4 +1,5 @@
-import { closeSync, openSync, writeSync } from "node:fs";
+import { createWriteStream } from "node:fs";
+import { finished } from "node:stream/promises";
 import type { CallRecord, LoadMessage } from "#lib/contracts/drill-load.ts";
 import { machineNowMs } from "#lib/io/machine-clock.ts";
 
@@ -7,39 +8,37 @@ export interface CallLog {
   readonly add: (call: CallRecord) => void;
   /** Writes what ended since the last time and counts it. */
   readonly tick: () => LoadMessage;
-  readonly close: () => LoadMessage;
+  /** Resolves when everything is in the file. */
+  readonly close: () => Promise<LoadMessage>;
 }
 
+/** A slow disk delays no call: the file is written on other threads. */
 export function callLog(path: string): CallLog {
-  const file = openSync(path, "w", 0o600);
+  const file = createWriteStream(path, { mode: 0o600 });
+  const written = finished(file);
+  written.catch(() => {
+    // Told by close, or missed when the runner counts what is in the file.
+  });
   let calls = 0;
   let waiting: CallRecord[] = [];
 
-  const tick = (): LoadMessage => {
-    const batch = waiting;
-    waiting = [];
-    if (batch.length > 0)
-      writeWhole(file, batch.map((call) => `${JSON.stringify(call)}\n`).join(""));
-    calls += batch.length;
-    const series = [...Map.groupBy(batch, (call) => call.series)].map(([name, ended]) => {
-      const ok = ended.filter((call) => call.outcome === "ok").length;
-      return { name, ok, failed: ended.length - ok };
-    });
-    return { kind: "tick", atMs: machineNowMs(), series };
-  };
-
   return {
     add: (call) => waiting.push(call),
-    tick,
-    close: () => {
-      closeSync(file);
+    tick: () => {
+      const batch = waiting;
+      waiting = [];
+      calls += batch.length;
+      if (batch.length > 0) file.write(batch.map((call) => `${JSON.stringify(call)}\n`).join(""));
+      const series = [...Map.groupBy(batch, (call) => call.series)].map(([name, ended]) => {
+        const ok = ended.filter((call) => call.outcome === "ok").length;
+        return { name, ok, failed: ended.length - ok };
+      });
+      return { kind: "tick", atMs: machineNowMs(), series };
+    },
+    close: async () => {
+      file.end();
+      await written;
       return { kind: "finished", calls };
     },
   };
-}
-
-function writeWhole(file: number, text: string): void {
-  const bytes = Buffer.from(text);
-  for (let written = 0; written < bytes.length;)
-    written += writeSync(file, bytes, written, bytes.length - written);
 }

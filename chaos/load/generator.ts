@@ -29,7 +29,7 @@ async function run(plan: LoadPlan): Promise<void> {
   await openLoop(plan, log.add, stopping.signal);
   clearInterval(ticking);
   tell(log.tick());
-  tell(log.close());
+  tell(await log.close());
   input.close();
   process.stdin.destroy();
 }

@@ -1,21 +1,13 @@
 import type { Writable } from "node:stream";
-import { type FeedAck, isGatewayReceiver, type OverlayFrame } from "#lib/contracts/feed.ts";
+import { type FeedAck, isGatewayReceiver } from "#lib/contracts/feed.ts";
 import type { Position } from "#lib/contracts/route-table.ts";
 import { MeridianError } from "#lib/errors.ts";
-import type { LatestValue } from "#lib/latest-value.ts";
 import type { Clock } from "#lib/ports/clock.ts";
-import type { RouteTable } from "#lib/route-table-state.ts";
 import { type FeedConnection, feedConnection } from "./feed-connection.ts";
-import type { RightsLedger } from "./rights.ts";
-import type { RouteCompiler } from "./route-compiler.ts";
+import { feedLines, type FeedSources, type TableMark, type ToldState } from "./feed-lines.ts";
 
 const HEARTBEAT_MS = 1_000;
-/** An overlay outlives two lost heartbeats. */
-const OVERLAY_VALID_MS = 3_000;
 const RECEIVERS_MAX = 1_000;
-
-/** The table a receiver says it has, or was last sent. */
-export type TableMark = Pick<RouteTable, "position" | "digest">;
 
 export interface ReceiverView {
   readonly receiver: string;
@@ -26,10 +18,7 @@ export interface ReceiverView {
   readonly refused: string | null;
 }
 
-export interface FeedOptions {
-  readonly compiler: RouteCompiler;
-  readonly overlay: LatestValue<readonly string[]>;
-  readonly rights: RightsLedger;
+export interface FeedOptions extends FeedSources {
   readonly clock: Clock;
   readonly onRefused: (receiver: string, reason: string) => void;
 }
@@ -45,10 +34,8 @@ export interface Feed {
   readonly close: () => void;
 }
 
-interface ReceiverState {
+interface ReceiverState extends ToldState {
   readonly connection: FeedConnection;
-  sent: TableMark | null;
-  overlayIsDue: boolean;
   position: Position | null;
   refused: string | null;
 }
@@ -58,26 +45,13 @@ export function startFeed(options: FeedOptions): Feed {
   const { compiler, overlay, rights, clock } = options;
   const receivers = new Map<string, ReceiverState>();
   const listeners = new Set<() => void>();
-  const tableLine = tableLines(compiler);
+  const nextLine = feedLines(options);
   // Greater than any number an earlier process gave: a late acknowledgement of its frames is never mistaken for one of ours.
   let nonce = clock.wallMs() * 1_000;
 
-  const nextLine = (receiver: string, state: ReceiverState): string | undefined => {
+  const nextLineOf = (receiver: string) => (state: ToldState) => {
     nonce += 1;
-    if (state.overlayIsDue) {
-      state.overlayIsDue = false;
-      const frame: OverlayFrame = {
-        kind: "overlay",
-        downClusters: [...overlay.get()],
-        validMs: OVERLAY_VALID_MS,
-      };
-      return `${JSON.stringify(frame)}\n`;
-    }
-    const rightsFrame = rights.next(receiver, nonce);
-    if (rightsFrame !== undefined) return `${JSON.stringify(rightsFrame)}\n`;
-    const line = tableLine(state.sent, nonce);
-    if (line !== undefined) state.sent = compiler.table() ?? null;
-    return line;
+    return nextLine(receiver, state, nonce);
   };
   const pump = (): void => {
     for (const { connection } of receivers.values()) connection.pump();
@@ -103,24 +77,12 @@ export function startFeed(options: FeedOptions): Feed {
           `This federator already feeds ${RECEIVERS_MAX} receivers; stop some of them.`,
         );
       receivers.get(receiver)?.connection.close();
-      const connection = feedConnection(
-        stream,
-        () => nextLine(receiver, state),
-        () => {
-          if (receivers.get(receiver) !== state) return;
-          receivers.delete(receiver);
-          rights.leave(receiver);
-          told();
-        },
-      );
-      const position = from?.position ?? null;
-      const state: ReceiverState = {
-        connection,
-        sent: from,
-        overlayIsDue: true,
-        position,
-        refused: null,
-      };
+      const state = openReceiver(stream, from, nextLineOf(receiver), () => {
+        if (receivers.get(receiver) !== state) return;
+        receivers.delete(receiver);
+        rights.leave(receiver);
+        told();
+      });
       receivers.set(receiver, state);
       if (isGatewayReceiver(receiver)) rights.join(receiver);
       pump();
@@ -136,13 +98,7 @@ export function startFeed(options: FeedOptions): Feed {
       pump();
       told();
     },
-    receivers: () =>
-      [...receivers].map(([receiver, { position, refused }]) => ({
-        receiver,
-        isGateway: isGatewayReceiver(receiver),
-        position,
-        refused,
-      })),
+    receivers: () => [...receivers].map(viewReceiver),
     onReceivers: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -156,38 +112,28 @@ export function startFeed(options: FeedOptions): Feed {
   };
 }
 
-/** The line that brings a receiver to the newest table; written out once for all that are at the same place. */
-function tableLines(
-  compiler: RouteCompiler,
-): (sent: TableMark | null, nonce: number) => string | undefined {
-  let written = new Map<number, string>();
-  let writtenFor: RouteTable | undefined;
-
-  return (sent, nonce) => {
-    const table = compiler.table();
-    if (table === undefined) return undefined;
-    const { position, digest } = table;
-    const isComparable = sent?.position.incarnation === position.incarnation;
-    const from = isComparable ? sent.position : undefined;
-    // One that is ahead of this zone's replica keeps what it has until the replica is there.
-    if (from !== undefined && from.revision > position.revision) return undefined;
-    const isSameRevision = from?.revision === position.revision;
-    if (isSameRevision && sent?.digest === digest) return undefined;
-
-    if (writtenFor !== table) {
-      writtenFor = table;
-      written = new Map();
-    }
-    const change = isSameRevision || from === undefined ? undefined : compiler.changeSince(from);
-    const place = change === undefined ? -1 : (from?.revision ?? -1);
-    const body =
-      written.get(place) ??
-      JSON.stringify(
-        change === undefined
-          ? { kind: "full", position, entries: [...table.entries.values()], digest }
-          : { kind: "delta", from, position, ...change, digest },
-      );
-    written.set(place, body);
-    return `{"nonce":${nonce},${body.slice(1)}\n`;
+function openReceiver(
+  stream: Writable,
+  from: TableMark | null,
+  nextLine: (state: ToldState) => string | undefined,
+  onClosed: () => void,
+): ReceiverState {
+  const state: ReceiverState = {
+    connection: feedConnection(stream, () => nextLine(state), onClosed),
+    sent: from,
+    overlayIsDue: true,
+    position: from?.position ?? null,
+    refused: null,
   };
+  return state;
 }
+
+const viewReceiver = ([receiver, { position, refused }]: [
+  string,
+  ReceiverState,
+]): ReceiverView => ({
+  receiver,
+  isGateway: isGatewayReceiver(receiver),
+  position,
+  refused,
+});

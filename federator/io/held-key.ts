@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { MeridianError } from "#lib/errors.ts";
 import type { Catalog, CatalogRecord } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
+import { absent, modifiedAt, remove } from "../core/transactions.ts";
 import { fetchRecord } from "./read-records.ts";
 import { runLoop } from "./run-loop.ts";
 
@@ -71,26 +72,9 @@ export function holdKey(options: HeldKeyOptions): HeldKey {
   };
 
   const gain = async (signal: AbortSignal): Promise<void> => {
-    const found = await fetchRecord(catalog, key, signal);
-    if (found !== undefined && !options.isPredecessor(found)) return;
-    if (found !== undefined && options.succession === "depose") {
-      const compare = { kind: "modified-at", key, revision: found.modRevision } as const;
-      await catalog.txn({ compares: [compare], operations: [{ kind: "delete", key }] }, signal);
-      loop.wake();
-      return;
-    }
-    const sentAtMs = clock.nowMs();
-    const leaseId = await catalog.grantLease(ttlMs, signal);
-    // After an error the record may stand or not: the lease is left to expire, never revoked, so that nothing vanishes early.
-    const written = await writeRecord(options, found, leaseId, signal);
-    if (written === undefined) return giveBack(leaseId);
-    log.info({ key, revision: written.modRevision }, "gained");
-    become({
-      leaseId,
-      createRevision: written.createRevision,
-      writtenAt: written.modRevision,
-      validUntilMs: sentAtMs + ttlMs * BELIEF_SHARE,
-    });
+    const gained = await gainKey(options, giveBack, signal);
+    if (gained === "again") loop.wake();
+    else if (gained !== "taken") become(gained);
   };
 
   const giveBack = async (leaseId: string): Promise<void> => {
@@ -127,6 +111,32 @@ export function holdKey(options: HeldKeyOptions): HeldKey {
   };
 }
 
+/** `taken`: somebody else holds it; `again`: a predecessor was deposed, and the seat is free. */
+async function gainKey(
+  options: HeldKeyOptions,
+  giveBack: (leaseId: string) => Promise<void>,
+  signal: AbortSignal,
+): Promise<Holding | "taken" | "again"> {
+  const { catalog, clock, log, key, ttlMs } = options;
+  const found = await fetchRecord(catalog, key, signal);
+  if (found !== undefined && !options.isPredecessor(found)) return "taken";
+  if (found !== undefined && options.succession === "depose") {
+    await catalog.txn({ compares: [modifiedAt(key, found)], operations: [remove(key)] }, signal);
+    return "again";
+  }
+  const sentAtMs = clock.nowMs();
+  const leaseId = await catalog.grantLease(ttlMs, signal);
+  // After an error the record may stand or not: the lease is left to expire, never revoked, so that nothing vanishes early.
+  const written = await writeRecord(options, found, leaseId, signal);
+  if (written === undefined) {
+    await giveBack(leaseId);
+    return "taken";
+  }
+  const { createRevision, modRevision: writtenAt } = written;
+  log.info({ key, revision: writtenAt }, "gained");
+  return { leaseId, createRevision, writtenAt, validUntilMs: sentAtMs + ttlMs * BELIEF_SHARE };
+}
+
 /** The record as written with the lease; undefined when somebody else was faster. */
 async function writeRecord(
   { catalog, key, value }: HeldKeyOptions,
@@ -134,10 +144,7 @@ async function writeRecord(
   leaseId: string,
   signal: AbortSignal,
 ): Promise<CatalogRecord | undefined> {
-  const compare =
-    found === undefined
-      ? ({ kind: "absent", key } as const)
-      : ({ kind: "modified-at", key, revision: found.modRevision } as const);
+  const compare = found === undefined ? absent(key) : modifiedAt(key, found);
   try {
     const result = await catalog.txn(
       { compares: [compare], operations: [{ kind: "put", key, value, leaseId }] },

@@ -2,11 +2,15 @@ import { Type } from "typebox";
 import { FeedAck } from "#lib/contracts/feed.ts";
 import { Observation, ZoneReport } from "#lib/contracts/zone-report.ts";
 import type { Api } from "./api-context.ts";
-import type { Feed, TableMark } from "./feed.ts";
+import type { Feed } from "./feed.ts";
+import type { TableMark } from "./feed-lines.ts";
 import type { ZoneDesk } from "./federation.ts";
 import { WaitApplied } from "./gateway-acks.ts";
 import type { Gossip } from "./gossip.ts";
 import type { Reports } from "./reports.ts";
+
+/** Reports and observations name every tenant with demand. */
+const REPORT_BYTES_MAX = 8 * 1024 * 1024;
 
 const FeedQuery = Type.Object(
   {
@@ -42,15 +46,23 @@ export function internalRoutes(app: Api, { feed, reports, gossip, desk }: Intern
     return reply.code(204).send();
   });
 
-  app.post("/internal/reports", { schema: { body: ZoneReport } }, (request, reply) => {
-    reports.receive(request.body);
-    return reply.code(204).send();
-  });
+  app.post(
+    "/internal/reports",
+    { bodyLimit: REPORT_BYTES_MAX, schema: { body: ZoneReport } },
+    (request, reply) => {
+      reports.receive(request.body);
+      return reply.code(204).send();
+    },
+  );
 
-  app.post("/internal/observations", { schema: { body: Observation } }, (request, reply) => {
-    gossip.receive(request.body);
-    return reply.code(204).send();
-  });
+  app.post(
+    "/internal/observations",
+    { bodyLimit: REPORT_BYTES_MAX, schema: { body: Observation } },
+    (request, reply) => {
+      gossip.receive(request.body);
+      return reply.code(204).send();
+    },
+  );
 
   app.get("/internal/zone-status", () => desk.zoneStatus());
 

@@ -41,8 +41,15 @@ interface GatewayState {
   mustHear: "nothing" | "changes" | "everything";
 }
 
-/** `leaseValidForMs` tells how long the zone itself may spend its leases. */
-export function rightsLedger(clock: Clock, leaseValidForMs: () => number): RightsLedger {
+/**
+ * `leaseValidForMs` tells how long the zone itself may spend its leases. `isSettled` is false while a federator that has just
+ * started may still gain its session: it says nothing before, so that gateways do not drop leases that are about to go on.
+ */
+export function rightsLedger(
+  clock: Clock,
+  leaseValidForMs: () => number,
+  isSettled: () => boolean,
+): RightsLedger {
   const listeners = new Set<() => void>();
   const gateways = new Map<string, GatewayState>();
   let zoneRights: Rights = new Map();
@@ -55,25 +62,6 @@ export function rightsLedger(clock: Clock, leaseValidForMs: () => number): Right
     changed();
     for (const listener of listeners) listener();
   };
-  const partsOf = (gateway: string): Rights => {
-    const divide = (tenant: string, member: keyof Right, right: number): number => {
-      const holders: readonly Holder[] = [...gateways].map(([name, { mayHold, isConnected }]) => ({
-        name,
-        isConnected,
-        mayHold: mayHold.get(tenant)?.[member] ?? 0,
-      }));
-      return divideRight(right, holders).get(gateway) ?? 0;
-    };
-    return new Map(
-      zoneRights.entries().map(([tenant, right]) => [
-        tenant,
-        {
-          floorMillionths: divide(tenant, "floorMillionths", right.floorMillionths),
-          leaseMillionths: divide(tenant, "leaseMillionths", right.leaseMillionths),
-        },
-      ]),
-    );
-  };
 
   return {
     set: (next) => {
@@ -85,15 +73,7 @@ export function rightsLedger(clock: Clock, leaseValidForMs: () => number): Right
       for (const state of gateways.values()) state.mustHear = "everything";
     },
     join: (gateway) => {
-      const before = gateways.get(gateway);
-      gateways.set(gateway, {
-        mayHold: before?.mayHold ?? new Map(),
-        told: new Map(),
-        toldNonce: Number.POSITIVE_INFINITY,
-        believesUntilMs: before?.believesUntilMs ?? Number.NEGATIVE_INFINITY,
-        isConnected: true,
-        mustHear: "everything",
-      });
+      gateways.set(gateway, joined(gateways.get(gateway)));
       changed();
     },
     leave: (gateway) => {
@@ -104,19 +84,17 @@ export function rightsLedger(clock: Clock, leaseValidForMs: () => number): Right
     },
     next: (gateway, nonce) => {
       const state = gateways.get(gateway);
-      if (state === undefined || state.mustHear === "nothing") return undefined;
-      const parts = partsOf(gateway);
+      if (state === undefined || state.mustHear === "nothing" || !isSettled()) return undefined;
+      const parts = partsOf(gateway, gateways, zoneRights);
       const isKnown = state.mustHear === "changes" && isSame(state.told, parts);
       state.mustHear = "nothing";
       if (isKnown) return undefined;
       const leaseValidMs = Math.floor(leaseValidForMs());
+      const believesUntilMs = clock.nowMs() + leaseValidMs + ARRIVAL_MAX_MS;
       state.mayHold = greater(state.mayHold, parts);
       state.told = parts;
       state.toldNonce = nonce;
-      state.believesUntilMs = Math.max(
-        state.believesUntilMs,
-        clock.nowMs() + leaseValidMs + ARRIVAL_MAX_MS,
-      );
+      state.believesUntilMs = Math.max(state.believesUntilMs, believesUntilMs);
       const tenants = [...parts].map(([tenant, part]) => ({ tenant, ...part }));
       return { kind: "rights", nonce, leaseValidMs, tenants };
     },
@@ -127,9 +105,8 @@ export function rightsLedger(clock: Clock, leaseValidForMs: () => number): Right
       settled();
     },
     expire: () => {
-      const nowMs = clock.nowMs();
       for (const [gateway, state] of gateways) {
-        if (state.isConnected || nowMs < state.believesUntilMs) continue;
+        if (state.isConnected || clock.nowMs() < state.believesUntilMs) continue;
         gateways.delete(gateway);
         settled();
       }
@@ -142,6 +119,40 @@ export function rightsLedger(clock: Clock, leaseValidForMs: () => number): Right
         .values()
         .reduce((sum, { mayHold }) => sum + (mayHold.get(tenant)?.leaseMillionths ?? 0), 0),
   };
+}
+
+/** One that comes back under its name is the same gateway, or took its place: what it may hold goes on. */
+const joined = (before: GatewayState | undefined): GatewayState => ({
+  mayHold: before?.mayHold ?? new Map(),
+  told: new Map(),
+  toldNonce: Number.POSITIVE_INFINITY,
+  believesUntilMs: before?.believesUntilMs ?? Number.NEGATIVE_INFINITY,
+  isConnected: true,
+  mustHear: "everything",
+});
+
+function partsOf(
+  gateway: string,
+  gateways: ReadonlyMap<string, GatewayState>,
+  zoneRights: Rights,
+): Rights {
+  const divide = (tenant: string, member: keyof Right, right: number): number => {
+    const holders: readonly Holder[] = [...gateways].map(([name, { mayHold, isConnected }]) => ({
+      name,
+      isConnected,
+      mayHold: mayHold.get(tenant)?.[member] ?? 0,
+    }));
+    return divideRight(right, holders).get(gateway) ?? 0;
+  };
+  return new Map(
+    zoneRights.entries().map(([tenant, { floorMillionths, leaseMillionths }]) => [
+      tenant,
+      {
+        floorMillionths: divide(tenant, "floorMillionths", floorMillionths),
+        leaseMillionths: divide(tenant, "leaseMillionths", leaseMillionths),
+      },
+    ]),
+  );
 }
 
 function greater(one: Rights, other: Rights): Rights {

@@ -217,7 +217,13 @@ export const DrillReport = Type.Object(
     findings: Type.Array(DrillFinding),
     series: Type.Array(DrillSeries),
     generator: Type.Object(
-      { slipP999Ms: Type.Number(), unsent: Type.Integer(), isHealthy: Type.Boolean() },
+      {
+        slipP999Ms: Type.Number(),
+        /** With more, the run is INVALID. */
+        slipP999MsMax: Type.Number(),
+        unsent: Type.Integer(),
+        isHealthy: Type.Boolean(),
+      },
       closed,
     ),
     /** One point a second over all series, for the timeline. */

@@ -133,6 +133,16 @@ export function driverContract(
     await instance.ended;
   });
 
+  it("a driver that has not started anything closes", ({ driver }) => driver.close());
+
+  it("closing the driver ends what is still starting", async ({ start, driver }) => {
+    const instance = start("echoes");
+    await driver.close();
+    assert.equal((await instance.started).kind, "not-started");
+    await instance.ended;
+    assert.deepEqual(driver.list(), []);
+  });
+
   it("closing the driver ends every instance", async ({ start, driver }) => {
     const instances = await Promise.all([1, 2, 3].map(() => ready(start("neverAnswers"))));
     const running = instances.map((instance) => call(instance, "r-1", {}));

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { chooseInstance } from "../../../agents/core/choose-instance.ts";
 import { chooseDiscards } from "../../../agents/core/choose-discards.ts";
 import { chooseEvictions, decideScale } from "../../../agents/core/decide-scale.ts";
+import { instanceRoom } from "../../../agents/core/instance-room.ts";
 import type { InstanceState } from "../../../agents/core/instance-lifecycle.ts";
 
 const limits = { extraIdleMs: 10_000, lastIdleMs: 60_000 };
@@ -154,3 +155,43 @@ test("discards free just enough, oldest first, and nothing that is held", () => 
   assert.deepEqual(names(20), ["a", "b"]);
   assert.deepEqual(names(0), ["a", "b", "c"]);
 });
+
+const limitsOfRoom = { instancesMax: 10, startsMax: 4 };
+const instanceOf = (tenant: string, { state }: Named) => ({ tenant, state });
+const rooms = [
+  {
+    name: "an empty cluster has room for as many starts as run side by side",
+    instances: [],
+    room: 4,
+  },
+  {
+    name: "starts under way take from it, whosever they are",
+    instances: [instanceOf("other", starting), instanceOf("demo", starting)],
+    room: 2,
+  },
+  {
+    name: "no more than the tenant's concurrency at work",
+    instances: [instanceOf("demo", busy()), instanceOf("demo", busy())],
+    room: 1,
+  },
+  {
+    name: "idle instances cost the tenant nothing",
+    instances: Array.from({ length: 3 }, () => instanceOf("demo", idle("idle", 1))),
+    room: 3,
+  },
+  {
+    name: "but place in the cluster",
+    instances: Array.from({ length: 9 }, () => instanceOf("other", idle("idle", 1))),
+    room: 1,
+  },
+  {
+    name: "a cluster that is over its limit has none",
+    instances: Array.from({ length: 11 }, () => instanceOf("other", busy())),
+    room: 0,
+  },
+] as const;
+for (const { name, instances, room } of rooms)
+  test(`room: ${name}`, () => {
+    const concurrencyMax = instances.length === 0 || instances[0]?.tenant === "other" ? 100 : 3;
+    assert.equal(instanceRoom(instances, "demo", concurrencyMax, limitsOfRoom), room);
+  });

@@ -94,7 +94,7 @@ function goodCall(series: LoadSeries, number: number): CallRecord {
 }
 
 /** Each call that was answered was started once. */
-export function ledgerOf(calls: readonly CallRecord[]): Ledger {
+function ledgerOf(calls: readonly CallRecord[]): Ledger {
   const started = calls.filter(({ outcome }) => outcome === "ok");
   return { startsById: new Map(started.map(({ id }) => [id, 1])), brokenLines: 0 };
 }

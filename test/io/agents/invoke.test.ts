@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import type { Answer, Placed, RunningAgent } from "./support/agent-world.ts";
 import { eventually, hasPython, isAlive, startAgentHere } from "./support/agent-world.ts";
@@ -348,6 +349,12 @@ test("bad calls are refused before anything runs", async (t) => {
     assert.equal(answer.headers["meridian-error-code"], code);
     assert.equal(answer.isExecuted, false);
   }
+  const unannounced = await agent.invoke("echo", { body: Readable.from(mebibytes(8)) });
+  assert.equal(unannounced.json()["code"], "MERIDIAN_BODY_TOO_LARGE");
   assert.equal((await agent.get("/ping")).status, 204);
   assert.ok(agent.pids().length <= 1, "nothing but the launcher runs");
 });
+
+function* mebibytes(count: number): Generator<Buffer> {
+  for (let index = 0; index < count; index += 1) yield Buffer.alloc(1024 * 1024);
+}

@@ -81,8 +81,9 @@ test("a call whose time is up before an instance is free was not started", async
 });
 
 test("a call that runs past its gateway's deadline is a timeout of the answer", async (t) => {
-  const agent = await startAgentHere(t, [node("never", { timeoutMs: 60_000 }), node("echo")]);
-  const answer = await agent.invoke("never", { deadlineMs: 700 });
+  const agent = await startAgentHere(t, [node("sleeps", { timeoutMs: 60_000 })]);
+  await agent.invoke("sleeps", { json: { ms: 0 } });
+  const answer = await agent.invoke("sleeps", { json: { ms: 60_000 }, deadlineMs: 300 });
   assert.equal(answer.json()["code"], "MERIDIAN_ANSWER_TIMEOUT");
   assert.equal(answer.isExecuted, true);
 });
@@ -103,7 +104,7 @@ test("more waiting calls than the queue takes are refused at once", async (t) =>
 test("a caller who leaves frees his place in the queue", async (t) => {
   const agent = await startAgentHere(t, [node("sleeps")], { instancesMax: 1, queueLengthMax: 1 });
   await agent.invoke("sleeps", { json: { ms: 0 } });
-  const running = agent.invoke("sleeps", { json: { ms: 500 } });
+  const running = agent.invoke("sleeps", { json: { ms: 2_000 } });
   const leaving = new AbortController();
   const left = agent.invoke("sleeps", { json: { ms: 0 }, signal: leaving.signal });
   await eventually(async () => /queued_calls\S* 1/.test(await metrics(agent.adminUrl)));
@@ -117,7 +118,7 @@ test("a caller who leaves frees his place in the queue", async (t) => {
 test("a stop finishes what runs, refuses what comes and leaves no process", async (t) => {
   const agent = await startAgentHere(t, [node("sleeps"), node("forks")]);
   const { childPid } = (await agent.invoke("forks")).json();
-  const running = agent.invoke("sleeps", { json: { ms: 500 } });
+  const running = agent.invoke("sleeps", { json: { ms: 1_500 } });
   await eventually(async () => /instances\{[^}]*busy[^}]*\} 1/.test(await metrics(agent.adminUrl)));
   const pids = [...agent.pids(), Number(childPid)];
   const stopped = agent.stop();

@@ -12,10 +12,10 @@ export function smallDrill(changes: Partial<Drill> = {}): Experiment {
   const drill: Drill = {
     ...extension.drill,
     deadManMs: 20_000,
-    phases: { baselineMs: 1_200, faultMs: 1_500, recoveryMs: 3_200 },
+    phases: { baselineMs: 1_200, faultMs: 2_000, recoveryMs: 3_200 },
     bounds: {
       ...extension.drill.bounds,
-      shiftedAfterMsMax: 1_500,
+      shiftedAfterMsMax: 1_000,
       detectedAfterMsMax: 1_500,
       restoredAfterMsMax: 1_200,
     },

@@ -9,7 +9,15 @@ const LEASE_VALID_MS = 9_000;
 function open() {
   let nowMs = 0;
   const clock: Clock = { nowMs: () => nowMs, wallMs: () => 0, sleep: async () => undefined };
-  const ledger = rightsLedger(clock, () => LEASE_VALID_MS);
+  let isSettled = true;
+  const settle = (is: boolean) => {
+    isSettled = is;
+  };
+  const ledger = rightsLedger(
+    clock,
+    () => LEASE_VALID_MS,
+    () => isSettled,
+  );
   ledger.set(new Map([["demo", RIGHT]]));
   let nonce = 0;
   /** What the gateway is told, and the nonce to acknowledge. */
@@ -22,7 +30,7 @@ function open() {
     nowMs += byMs;
     ledger.expire();
   };
-  return { ledger, tell, advance };
+  return { ledger, tell, advance, settle };
 }
 
 test("the one gateway of the zone gets the zone's whole right, and hears it once", () => {
@@ -99,4 +107,13 @@ test("whoever waits for a lowering hears when it has happened", () => {
   ledger.acknowledged("a", told?.nonce ?? 0);
   ledger.acknowledged("a", told?.nonce ?? 0);
   assert.equal(settled, 1);
+});
+
+test("before it is clear whether the zone has its session, nothing is said", () => {
+  const { ledger, tell, settle } = open();
+  settle(false);
+  ledger.join("z.gateway");
+  assert.equal(tell("z.gateway"), undefined);
+  settle(true);
+  assert.equal(tell("z.gateway")?.leaseMillionths, RIGHT.leaseMillionths);
 });

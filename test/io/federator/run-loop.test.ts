@@ -70,6 +70,7 @@ test("woken in its pause or during a turn, it takes another turn at once", async
     wallMs: () => 0,
     sleep: (_delayMs, signal) =>
       new Promise((_resolve, reject) => {
+        if (signal?.aborted === true) return reject(signal.reason as Error);
         signal?.addEventListener("abort", () => reject(signal.reason as Error));
         setImmediate(() => loop.wake());
       }),

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -26,9 +27,9 @@ import type { AgentConfig } from "../../../../agents/config.ts";
 import { createProcessDriver } from "../../../../agents/drivers/process.ts";
 
 const FUNCTIONS = join(import.meta.dirname, "../functions");
-export const BOOT_TOKEN = "boot-token";
+const BOOT_TOKEN = "boot-token";
 
-export const ZONE: Zone = {
+const ZONE: Zone = {
   name: "eu-west",
   region: "eu-west",
   jurisdiction: "eu",
@@ -160,7 +161,7 @@ export interface Caller {
 
 export interface InvokeOptions {
   readonly json?: unknown;
-  readonly body?: string | Buffer;
+  readonly body?: string | Buffer | Readable;
   readonly headers?: Readonly<Record<string, string>>;
   readonly requestId?: string;
   readonly deadlineMs?: number;

@@ -51,7 +51,7 @@ const QUICK = {
   flapMemoryMs: 60_000,
   rampMs: 900,
   leaderTtlMs: 900,
-  sessionTtlMs: 1_500,
+  sessionTtlMs: 2_500,
   grantsIntervalMs: 100,
 };
 
