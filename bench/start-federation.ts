@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { Value } from "typebox/value";
 import { Credentials, type RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import { endpointFileName, readEndpoints } from "#lib/io/run-directory.ts";
-import { freePorts } from "./free-ports.ts";
+import { freePorts } from "#lib/io/free-ports.ts";
 
 const MERIDIAN = join(import.meta.dirname, "../cli/meridian.ts");
 const START_LIMIT_MS = 60_000;

@@ -1,7 +1,7 @@
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { freePorts } from "../free-ports.ts";
+import { freePorts } from "#lib/io/free-ports.ts";
 import { accepts, endChild } from "./child-server.ts";
 import type { PeerOptions, StartedPeer } from "./peer.ts";
 

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { freePorts } from "../free-ports.ts";
+import { freePorts } from "#lib/io/free-ports.ts";
 import { accepts, endChild } from "./child-server.ts";
 import type { PeerOptions, StartedPeer } from "./peer.ts";
 

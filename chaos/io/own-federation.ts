@@ -1,10 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync } from "node:fs";
-import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { freePorts } from "#lib/io/free-ports.ts";
 import { identifyProcess } from "#lib/io/process-identity.ts";
 import { awaitFederation, type Federation } from "./federation.ts";
 import type { SafetyNet } from "./safety-net.ts";
@@ -12,9 +10,6 @@ import type { SafetyNet } from "./safety-net.ts";
 const START_LIMIT_MS = 90_000;
 /** The shared address and one for each zone, with some to spare. */
 const PORTS_IN_A_ROW = 8;
-const PORT_TRIES = 50;
-const FIRST_PORT = 20_000;
-const PORTS = 10_000;
 
 const FEDERATION_INTENT = "federation";
 
@@ -30,7 +25,7 @@ export interface OwnFederationOptions {
 /** Starts a federation for this drill alone, on free ports and a temporary state folder. The safety net ends it. */
 export async function startOwnFederation(options: OwnFederationOptions): Promise<Federation> {
   const { safety, logFile } = options;
-  const basePort = await findFreePorts();
+  const basePort = await freePorts(PORTS_IN_A_ROW);
   const stateDirectory = mkdtempSync(join(tmpdir(), "meridian-drill-"));
   const undo = { kind: "stop-federation", stateDirectory } as const;
   safety.intend(FEDERATION_INTENT, { ...undo, up: null });
@@ -77,31 +72,5 @@ function spawnUp(
     );
   } finally {
     closeSync(log);
-  }
-}
-
-/** Below the ports that the system gives to clients, so that nobody takes one between now and the start. */
-async function findFreePorts(): Promise<number> {
-  for (let attempt = 0; attempt < PORT_TRIES; attempt += 1) {
-    const basePort = FIRST_PORT + Math.floor(Math.random() * PORTS);
-    if (await areFree(basePort)) return basePort;
-    await delay(1);
-  }
-  throw new Error(`no ${PORTS_IN_A_ROW} free ports in a row were found`);
-}
-
-async function areFree(basePort: number): Promise<boolean> {
-  const servers: Server[] = [];
-  try {
-    for (let offset = 0; offset < PORTS_IN_A_ROW; offset += 1) {
-      const server = createServer().listen(basePort + offset, "127.0.0.1");
-      servers.push(server);
-      await once(server, "listening");
-    }
-    return true;
-  } catch {
-    return false;
-  } finally {
-    for (const server of servers) server.close();
   }
 }

@@ -1,16 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Static, type TSchema, Type } from "typebox";
+import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
 import { Credentials } from "#lib/contracts/run-endpoint.ts";
+import { ProcessRegister, UpRecord } from "#lib/contracts/supervision.ts";
 import type { ProcessIdentity } from "#lib/io/process-identity.ts";
-
-/** `DIR/run/up.json`: where `up` is asked. */
-const UpRecord = Type.Object({ socketPath: Type.String() });
-/** `DIR/run/processes.json`: every process of the federation. */
-const ProcessRegister = Type.Array(
-  Type.Object({ pid: Type.Integer({ minimum: 1 }), startedAt: Type.String() }),
-);
 
 /** What `up` wrote for its users; undefined when there is no such federation. */
 export const readCredentials = (stateDirectory: string): Promise<Credentials | undefined> =>

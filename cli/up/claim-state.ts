@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { Value } from "typebox/value";
 import { UsageError } from "../failures.ts";
 import { findTakenPort, holderOfPort } from "./io/listening-ports.ts";
-import { type StateLock, takeStateLock } from "./io/state-lock.ts";
+import { type FileLock, takeFileLock } from "#lib/io/file-lock.ts";
 import { UpRecord } from "#lib/contracts/supervision.ts";
 
 /** The state folder and the ports for this process, or a refusal that says who has them; a refusal changes nothing. */
 export async function claimState(
   stateDirectory: string,
   ports: readonly number[],
-): Promise<StateLock> {
+): Promise<FileLock> {
   const file = join(stateDirectory, "lock.sqlite");
   // A folder that is there is asked first: whoever has it has the ports too, and is the better answer.
   const lock = existsSync(file) ? lockOrRefuse(file, stateDirectory) : undefined;
@@ -30,8 +30,8 @@ export async function claimState(
   return lockOrRefuse(file, stateDirectory);
 }
 
-function lockOrRefuse(file: string, stateDirectory: string): StateLock {
-  const lock = takeStateLock(file);
+function lockOrRefuse(file: string, stateDirectory: string): FileLock {
+  const lock = takeFileLock(file);
   if (lock !== undefined) return lock;
   const holder = readHolder(stateDirectory);
   const who = holder === undefined ? "" : ` (process ${holder.pid}, serving ${holder.endpoint})`;

@@ -18,7 +18,7 @@ import { type RefreshedFile, refreshedFile } from "./io/refreshed-file.ts";
 import { clearRun, endLeftovers, prepareRun, registerFile } from "./io/run-directory-files.ts";
 import { type ApiKeys, completeKeys } from "./io/seed-catalog.ts";
 import { spawnProgram } from "./io/spawn-program.ts";
-import type { StateLock } from "./io/state-lock.ts";
+import type { FileLock } from "#lib/io/file-lock.ts";
 import { startUpServer, type UpServer } from "./io/up-server.ts";
 import { startingSteps } from "./starting-steps.ts";
 import { createSupervisor, type Supervisor, type SupervisorPorts } from "./supervisor.ts";
@@ -87,7 +87,7 @@ export async function startFederation(options: UpOptions): Promise<RunningFedera
 /** Everything that lives as long as the federation: files, children, socket. */
 async function launch(
   { federation, environment, say }: UpOptions,
-  lock: StateLock,
+  lock: FileLock,
   onDied: SupervisorPorts["onDied"],
 ): Promise<RunningFederation> {
   const { stateDirectory } = federation;

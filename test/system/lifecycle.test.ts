@@ -4,10 +4,10 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { freePorts } from "#lib/io/free-ports.ts";
 import {
   ended,
   type Federation,
-  freePortRun,
   isAlive,
   isFree,
   meridian,
@@ -17,7 +17,7 @@ import {
 
 test("Ctrl-C leaves nothing running, and a second start finds its functions again", async () => {
   const state = await mkdtemp(join(tmpdir(), "meridian-lifecycle-"));
-  const basePort = await freePortRun(4);
+  const basePort = await freePorts(4);
   const first = await startFederationAt(state, basePort);
   assert.equal((await stat(join(state, "credentials.json"))).mode & 0o777, 0o600);
   const deployed = await first.cli("deploy", "test/system/functions/sleeper");
@@ -45,7 +45,7 @@ test("Ctrl-C leaves nothing running, and a second start finds its functions agai
 
 test("kill -9 of meridian up takes everything down with it, and the next start is not hindered", async () => {
   const state = await mkdtemp(join(tmpdir(), "meridian-lifecycle-"));
-  const basePort = await freePortRun(4);
+  const basePort = await freePorts(4);
   const first = await startFederationAt(state, basePort);
   await first.request("/v1/tenants/demo/functions/hello:invoke", {
     method: "POST",
@@ -62,7 +62,7 @@ test("kill -9 of meridian up takes everything down with it, and the next start i
 
 test("a locked state and a busy port are said, and nothing is changed", async () => {
   const state = await mkdtemp(join(tmpdir(), "meridian-lifecycle-"));
-  const basePort = await freePortRun(8);
+  const basePort = await freePorts(8);
   const federation = await startFederationAt(state, basePort);
   const sameState = await meridian("up", "--state", state, "--port", String(basePort + 4));
   assert.equal(sameState.exitCode, 2);
@@ -83,7 +83,7 @@ test("a locked state and a busy port are said, and nothing is changed", async ()
 });
 
 test("only one of the four ports being taken is enough to refuse", async () => {
-  const basePort = await freePortRun(4);
+  const basePort = await freePorts(4);
   const squatter = createServer().listen(basePort + 2, "127.0.0.1");
   const parent = await mkdtemp(join(tmpdir(), "meridian-lifecycle-"));
   const refused = await meridian(

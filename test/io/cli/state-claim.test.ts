@@ -7,18 +7,18 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { claimState } from "../../../cli/up/claim-state.ts";
 import { findTakenPort, holderOfPort } from "../../../cli/up/io/listening-ports.ts";
-import { takeStateLock } from "../../../cli/up/io/state-lock.ts";
+import { takeFileLock } from "#lib/io/file-lock.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 test("a state folder has one holder at a time, and goes with it however it dies", async (context) => {
   const folder = await temporaryFolder(context);
   const file = join(folder, "lock.sqlite");
   const other = await lockInAnotherProcess(context, file);
-  assert.equal(takeStateLock(file), undefined);
+  assert.equal(takeFileLock(file), undefined);
 
   other.kill("SIGKILL");
   await once(other, "exit");
-  const lock = takeStateLock(file);
+  const lock = takeFileLock(file);
   assert.ok(lock !== undefined);
   lock.release();
 });
@@ -76,9 +76,9 @@ async function listen(
 }
 
 async function lockInAnotherProcess(context: TestContext, file: string): Promise<ChildProcess> {
-  const module = new URL("../../../cli/up/io/state-lock.ts", import.meta.url).href;
-  const script = `const { takeStateLock } = await import(${JSON.stringify(module)});
-    globalThis.lock = takeStateLock(${JSON.stringify(file)});
+  const module = new URL("../../../lib/io/file-lock.ts", import.meta.url).href;
+  const script = `const { takeFileLock } = await import(${JSON.stringify(module)});
+    globalThis.lock = takeFileLock(${JSON.stringify(file)});
     process.stdout.write(globalThis.lock === undefined ? "refused" : "locked");
     setInterval(() => undefined, 1_000);`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script], {

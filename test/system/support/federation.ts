@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Value } from "typebox/value";
 import { Credentials } from "#lib/contracts/run-endpoint.ts";
+import { freePorts } from "#lib/io/free-ports.ts";
 
 export const REPOSITORY = resolve(import.meta.dirname, "../../..");
 const MERIDIAN = join(REPOSITORY, "cli", "meridian.ts");
@@ -48,7 +49,7 @@ export interface Answer {
 
 export async function startFederation(...flags: string[]): Promise<Federation> {
   const state = await mkdtemp(join(tmpdir(), "meridian-system-"));
-  return startFederationAt(state, await freePortRun(4), ...flags);
+  return startFederationAt(state, await freePorts(4), ...flags);
 }
 
 export async function startFederationAt(
@@ -119,16 +120,6 @@ export function meridian(...argv: string[]): Promise<CommandResult> {
       },
     );
   });
-}
-
-/** `length` consecutive free ports; the first is returned. */
-export async function freePortRun(length: number): Promise<number> {
-  for (let attempt = 0; attempt < 50; attempt += 1) {
-    const base = 20_000 + Math.floor(Math.random() * 12_000);
-    const free = await Promise.all(Array.from({ length }, (_, offset) => isFree(base + offset)));
-    if (free.every(Boolean)) return base;
-  }
-  throw new Error(`no ${length} consecutive free ports found`);
 }
 
 export function isFree(port: number): Promise<boolean> {

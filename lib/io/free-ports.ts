@@ -5,7 +5,7 @@ const FIRST_PORT = 20_000;
 const PORTS = 10_000;
 const TRIES = 50;
 
-/** The first of `count` free loopback ports in a row, below those that the system gives to clients. */
+/** The first of `count` free loopback ports in a row, below those that the system gives to clients, who might take one. */
 export async function freePorts(count: number): Promise<number> {
   for (let attempt = 0; attempt < TRIES; attempt += 1) {
     const first = FIRST_PORT + Math.floor(Math.random() * PORTS);
