@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { MeridianError } from "#lib/errors.ts";
+import { codeFileName } from "#lib/ports/code-store.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
 import type { Discovery } from "#lib/io/run-directory.ts";
 
@@ -53,7 +54,7 @@ interface Source {
 
 async function sourcesOf(sources: CodeSources, digest: string): Promise<readonly Source[]> {
   const { zone, client } = sources;
-  const stored = join(sources.codeDirectory, `${digest}.zip`);
+  const stored = join(sources.codeDirectory, codeFileName(digest));
   const isStored = await access(stored).then(
     () => true,
     () => false,

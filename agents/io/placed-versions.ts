@@ -4,7 +4,7 @@ import { MeridianError } from "#lib/errors.ts";
 import type { LatestValue } from "#lib/latest-value.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { RouteTable } from "#lib/route-table-state.ts";
-import { allowsZone } from "../core/allows-zone.ts";
+import { allowsZone } from "#lib/residency.ts";
 import { findVersion, type FormerVersions, keepFormerVersions } from "../core/known-versions.ts";
 import type { Call } from "../core/read-call.ts";
 import type { PoolVersion } from "./pool-ports.ts";

@@ -4,7 +4,7 @@ import type { Zone } from "#lib/contracts/zone.ts";
 import { oneAtATime } from "#lib/one-at-a-time.ts";
 import type { LatestValue } from "#lib/latest-value.ts";
 import type { RouteTable } from "#lib/route-table-state.ts";
-import { allowsZone } from "../core/allows-zone.ts";
+import { allowsZone } from "#lib/residency.ts";
 import type { CodeCache } from "./code-cache.ts";
 
 /** Share of the cache that code nobody has called yet may fill. */

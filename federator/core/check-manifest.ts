@@ -1,15 +1,6 @@
 import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 
-/** Zones that the placement allows; no regions means every zone. */
-export const residencyZones = (
-  regions: readonly string[],
-  zones: readonly Zone[],
-): readonly Zone[] =>
-  regions.length === 0
-    ? zones
-    : zones.filter((zone) => regions.includes(zone.region) || regions.includes(zone.jurisdiction));
-
 /** What `placement.regions` names and no zone lies in. */
 export const unknownRegions = (
   regions: readonly string[],

@@ -1,6 +1,6 @@
 import type { VersionRecord } from "#lib/contracts/catalog-records.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
-import { residencyZones } from "./check-manifest.ts";
+import { permittedZones } from "#lib/residency.ts";
 
 /** An archive in this zone's store; `storedAtMs` is wall-clock time. */
 export interface StoredArchive {
@@ -28,7 +28,7 @@ export function planCodeTending(
   const wanted = new Set(
     versions
       .filter(({ manifest }) =>
-        residencyZones(manifest.placement.regions, zones).some(({ name }) => name === zone),
+        permittedZones(manifest.placement.regions, zones).some(({ name }) => name === zone),
       )
       .map((version) => version.codeDigest),
   );

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { MeridianError } from "#lib/errors.ts";
-import type { CodeStore } from "#lib/ports/code-store.ts";
+import { type CodeStore, codeFileName } from "#lib/ports/code-store.ts";
 import { inspectArchive, listArchive } from "./inspect-archive.ts";
 
 export const CODE_BYTES_MAX = 50 * 1024 * 1024;
@@ -78,8 +78,7 @@ export async function openCodeStore(directory: string): Promise<CodeStore> {
   };
 }
 
-/** `sha256:….zip`: the name an archive has in every zone's code folder. */
-const codeFileName = (digest: string): string => `${digest}.zip`;
+/** What `codeFileName` makes. */
 const CODE_FILE = /^sha256:[0-9a-f]{64}\.zip$/;
 
 /** Writes the body to a new file, synced, and gives its size; refuses what is too large or has another digest. */

@@ -3,7 +3,7 @@ import { LIVE_ALIAS } from "#lib/contracts/names.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { Random } from "#lib/ports/random.ts";
 import type { CallerClues } from "../core/locate-caller.ts";
-import { permittedZones } from "../core/keep-residency.ts";
+import { permittedZones } from "#lib/residency.ts";
 import { distanceKilometres } from "../core/great-circle.ts";
 import { parseAddress } from "../core/network-address.ts";
 import { orderClusters } from "../core/order-clusters.ts";

@@ -1,6 +1,6 @@
 import type { Zone } from "#lib/contracts/zone.ts";
 import { MeridianError } from "#lib/errors.ts";
-import { permittedZones } from "../core/keep-residency.ts";
+import { permittedZones } from "#lib/residency.ts";
 import type { MatchedCall, PermittedCall } from "../call.ts";
 import type { Stage } from "../pipeline.ts";
 

@@ -6,6 +6,9 @@ export interface StoredCode {
   readonly bytes: number;
 }
 
+/** The name an archive has in every zone's code folder. */
+export const codeFileName = (digest: string): string => `${digest}.zip`;
+
 /** One zone's function archives by digest (`sha256:` and hex). Nothing else gets in. */
 export interface CodeStore {
   /**

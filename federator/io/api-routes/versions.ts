@@ -2,12 +2,8 @@ import { CreateVersion, Deployed } from "#lib/contracts/api.ts";
 import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import { prefixes } from "#lib/contracts/catalog-keys.ts";
 import { MeridianError } from "#lib/errors.ts";
-import {
-  handlerFiles,
-  knownRegions,
-  residencyZones,
-  unknownRegions,
-} from "../../core/check-manifest.ts";
+import { permittedZones } from "#lib/residency.ts";
+import { handlerFiles, knownRegions, unknownRegions } from "../../core/check-manifest.ts";
 import { type DeployWish, planDeploy } from "../../core/plan-deploy.ts";
 import { type Api, type ApiPorts, changeBy } from "../api-context.ts";
 import { commitChange, untilEnforced } from "../commit-change.ts";
@@ -32,7 +28,7 @@ export function versionRoutes(api: Api, ports: ApiPorts): void {
       const { tenant, functionName } = request.params;
       const { codeDigest, manifest } = request.body;
       checkManifest(manifest, functionName, ports);
-      const residency = residencyZones(manifest.placement.regions, ports.zones);
+      const residency = permittedZones(manifest.placement.regions, ports.zones);
       const code = await obtainCode(ports, codeDigest);
       checkHandler(manifest, await ports.codeStore.filesOf(codeDigest));
       const wish = { tenant, functionName, codeDigest, codeBytes: code.bytes, manifest };
@@ -107,7 +103,7 @@ async function forgetStaged(ports: ApiPorts, digest: string): Promise<void> {
   const isUsedHere = valuesOf(replica.list(prefixes.versions), readVersion).some(
     ({ codeDigest, manifest }) =>
       codeDigest === digest &&
-      residencyZones(manifest.placement.regions, zones).some(({ name }) => name === zone),
+      permittedZones(manifest.placement.regions, zones).some(({ name }) => name === zone),
   );
   if (!isUsedHere) await codeStore.remove(digest);
 }

@@ -4,7 +4,7 @@ import { Value } from "typebox/value";
 import { FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import type { FunctionRoute } from "#lib/contracts/route-table.ts";
 import type { RouteTable } from "#lib/route-table-state.ts";
-import { allowsZone } from "../../../agents/core/allows-zone.ts";
+import { allowsZone } from "#lib/residency.ts";
 import { findVersion, keepFormerVersions } from "../../../agents/core/known-versions.ts";
 import { summarizeZone } from "../../../agents/core/summarize-zone.ts";
 

@@ -6,11 +6,8 @@ import { Value } from "typebox/value";
 import { createMemoryCatalog } from "#lib/io/memory-catalog.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
-import {
-  handlerFiles,
-  residencyZones,
-  unknownRegions,
-} from "../../../federator/core/check-manifest.ts";
+import { permittedZones } from "#lib/residency.ts";
+import { handlerFiles, unknownRegions } from "../../../federator/core/check-manifest.ts";
 import { planAliasMove } from "../../../federator/core/plan-alias-move.ts";
 import {
   planDeploy,
@@ -57,7 +54,7 @@ test("a record over 2 KiB is refused with its size", () => {
 });
 
 const allowed = (regions: string[]): string[] =>
-  residencyZones(regions, ZONES).map(({ name }) => name);
+  permittedZones(regions, ZONES).map(({ name }) => name);
 
 /** What may be done to a function, in any order and from readings that may be old. */
 type Step =

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { permittedZones } from "../../../gateway/core/keep-residency.ts";
+import { permittedZones } from "#lib/residency.ts";
 import { type ClusterSnapshot, orderClusters } from "../../../gateway/core/order-clusters.ts";
 import { apSouth, euWest, threeZones, usEast } from "./zones.ts";
 
