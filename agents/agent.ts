@@ -85,7 +85,7 @@ export async function startAgent(
     { bootToken: ports.bootToken, place, log, onInvoke, readLogs: logs.read },
     config.internalPort,
   );
-  started.defer(() => server.drain(config.drainMs));
+  started.defer(() => server.drain(config.farewellMs, config.drainMs));
   await publishEndpoint(config.runDirectory, {
     program: "agent",
     zone: zone.name,

@@ -31,6 +31,8 @@ const AgentConfig = Type.Object(
     internalPort: Port,
     adminPort: Port,
     drainMs: Milliseconds(30_000),
+    /** How long a draining agent goes on refusing calls by answer; gateways leave it within three pings of 250 ms. */
+    farewellMs: Milliseconds(1_000),
     /** How long the launcher and its instances outlive a killed agent. */
     launcherGraceMs: Milliseconds(10_000),
     codeCacheBytesMax: Type.Integer({ minimum: 1, default: 2 * 1024 * 1024 * 1024 }),

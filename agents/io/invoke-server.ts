@@ -2,6 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
 import { MeridianError } from "#lib/errors.ts";
@@ -16,8 +17,11 @@ const LOG_LINES_MAX = 10_000;
 
 export interface InvokeServer {
   readonly url: string;
-  /** Refuses new calls, waits for those that run (at most `limitMs`), and closes. */
-  readonly drain: (limitMs: number) => Promise<void>;
+  /**
+   * Refuses new calls, by answer, for at least `farewellMs`: a link cut at once would leave a call that is on its way
+   * in doubt. Waits for those that run (at most `limitMs`), and closes.
+   */
+  readonly drain: (farewellMs: number, limitMs: number) => Promise<void>;
 }
 
 export interface InvokeServerPorts {
@@ -81,9 +85,9 @@ export async function startInvokeServer(ports: InvokeServerPorts, port = 0): Pro
 
   return {
     url: `http://127.0.0.1:${boundPort}`,
-    drain: async (limitMs) => {
+    drain: async (farewellMs, limitMs) => {
       isDraining = true;
-      await running.settled(limitMs);
+      await Promise.all([delay(farewellMs), running.settled(limitMs)]);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await closed;

@@ -57,8 +57,8 @@ const blocked: { name: string; ground: typeof ground; because: RegExp }[] = [
   },
   {
     name: "somebody else's traffic",
-    ground: { ...ground, tenants: ["demo", "acme"] },
-    because: /also touches acme/,
+    ground: { ...ground, tenants: ["demo", "rival"] },
+    because: /also touches rival/,
   },
 ];
 for (const { name, ground, because } of blocked)

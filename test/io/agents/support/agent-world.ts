@@ -80,6 +80,7 @@ export async function prepareZone(t: TestContext, placed: readonly Placed[]): Pr
     adminPort: 0,
     initTimeoutMs: 10_000,
     drainMs: 10_000,
+    farewellMs: 1,
     launcherGraceMs: 10_000,
     codeCacheBytesMax: 100 * 1024 * 1024,
     functionLogBytesMax: 10 * 1024 * 1024,
