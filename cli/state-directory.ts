@@ -31,7 +31,7 @@ export async function readCredentials(state: string): Promise<Credentials | unde
     return Value.Parse(Credentials, JSON.parse(text));
   } catch (cause) {
     throw new UsageError(
-      `${file} is not what "meridian up" writes: start it again to have it rewritten`,
+      `${file} is not what "meridian up" writes: "meridian up" puts such a file aside and makes new keys`,
       { cause },
     );
   }

@@ -28,6 +28,7 @@ export function registerUp(program: Command): void {
     .option("--zones <list>", "name[=latitude:longitude:jurisdiction],…", DEFAULT_ZONES)
     .option("--idle-seconds <n>", "how long an idle instance is kept", wholeNumber(1, 86_400), 60)
     .option("--trusted-proxies <list>", "networks whose forwarded headers are believed", listOf)
+    .option("--accept-catalog-loss", "begin anew where the catalog's file is gone")
     .option("--json", "print one JSON document once everything serves")
     .option("--quiet", "show no progress while starting")
     .addOption(new Option("--without <part>", "leave a part out").choices(["failover"]).hideHelp())
@@ -56,6 +57,7 @@ interface UpFlags {
   readonly zones: string;
   readonly idleSeconds: number;
   readonly trustedProxies?: readonly string[] | undefined;
+  readonly acceptCatalogLoss?: boolean | undefined;
   readonly without?: string | undefined;
 }
 
@@ -79,6 +81,7 @@ function parseFlags(flags: UpFlags): Omit<Federation, "hasReusePort"> {
     basePort: flags.port,
     idleMs: flags.idleSeconds * 1_000,
     failover: flags.without === "failover" ? "off" : "on",
+    acceptsCatalogLoss: flags.acceptCatalogLoss === true,
     trustedProxies,
     logLevel: "info",
   };

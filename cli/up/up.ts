@@ -5,7 +5,7 @@ import { systemClock } from "#lib/io/system-clock.ts";
 import { writeAtomically } from "#lib/io/write-atomically.ts";
 import { COMPILE_CACHE } from "../compile-cache.ts";
 import { type ProgressStyle, showProgress } from "../show-progress.ts";
-import { credentialsFile, readCredentials, REPOSITORY } from "../state-directory.ts";
+import { credentialsFile, REPOSITORY } from "../state-directory.ts";
 import { claimState } from "./claim-state.ts";
 import {
   CATALOG_GROUP,
@@ -14,6 +14,7 @@ import {
   type ProgramName,
 } from "./core/plan-programs.ts";
 import { lastWords } from "./io/last-words.ts";
+import { catalogFile, keptCredentials, refuseLostCatalog } from "./io/kept-state.ts";
 import { type RefreshedFile, refreshedFile } from "./io/refreshed-file.ts";
 import { clearRun, endLeftovers, prepareRun, registerFile } from "./io/run-directory-files.ts";
 import { type ApiKeys, completeKeys } from "./io/seed-catalog.ts";
@@ -53,7 +54,8 @@ export async function startFederation(options: UpOptions): Promise<RunningFedera
   const { stateDirectory, basePort, zones } = federation;
   const ports = Array.from({ length: zones.length + 1 }, (_, offset) => basePort + offset);
   const lock = await claimState(stateDirectory, ports);
-  const isFirstStart = !existsSync(join(stateDirectory, "catalog", "catalog.sqlite"));
+  refuseLostCatalog(stateDirectory, federation.acceptsCatalogLoss);
+  const isFirstStart = !existsSync(catalogFile(stateDirectory));
   const hopeless = new AbortController();
   const running = await launch(options, lock, ({ program, zone, logFile }, deaths) => {
     if (deaths < DEATHS_WHILE_STARTING) return;
@@ -97,7 +99,7 @@ async function launch(
   if (leftovers > 0) say(`ended ${leftovers} processes that a killed "meridian up" had left here`);
   await prepareRun(runDirectory, plans);
 
-  const apiKeys = completeKeys(await readCredentials(stateDirectory));
+  const apiKeys = completeKeys(await keptCredentials(stateDirectory, say));
   const credentials = (): Credentials => describeCredentials(federation, apiKeys, supervisor);
   const files = [
     refreshedFile(credentialsFile(stateDirectory), credentials, complain(say)),

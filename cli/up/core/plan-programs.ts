@@ -15,6 +15,8 @@ export interface Federation {
   readonly hasReusePort: boolean;
   readonly idleMs: number;
   readonly failover: "on" | "off";
+  /** The zones give up what an empty catalog does not hold any more. */
+  readonly acceptsCatalogLoss: boolean;
   /** Addresses or networks whose forwarded headers the gateways believe. */
   readonly trustedProxies: readonly string[];
   readonly logLevel: string;
@@ -53,6 +55,7 @@ function planZone(federation: Federation, zone: Zone, index: number): ProgramPla
       stateDirectory: `${home}/federator`,
       codeDirectory,
       failover: federation.failover,
+      acceptLargeRemovals: federation.acceptsCatalogLoss,
     }),
     plan(federation, "agent", zone.name, {
       ...shared,

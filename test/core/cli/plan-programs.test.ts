@@ -11,6 +11,7 @@ const federation: Federation = {
   hasReusePort: true,
   idleMs: 60_000,
   failover: "on",
+  acceptsCatalogLoss: false,
   trustedProxies: [],
   logLevel: "info",
 };

@@ -18,6 +18,8 @@ const log = pino({ level: "silent" });
 const digestOf = (bytes: Buffer) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 const isUnavailable = (error: unknown) =>
   error instanceof MeridianError && error.code === "MERIDIAN_CODE_UNAVAILABLE";
+const isInvalid = (error: unknown) =>
+  error instanceof MeridianError && error.code === "MERIDIAN_CODE_INVALID";
 
 test("code is fetched once for all who ask, unpacked whole, and found again after a restart", async (t) => {
   const archive = await zip({ "index.mjs": "export {}", "deep/run.sh": "#!/bin/sh" }, 0o755);
@@ -62,6 +64,8 @@ const hostile: readonly [string, Buffer | Promise<Buffer>][] = [
     "holds an entry twice",
     zip({ aaa: "x", bbb: "y" }).then((bytes) => renamed(bytes, "bbb", "aaa")),
   ],
+  ["has a name no file system takes", zip({ [`f${"x".repeat(5_000)}`]: "x" })],
+  ["has a folder no file system takes", zip({ [`${"x".repeat(300)}/f`]: "x" })],
   ["is cut off", zip({ a: "x".repeat(1_000) }).then((bytes) => bytes.subarray(0, -40))],
 ];
 for (const [what, archive] of hostile)
@@ -69,7 +73,7 @@ for (const [what, archive] of hostile)
     const bytes = await archive;
     const world = await startWorld(t, bytes);
     const cache = await world.open();
-    await assert.rejects(cache.hold(world.digest, bytes.length), isUnavailable);
+    await assert.rejects(cache.hold(world.digest, bytes.length), isInvalid);
     assert.equal(cache.has(world.digest), false);
     assert.deepEqual(await readdir(world.folder), ["arriving"]);
     assert.deepEqual(await readdir(join(world.folder, "arriving")), []);
