@@ -1,15 +1,19 @@
 import { execFile } from "node:child_process";
+import { isAbsolute } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
 const PROBE_TIMEOUT_MS = 5_000;
-const SETPRIV = ["setpriv", "--pdeathsig", "SIGKILL", "--no-new-privs"] as const;
+const SETPRIV_OPTIONS = ["--pdeathsig", "SIGKILL", "--no-new-privs"];
 
 /** What this machine offers for running an instance. */
 export interface Host {
   readonly node: string;
   readonly python: Python;
-  /** Put before each command: the kernel then ends an instance together with the launcher. */
+  /**
+   * Put before each command: the kernel then ends an instance together with the launcher. Its program is an absolute path, so
+   * that the PATH of a function's environment does not choose it.
+   */
   readonly sandbox: readonly string[];
 }
 
@@ -48,10 +52,13 @@ async function findPython(): Promise<Python> {
 }
 
 async function findSandbox(): Promise<readonly string[]> {
-  const [program, ...options] = SETPRIV;
+  const limits = { timeout: PROBE_TIMEOUT_MS };
   try {
-    await run(program, [...options, "true"], { timeout: PROBE_TIMEOUT_MS });
-    return SETPRIV;
+    const { stdout } = await run("/bin/sh", ["-c", "command -v setpriv"], limits);
+    const program = stdout.trim();
+    if (!isAbsolute(program)) return [];
+    await run(program, [...SETPRIV_OPTIONS, "true"], limits);
+    return [program, ...SETPRIV_OPTIONS];
   } catch {
     return [];
   }

@@ -61,10 +61,11 @@ async function unpackFile(zip: ZipFile, entry: Entry, path: string): Promise<voi
     },
   });
   const packed = await zip.openReadStreamPromise(entry);
-  // A path that is there already fails: an entry never replaces another.
+  // Nothing may be awaited between the file and the pipeline: until then nobody would hear that it cannot be opened.
+  // A path that is there already fails: an entry never replaces another. Nobody is to write to it again.
   const file = createWriteStream(path, {
     flags: "wx",
-    mode: isExecutable ? 0o755 : 0o644,
+    mode: isExecutable ? 0o555 : 0o444,
     flush: true,
   });
   await pipeline(packed, measure, file);

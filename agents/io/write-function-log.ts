@@ -1,4 +1,3 @@
-import { format } from "node:util";
 import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { InstanceLog } from "../drivers/driver.ts";
@@ -31,8 +30,10 @@ export function functionLogWriter(
   return {
     line: write,
     failure: (of, requestId, { errorType, errorMessage, stackTrace }) => {
-      const stack = (stackTrace ?? []).filter((line) => !line.includes(errorMessage));
-      const text = [format("ERROR %s: %s", errorType, errorMessage), ...stack].join("\n");
+      const headline = `${errorType}: ${errorMessage}`;
+      // Node begins its trace with the headline, Python ends with it.
+      const stack = (stackTrace ?? []).filter((line) => line !== headline);
+      const text = [`ERROR ${headline}`, ...stack].join("\n");
       write(of, "agent", { requestId, text });
     },
   };

@@ -40,6 +40,9 @@ export async function bundleFunction(
   throw new UsageError(`${path} is neither a folder nor a .zip: deploy the folder it is in`);
 }
 
+const OWN_MODULES =
+  "the folder has its own node_modules, so it is sent as it is, without bundling; Node reads its modules as its package.json says";
+
 async function fromFolder(
   folder: string,
   flags: ManifestPart,
@@ -47,10 +50,15 @@ async function fromFolder(
 ): Promise<BundledFunction> {
   const file = await readManifestFile(join(folder, MANIFEST_FILE));
   const manifest = completeManifest(basename(folder), file, flags);
-  const isBundled =
-    mayBundle && manifest.runtime === "node" && !existsSync(join(folder, "node_modules"));
+  const isBundleable = mayBundle && manifest.runtime === "node";
+  const isBundled = isBundleable && !existsSync(join(folder, "node_modules"));
   const handler = findHandlerFile(folder, manifest, isBundled);
-  if (!isBundled) return finish(manifest, await zipFiles(await readFolder(folder)), []);
+  if (!isBundled)
+    return finish(
+      manifest,
+      await zipFiles(await readFolder(folder)),
+      isBundleable ? [OWN_MODULES] : [],
+    );
   // The bundler is loaded only where something is bundled: other commands start without it.
   const { bundleNode } = await import("./bundle-node.ts");
   const { path, bytes, warnings } = await bundleNode(folder, handler);

@@ -13,6 +13,18 @@ export const knownRegions = (zones: readonly Zone[]): readonly string[] => [
   ...new Set(zones.flatMap((zone) => [zone.region, zone.jurisdiction])),
 ];
 
+const RESERVED_PREFIXES = ["AWS_LAMBDA_", "MERIDIAN_", "LD_"];
+const RESERVED_NAMES = ["_HANDLER", "LAMBDA_TASK_ROOT", "NODE_OPTIONS", "PYTHONHOME"];
+
+/** Names in a manifest's environment that are the platform's: it sets them itself, or they would reach into how it starts instances. */
+export const reservedVariables = (
+  environment: FunctionManifest["environment"],
+): readonly string[] =>
+  Object.keys(environment).filter(
+    (name) =>
+      RESERVED_NAMES.includes(name) || RESERVED_PREFIXES.some((prefix) => name.startsWith(prefix)),
+  );
+
 const EXTENSIONS = { node: [".js", ".mjs", ".cjs"], python: [".py"] } as const;
 
 /** The files of an archive that may hold the handler, best first. */

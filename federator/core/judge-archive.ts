@@ -21,6 +21,10 @@ export interface ArchiveLimits {
   readonly ratioFreeBytes: number;
 }
 
+/** What common file systems take for one step of a path; and a whole path that leaves room for the folder above it. */
+const STEP_BYTES_MAX = 255;
+const PATH_BYTES_MAX = 1_024;
+
 export const ARCHIVE_LIMITS: ArchiveLimits = {
   entriesMax: 20_000,
   unpackedBytesMax: 250 * 1024 * 1024,
@@ -86,6 +90,9 @@ function judgeEntry(entry: ArchiveEntry): string | null {
   if (name.includes("\\")) return "its name holds a backslash";
   if (name.startsWith("/") || /^[A-Za-z]:/.test(name)) return "its path is absolute";
   if (name.split("/").includes("..")) return "its path climbs out of the folder with `..`";
+  if (utf8Bytes(name) > PATH_BYTES_MAX) return `its path has more than ${PATH_BYTES_MAX} bytes`;
+  if (name.split("/").some((step) => utf8Bytes(step) > STEP_BYTES_MAX))
+    return `a file or folder in its path has a name of more than ${STEP_BYTES_MAX} bytes`;
   if (entry.localName !== name)
     return `its own header names it ${quoted(entry.localName)}, so that tools would disagree`;
   if (entry.isEncrypted) return "it is encrypted";
@@ -96,6 +103,8 @@ function judgeEntry(entry: ArchiveEntry): string | null {
   if (isFolder(entry) && entry.unpackedBytes > 0) return "it is a folder with content";
   return null;
 }
+
+const utf8Bytes = (text: string): number => Buffer.byteLength(text);
 
 /** Two entries for one path, or a file where another entry needs a folder. */
 function judgePaths(entries: readonly ArchiveEntry[]): string | null {

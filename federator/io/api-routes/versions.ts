@@ -3,7 +3,12 @@ import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import { prefixes } from "#lib/contracts/catalog-keys.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { permittedZones } from "#lib/residency.ts";
-import { handlerFiles, knownRegions, unknownRegions } from "../../core/check-manifest.ts";
+import {
+  handlerFiles,
+  knownRegions,
+  reservedVariables,
+  unknownRegions,
+} from "../../core/check-manifest.ts";
 import { type DeployWish, planDeploy } from "../../core/plan-deploy.ts";
 import { type Api, type ApiPorts, changeBy } from "../api-context.ts";
 import { commitChange, untilEnforced } from "../commit-change.ts";
@@ -79,6 +84,12 @@ function checkManifest(
     throw new MeridianError(
       "MERIDIAN_MANIFEST_INVALID",
       `The manifest names the function ${manifest.name}, the path ${functionName}; send it to the path of its name.`,
+    );
+  const reserved = reservedVariables(manifest.environment);
+  if (reserved.length > 0)
+    throw new MeridianError(
+      "MERIDIAN_MANIFEST_INVALID",
+      `The environment sets ${reserved.join(", ")}, which only the platform may set; choose other names.`,
     );
   const unknown = unknownRegions(manifest.placement.regions, zones);
   if (unknown.length > 0)

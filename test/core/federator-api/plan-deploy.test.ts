@@ -7,7 +7,11 @@ import { createMemoryCatalog } from "#lib/io/memory-catalog.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
 import { permittedZones } from "#lib/residency.ts";
-import { handlerFiles, unknownRegions } from "../../../federator/core/check-manifest.ts";
+import {
+  handlerFiles,
+  reservedVariables,
+  unknownRegions,
+} from "../../../federator/core/check-manifest.ts";
 import { planAliasMove } from "../../../federator/core/plan-alias-move.ts";
 import {
   planDeploy,
@@ -44,6 +48,20 @@ test("residency takes regions and jurisdictions, and what no zone lies in is nam
   assert.deepEqual(allowed([]), ["eu-west", "us-east", "ap-south"]);
   assert.deepEqual(allowed(["eu", "ap-south"]), ["eu-west", "ap-south"]);
   assert.deepEqual(unknownRegions(["eu", "mars", "us-east"], ZONES), ["mars"]);
+});
+
+test("variables that the platform sets or that reach into the start of an instance are reserved", () => {
+  const own = { PATH: "/opt/bin", HANDLER: "x", AWS_REGION: "x", LDFLAGS: "x", NODE_ENV: "x" };
+  const reserved = {
+    LD_PRELOAD: "x",
+    LD_LIBRARY_PATH: "x",
+    NODE_OPTIONS: "x",
+    PYTHONHOME: "x",
+    _HANDLER: "x",
+    AWS_LAMBDA_FUNCTION_NAME: "x",
+    MERIDIAN_INSTANCE: "x",
+  };
+  assert.deepEqual(reservedVariables({ ...own, ...reserved }), Object.keys(reserved));
 });
 
 test("a record over 2 KiB is refused with its size", () => {

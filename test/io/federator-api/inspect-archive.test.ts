@@ -49,6 +49,16 @@ const attacks: readonly Attack[] = [
     entries: [{ name: "link", content: "/etc/passwd", unixMode: 0o120_777 }],
     told: /"link".*link or a device/,
   },
+  {
+    name: "a file name no file system takes",
+    entries: [{ ...good, name: `a/${"é".repeat(128)}` }],
+    told: /more than 255 bytes/,
+  },
+  {
+    name: "a path no file system takes",
+    entries: [{ ...good, name: `${"long/".repeat(205)}x` }],
+    told: /more than 1024 bytes/,
+  },
   { name: "a device", entries: [{ ...good, unixMode: 0o020_666 }], told: /link or a device/ },
   { name: "an encrypted entry", entries: [{ ...good, flags: 0x801 }], told: /encrypted/ },
   {
