@@ -27,7 +27,12 @@ export async function attemptDrill(
   options: DrillOptions,
   notes: RunNotes,
 ): Promise<Attempt> {
-  const sightings: Sightings = { series: [], load: null, steadyStateProbesFailed: null };
+  const sightings: Sightings = {
+    series: [],
+    load: null,
+    steadyStateBefore: null,
+    steadyStateAfter: null,
+  };
   const leftBehind: string[] = [];
   let earlyEnd: EarlyEnd | null = null;
   try {

@@ -25,7 +25,7 @@ export function conclude(
     calls: attempt.load?.calls ?? [],
     callsAnnounced: attempt.load?.callsAnnounced ?? null,
     ledger: readLedgerFile(ledgerFileOf(run)),
-    steadyStateProbesFailed: attempt.steadyStateProbesFailed,
+    steadyStateProbesFailed: attempt.steadyStateAfter?.filter(({ holds }) => !holds).length ?? null,
     earlyEnd: attempt.earlyEnd,
   });
   const report: DrillReport = {

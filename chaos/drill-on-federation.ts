@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Experiment } from "#lib/contracts/drill.ts";
 import type { LoadPlan, LoadSeries } from "#lib/contracts/drill-load.ts";
 import { machineNowMs } from "#lib/io/machine-clock.ts";
-import type { Drill } from "./core/drill.ts";
+import type { Drill, ProbeResult } from "./core/drill.ts";
 import { judgePrecheck } from "./core/judge-precheck.ts";
 import { planSeries } from "./core/plan-series.ts";
 import { DrillStopped } from "./io/drill-stopped.ts";
@@ -28,7 +28,9 @@ export interface Run {
 export interface Sightings {
   series: readonly LoadSeries[];
   load: LoadEnding | null;
-  steadyStateProbesFailed: number | null;
+  /** Null when the system was not asked. */
+  steadyStateBefore: readonly ProbeResult[] | null;
+  steadyStateAfter: readonly ProbeResult[] | null;
 }
 
 export const ledgerFileOf = ({ reportDirectory }: Run): string =>
@@ -49,7 +51,9 @@ export async function drillOnFederation(
   const { runId, experiment, drill } = run;
   const { doors } = federation;
   const caller = await precheck(run, federation, signal);
-  await requireSteadyState(experiment, doors.endpoint);
+  const hypothesis = experiment["steady-state-hypothesis"];
+  sightings.steadyStateBefore = await probeSteadyState(hypothesis, doors.endpoint);
+  requireSteadyState(sightings.steadyStateBefore);
   const functions = ledgerFunctions(runId);
   const ledgerFile = ledgerFileOf(run);
   writeFileSync(ledgerFile, "", { mode: 0o600 });
@@ -80,8 +84,7 @@ export async function drillOnFederation(
     sightings.load = ending;
   };
   await runPhases({ drill, federation, plan, safety, notes, signal, onLoadEnded });
-  const after = await probeSteadyState(experiment["steady-state-hypothesis"], doors.endpoint);
-  sightings.steadyStateProbesFailed = after.filter(({ holds }) => !holds).length;
+  sightings.steadyStateAfter = await probeSteadyState(hypothesis, doors.endpoint);
 }
 
 /** Whose calls the load makes, once it is clear that the drill may begin here. */
@@ -94,7 +97,7 @@ async function precheck(
   const reasons = judgePrecheck(drill, {
     zones: Object.keys(credentials.zones),
     targetPids: credentials.zones[drill.target.zone]?.pids.length ?? 0,
-    tenants: isOwn ? null : await operator.tenants(signal),
+    tenants: isOwn ? null : await operator.tenantsWithFunctions(signal),
   });
   if (reasons.length > 0) throw new DrillStopped("BLOCKED", reasons.join("; "));
   const [tenant] = drill.tenants;
@@ -104,8 +107,7 @@ async function precheck(
   return { tenant, apiKey };
 }
 
-async function requireSteadyState(experiment: Experiment, endpoint: string): Promise<void> {
-  const results = await probeSteadyState(experiment["steady-state-hypothesis"], endpoint);
+function requireSteadyState(results: readonly ProbeResult[]): void {
   const failed = results.filter(({ holds }) => !holds);
   if (failed.length > 0)
     throw new DrillStopped(

@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
 import type { DrillReport } from "#lib/contracts/drill.ts";
+import { machineNowMs } from "#lib/io/machine-clock.ts";
 import { attemptDrill } from "./attempt-drill.ts";
 import { conclude } from "./conclude.ts";
 import type { DrillOptions } from "./drill-options.ts";
@@ -35,7 +36,14 @@ export async function runDrill(options: DrillOptions): Promise<DrillOutcome> {
   const notes = takeNotes(options.say);
   const attempt = await attemptDrill(run, options, notes);
   const report = conclude(run, attempt, notes, options.withoutFailover);
-  await writeReports(reportDirectory, report, experiment);
+  await writeReports(reportDirectory, report, experiment, {
+    loadStartedMs: notes.moments().loadStartedMs,
+    beganMs: notes.beganMs,
+    endedMs: machineNowMs(),
+    deeds: notes.deeds(),
+    steadyStateBefore: attempt.steadyStateBefore,
+    steadyStateAfter: attempt.steadyStateAfter,
+  });
   return { kind: "ran", report, reportDirectory };
 }
 

@@ -1,6 +1,6 @@
 import type { DrillReport } from "#lib/contracts/drill.ts";
 import { machineNowMs } from "#lib/io/machine-clock.ts";
-import type { Moments } from "./core/drill.ts";
+import type { Deed, Moments } from "./core/drill.ts";
 
 /** What a run writes down about itself while it goes on. */
 export interface RunNotes {
@@ -9,6 +9,10 @@ export interface RunNotes {
   readonly moments: () => Moments;
   /** Wall clock of when the load began, or the run where there was no load. */
   readonly startedAtMs: () => number;
+  /** Machine's clock: when the run began, long before its load. */
+  readonly beganMs: number;
+  readonly deed: (deed: Deed) => void;
+  readonly deeds: () => readonly Deed[];
   /** For the report and for the one who watches. */
   readonly event: (what: string) => void;
   /** With times since the load began, or since the run did where there was no load. */
@@ -21,6 +25,7 @@ const EVENTS_MAX = 1_000;
 export function takeNotes(say: (line: string) => void): RunNotes {
   const startedMs = machineNowMs();
   const marked = new Map<keyof Moments, number>();
+  const deeds: Deed[] = [];
   const events: { atMs: number; what: string }[] = [];
   const at = (moment: keyof Moments): number | null => marked.get(moment) ?? null;
 
@@ -40,6 +45,9 @@ export function takeNotes(say: (line: string) => void): RunNotes {
     },
     startedAtMs: () =>
       Math.round(Date.now() - (machineNowMs() - (at("loadStartedMs") ?? startedMs))),
+    beganMs: startedMs,
+    deed: (deed) => void deeds.push(deed),
+    deeds: () => deeds,
     event: (what) => {
       const atMs = machineNowMs();
       if (events.length < EVENTS_MAX) events.push({ atMs, what });

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { LoadPlan, LoadSeries } from "#lib/contracts/drill-load.ts";
 import { machineNowMs } from "#lib/io/machine-clock.ts";
 import { type ProcessIdentity, identifyProcess } from "#lib/io/process-identity.ts";
-import type { Drill } from "./core/drill.ts";
+import type { Deed, Drill } from "./core/drill.ts";
 import { judgeAbort } from "./core/judge-abort.ts";
 import { BASELINE_FAILED_SHARE_MAX } from "./core/judge-validity.ts";
 import { DrillStopped } from "./io/drill-stopped.ts";
@@ -52,7 +52,8 @@ export async function runPhases(context: PhasesContext): Promise<void> {
     await undoFault(context);
     await watch(context, load, phases.recoveryMs);
   } finally {
-    await safety.undo(FAULT_INTENT);
+    if (safety.isOpen(FAULT_INTENT))
+      await recordDeed(notes, "start", () => safety.undo(FAULT_INTENT));
     notes.mark("loadEndedMs");
     await observer.stop();
     const detectedMs = observer.detectedMs();
@@ -101,7 +102,10 @@ async function injectFault(context: PhasesContext, observer: StatusObserver): Pr
   notes.event(`fault: kill -9 of all ${victims.length} processes of ${zone}`);
   observer.watchForDown();
   notes.mark("faultCommandedMs");
-  const killing = actOnZone(stateDirectory, zone, "kill");
+  const killing = recordDeed(notes, "kill", async () => {
+    await actOnZone(stateDirectory, zone, "kill");
+    return [];
+  });
   // Watched here, as the answer comes later than the death; its failure is told below.
   killing.catch(() => undefined);
   const left = await waitUntilGone(victims, GONE_LIMIT_MS);
@@ -126,10 +130,30 @@ async function undoFault({ drill, notes, safety }: PhasesContext): Promise<void>
     );
   notes.event(`undo: starting ${drill.target.zone}`);
   notes.mark("healCommandedMs");
-  const failures = await safety.undo(FAULT_INTENT);
+  const failures = await recordDeed(notes, "start", () => safety.undo(FAULT_INTENT));
   if (failures.length > 0) throw new DrillStopped("ABORTED", failures.join("; "));
   notes.mark("healedMs");
   notes.event(`recovery: ${drill.target.zone} is running`);
+}
+
+/** Notes when the deed began and ended, and what it returns or throws as its failure. */
+async function recordDeed(
+  notes: RunNotes,
+  kind: Deed["kind"],
+  perform: () => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  const fromMs = machineNowMs();
+  let failures: readonly string[] = [];
+  try {
+    failures = await perform();
+    return failures;
+  } catch (error) {
+    failures = [String(error)];
+    throw error;
+  } finally {
+    const failure = failures.length === 0 ? null : failures.join("; ");
+    notes.deed({ kind, fromMs, untilMs: machineNowMs(), failure });
+  }
 }
 
 async function livingProcesses(stateDirectory: string, zone: string): Promise<ProcessIdentity[]> {

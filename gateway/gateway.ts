@@ -19,7 +19,7 @@ import { createKeyRing } from "./stages/key-ring.ts";
 import { locate, type Locating } from "./stages/locate.ts";
 import { matchFunction } from "./stages/match-function.ts";
 import { type Doors, openDoor } from "./stages/open-door.ts";
-import { retryElsewhere, type RetryPorts } from "./stages/retry.ts";
+import { retryAttempts, type RetryPorts } from "./stages/retry.ts";
 
 export interface GatewayPorts {
   readonly clock: Clock;
@@ -55,7 +55,7 @@ export function createGateway(ports: GatewayPorts, rules: GatewayRules): Handler
     .through(keepResidency(rules.zones))
     .through(admit(ports))
     .through(locate(rules.locating))
-    .to(retryElsewhere({ ...ports, budget }, rules.failover, forward(agents, clock)));
+    .to(retryAttempts({ ...ports, budget }, rules.failover, forward(agents, clock)));
 
   const explain = explainRoute({ ...ports, keyRing, locating: rules.locating }, rules.failover);
   const { control, notReady } = ports;

@@ -65,7 +65,7 @@ export interface FailedOutcome {
   readonly failure: AttemptFailure;
   readonly reason: string;
   readonly cause?: unknown;
-  /** Of a refusal: what the agent said, read whole. */
+  /** What the agent said, read whole, if it said anything. */
   readonly answer?: AgentAnswer;
 }
 

@@ -4,6 +4,7 @@ import { buildTimeline, listPhases } from "./build-timeline.ts";
 import { checkBounds, steadyStateFinding } from "./check-bounds.ts";
 import { countCauses, countSeries } from "./count-series.ts";
 import type { Drill, Moments } from "./drill.ts";
+import { explainInvalid } from "./explain-invalid.ts";
 import { judgeCalls } from "./judge-calls.ts";
 import { judgeGenerator, judgeValidity } from "./judge-validity.ts";
 import { type EarlyEnd, type Judgement, judgeVerdict } from "./judge-verdict.ts";
@@ -56,8 +57,10 @@ export function analyseRun(run: RunRecord): Analysis {
     targetZone,
     moments,
   });
+  const { verdict, reasons } = judgeVerdict(run.earlyEnd, invalidBecause, findings);
   return {
-    ...judgeVerdict(run.earlyEnd, invalidBecause, findings),
+    verdict,
+    reasons: verdict === "INVALID" ? [...reasons, ...explainInvalid(judged, generator)] : reasons,
     timings,
     findings,
     series: countSeries(run.series, judged, lateAfterMs),

@@ -28,7 +28,8 @@ function checkMethod(experiment: Experiment, drill: Drill): string[] {
   return mistakes;
 }
 
-function runs(action: ExperimentAction | undefined, command: readonly string[]): boolean {
+/** Whether the action executes a command that ends in these words. */
+export function runs(action: ExperimentAction | undefined, command: readonly string[]): boolean {
   const given = action?.provider.arguments.slice(-command.length) ?? [];
   return command.every((word, index) => given[index] === word);
 }

@@ -4,7 +4,7 @@ export interface DrillGround {
   readonly zones: readonly string[];
   /** Living processes of the zone that is to be killed. */
   readonly targetPids: number;
-  /** Who else would feel it; null on a federation of the drill's own. */
+  /** Those with functions, who would feel it; null on a federation of the drill's own. */
   readonly tenants: readonly string[] | null;
 }
 

@@ -49,9 +49,10 @@ function measureShift(judged: readonly JudgedCall[], moments: Moments): number |
 function measureRestoration(
   judged: readonly JudgedCall[],
   targetZone: string,
-  { loadStartedMs, faultCommandedMs, healedMs, loadEndedMs }: Moments,
+  { loadStartedMs, faultCommandedMs, detectedMs, healedMs, loadEndedMs }: Moments,
 ): number | null {
-  if (faultCommandedMs === null || healedMs === null) return null;
+  // A zone that was never taken out cannot come back.
+  if (faultCommandedMs === null || detectedMs === null || healedMs === null) return null;
   const near = judged.filter(({ call }) => call.callerZone === targetZone);
   const isServed = ({ call, verdict }: JudgedCall) =>
     verdict === "good" && call.zone === targetZone;

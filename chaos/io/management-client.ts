@@ -8,7 +8,8 @@ import { exchange } from "./http-exchange.ts";
 import type { PackedFunction } from "./pack-function.ts";
 
 const ANSWER_LIMIT_MS = 30_000;
-const TenantList = Type.Object({ items: Type.Array(Type.Object({ name: Type.String() })) });
+/** Lists of tenants and of functions: what they are called is enough. */
+const NameList = Type.Object({ items: Type.Array(Type.Object({ name: Type.String() })) });
 
 /** The management API as a drill uses it. */
 export interface ManagementClient {
@@ -20,7 +21,8 @@ export interface ManagementClient {
   ) => Promise<void>;
   /** A function that is not there is as good as deleted. */
   readonly remove: (tenant: string, functionName: string) => Promise<void>;
-  readonly tenants: (signal: AbortSignal) => Promise<readonly string[]>;
+  /** Those that a dead zone can touch: a tenant without functions has no calls. */
+  readonly tenantsWithFunctions: (signal: AbortSignal) => Promise<readonly string[]>;
   readonly status: (timeoutMs: number, signal: AbortSignal) => Promise<FederationStatus>;
 }
 
@@ -79,8 +81,14 @@ export function managementClient(endpoint: string, apiKey: string): ManagementCl
           throw error;
       });
     },
-    tenants: async (signal) =>
-      (await read(TenantList, { path: "/v1/tenants", signal })).items.map(({ name }) => name),
+    tenantsWithFunctions: async (signal) => {
+      const names: string[] = [];
+      for (const { name } of (await read(NameList, { path: "/v1/tenants", signal })).items) {
+        const path = `/v1/tenants/${name}/functions`;
+        if ((await read(NameList, { path, signal })).items.length > 0) names.push(name);
+      }
+      return names;
+    },
     status: (timeoutMs, signal) =>
       read(FederationStatus, { path: "/v1/status", timeoutMs, signal }),
   };

@@ -1,14 +1,9 @@
 import type { Experiment } from "#lib/contracts/drill.ts";
+import { machineNowMs } from "#lib/io/machine-clock.ts";
+import type { ProbeResult } from "../core/drill.ts";
 import { exchange } from "./http-exchange.ts";
 
 const PROBE_LIMIT_MS = 3_000;
-
-export interface ProbeResult {
-  readonly name: string;
-  readonly holds: boolean;
-  /** What was seen, in words. */
-  readonly seen: string;
-}
 
 /** Asks every probe of the hypothesis once; one that does not answer does not hold. */
 export function probeSteadyState(
@@ -19,12 +14,17 @@ export function probeSteadyState(
     hypothesis.probes.map(async ({ name, tolerance, provider }) => {
       const url = provider.url.replaceAll("${endpoint}", endpoint);
       const timeoutMs = provider.timeout === undefined ? PROBE_LIMIT_MS : provider.timeout * 1_000;
+      const fromMs = machineNowMs();
+      let status: number | null = null;
+      let seen: string;
       try {
-        const { status } = await exchange({ url, timeoutMs });
-        return { name, holds: status === tolerance, seen: `${url} answered ${status}` };
+        ({ status } = await exchange({ url, timeoutMs }));
+        seen = `${url} answered ${status}`;
       } catch (error) {
-        return { name, holds: false, seen: `${url} did not answer: ${String(error)}` };
+        seen = `${url} did not answer: ${String(error)}`;
       }
+      const holds = status === tolerance;
+      return { name, holds, seen, status, fromMs, untilMs: machineNowMs() };
     }),
   );
 }

@@ -4,6 +4,7 @@ import { formatCount, formatDuration, formatMilliseconds } from "./format.ts";
 import { latencyChart } from "./latency-chart.ts";
 import { markup, type Markup, nothing } from "./markup.ts";
 import { PAGE_STYLE } from "./page-style.ts";
+import { countIdempotent } from "./promised-calls.ts";
 import { causesTable, eventsTable, findingsTable, seriesTable } from "./report-tables.ts";
 import { timeAxis } from "./time-axis.ts";
 
@@ -64,16 +65,20 @@ function tiles(report: DrillReport): Markup {
   };
   const counted = (bound: string) =>
     formatCount(findings.find((finding) => finding.bound === bound)?.measured ?? 0);
-  const idempotent = series.filter((one) => one.isIdempotent);
-  const calls = idempotent.reduce((sum, one) => sum + one.sent, 0);
+  const { promised } = countIdempotent(report);
+  const connectionLost = series.reduce((sum, one) => sum + one.connectionLost, 0);
   return markup`<div class="tiles">
     ${tile("detectedAfterMsMax", formatDuration(timings.detectedAfterMs), "until detected")}
     ${tile("shiftedAfterMsMax", formatDuration(timings.shiftedAfterMs), "until shifted")}
-    ${tile("idempotentLostMax", counted("idempotentLostMax"), `of ${formatCount(calls)} idempotent calls lost`)}
+    ${tile("idempotentLostMax", counted("idempotentLostMax"), `of ${formatCount(promised)} idempotent calls lost`)}
     ${tile("duplicatedMax", counted("duplicatedMax"), "calls run twice")}
-    ${tile("connectionLostMax", counted("connectionLostMax"), "lost with their connection")}
+    ${tile("connectionLostMax", formatCount(connectionLost), `went down with the killed gateway, ${counted("connectionLostMax")} of them on the shared address`)}
     ${tile("lateMax", counted("lateMax"), "late answers")}
-    ${tile("restoredAfterMsMax", formatDuration(timings.restoredAfterMs), "until restored")}
+    ${
+      timings.detectedAfterMs === null
+        ? tile("restoredAfterMsMax", "n/a", "until restored: never taken out")
+        : tile("restoredAfterMsMax", formatDuration(timings.restoredAfterMs), "until restored")
+    }
   </div>`;
 }
 

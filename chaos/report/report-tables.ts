@@ -2,7 +2,7 @@ import type { DrillReport } from "#lib/contracts/drill.ts";
 import { formatCount, formatMilliseconds } from "./format.ts";
 import { markup, type Markup, nothing } from "./markup.ts";
 
-export function findingsTable({ findings }: DrillReport): Markup {
+export function findingsTable({ findings, timings }: DrillReport): Markup {
   if (findings.length === 0) return nothing;
   const rows = findings.map(
     ({ bound, limit, measured, holds, meaning }) =>
@@ -13,6 +13,12 @@ export function findingsTable({ findings }: DrillReport): Markup {
         <td class="number">≤ ${formatCount(limit)}</td>
       </tr>`,
   );
+  const notRestored = markup`<tr>
+    <td></td>
+    <td><span class="name">restoredAfterMsMax</span></td>
+    <td class="number">n/a — never taken out</td>
+    <td></td>
+  </tr>`;
   return markup`<section>
     <h2>Bounds</h2>
     <div class="table">
@@ -23,7 +29,7 @@ export function findingsTable({ findings }: DrillReport): Markup {
           <th class="number">measured</th>
           <th class="number">promised</th>
         </tr>
-        ${rows}
+        ${rows} ${timings.detectedAfterMs === null ? notRestored : nothing}
       </table>
     </div>
   </section>`;

@@ -1,5 +1,6 @@
 import type { DrillReport } from "#lib/contracts/drill.ts";
 import { formatCount, formatDuration } from "./format.ts";
+import { countIdempotent } from "./promised-calls.ts";
 
 /** What the terminal says last: the verdict and the figures behind it, then why it is no better. */
 export function summaryLine(report: DrillReport): string {
@@ -9,19 +10,22 @@ export function summaryLine(report: DrillReport): string {
   return lines.join("\n");
 }
 
-function figures({ series, timings, findings }: DrillReport): string {
+function figures(report: DrillReport): string {
+  const { timings, findings } = report;
   if (findings.length === 0) return "nothing was measured";
-  const idempotent = series.filter((one) => one.isIdempotent);
-  const calls = idempotent.reduce((sum, one) => sum + one.sent, 0);
+  const { promised, connectionLost } = countIdempotent(report);
   const measured = (bound: string) => findings.find((one) => one.bound === bound)?.measured ?? 0;
-  return [
+  const kept = [
     timings.detectedAfterMs === null
       ? "never detected"
       : `detected after ${formatSeconds(timings.detectedAfterMs)}`,
     `shifted after ${formatSeconds(timings.shiftedAfterMs ?? 0)}`,
-    `${formatCount(measured("idempotentLostMax"))} of ${formatCount(calls)} idempotent calls lost`,
+    `${formatCount(measured("idempotentLostMax"))} of ${formatCount(promised)} idempotent calls lost`,
     `${formatCount(measured("duplicatedMax"))} duplicated`,
   ].join(", ");
+  return connectionLost === 0
+    ? kept
+    : `${kept}; ${formatCount(connectionLost)} idempotent calls went down with the killed gateway`;
 }
 
 const formatSeconds = (durationMs: number): string =>

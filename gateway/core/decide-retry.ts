@@ -1,10 +1,12 @@
+import type { Random } from "#lib/ports/random.ts";
+
 /** How an attempt ended that was not an answer, by what is proved about the handler. */
 export type AttemptFailure =
   /** No byte of it was written. */
   | "not-sent"
   /** The agent answered that the handler was not started. */
   | "refused"
-  /** Bytes were written and no answer came back: it may have run. */
+  /** Bytes were written and no answer of the function came back: it may have run. */
   | "maybe-executed";
 
 export interface AttemptsSoFar {
@@ -17,18 +19,27 @@ export interface AttemptsSoFar {
 }
 
 export type RetryDecision =
-  | { readonly kind: "elsewhere" }
+  | { readonly kind: "again" }
   /** Only if the retry budget has room. */
-  | { readonly kind: "elsewhere-on-budget" }
+  | { readonly kind: "again-on-budget" }
   | { readonly kind: "give-up" };
 
 /** With less time than this left, a further attempt would only burn capacity. */
 const REMAINING_MIN_MS = 50;
+/** A cluster that is tried a second time is given this long to come back. */
+const PAUSE_MIN_MS = 25;
+const PAUSE_MAX_MS = 250;
 
-/** A second start is risked only where the function permits it; what surely did not run may always go elsewhere. */
+/** A second start is risked only where the function permits it; what surely did not run may always be tried again. */
 export function decideRetry(call: AttemptsSoFar): RetryDecision {
   if (call.attempts >= call.attemptsMax || call.remainingMs < REMAINING_MIN_MS)
     return { kind: "give-up" };
-  if (call.failure !== "maybe-executed") return { kind: "elsewhere" };
-  return call.isIdempotent ? { kind: "elsewhere-on-budget" } : { kind: "give-up" };
+  if (call.failure !== "maybe-executed") return { kind: "again" };
+  return call.isIdempotent ? { kind: "again-on-budget" } : { kind: "give-up" };
+}
+
+/** How long to wait before the same cluster is tried again: jittered, and never into the time an attempt needs. */
+export function pauseBeforeSameMs(remainingMs: number, random: Random): number {
+  const pauseMs = PAUSE_MIN_MS + (PAUSE_MAX_MS - PAUSE_MIN_MS) * random.next();
+  return Math.max(0, Math.min(pauseMs, remainingMs - REMAINING_MIN_MS));
 }

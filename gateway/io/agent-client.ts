@@ -2,7 +2,9 @@ import type { IncomingHttpHeaders } from "node:http";
 import { Readable } from "node:stream";
 import { type Dispatcher, Pool } from "undici";
 import { ANSWER_HEADERS, INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
+import { type ErrorCode, ERRORS } from "#lib/errors.ts";
 import type { Clock } from "#lib/ports/clock.ts";
+import type { AttemptFailure } from "../core/decide-retry.ts";
 import type { AgentRequest, FailedOutcome, Outcome } from "../ports.ts";
 
 /** The link to one agent process. */
@@ -18,10 +20,11 @@ const CONNECT_TIMEOUT_MS = 1_000;
 const KEEP_ALIVE_MS = 4_000;
 /** The agent gives up at the deadline and says so better than a gateway can; it is given this long to say it. */
 const ANSWER_GRACE_MS = 250;
-/** A refusal is a short problem+json; whatever is longer is cut off and does not matter. */
-const REFUSAL_BYTES_MAX = 64 * 1024;
+/** A failure is told in a short problem+json; whatever is longer is cut off and does not matter. */
+const PROBLEM_BYTES_MAX = 64 * 1024;
 /** Refusals that are about the request itself, and would be the same everywhere. */
 const CALLERS_FAULT = new Set([400, 405, 413]);
+const INSTANCE_LOST = "MERIDIAN_INSTANCE_LOST" satisfies ErrorCode;
 
 export function openAgentClient(url: string, bootToken: string, clock: Clock): AgentClient {
   const pool = new Pool(url, {
@@ -118,12 +121,13 @@ function startAttempt(
     onResponseStart: (started, status, headers) => {
       if (status < 200) return;
       body = answerBody(started);
-      if (headers[ANSWER_HEADERS.executed] !== "false" || CALLERS_FAULT.has(status)) {
+      const failure = failureToldBy(status, headers);
+      if (failure === undefined) {
         settle({ kind: "answered", answer: { status, headers, body } });
         return;
       }
-      void readRefusal(body).then((text) => {
-        if (!isSettled) settle(refusal(status, headers, text));
+      void readProblem(body).then((text) => {
+        if (!isSettled) settle(toldFailure(failure, status, headers, text));
       });
     },
     onResponseData: (started, chunk) => {
@@ -152,8 +156,17 @@ function answerBody(controller: Dispatcher.DispatchController): Readable {
   });
 }
 
-/** A refusal that breaks off is still one: the header came before it. */
-async function readRefusal(body: Readable): Promise<Buffer> {
+/** Answers of the agent itself that another attempt may better; undefined for what the caller shall have as it comes. */
+function failureToldBy(status: number, headers: IncomingHttpHeaders): AttemptFailure | undefined {
+  if (headers[ANSWER_HEADERS.executed] === "false")
+    return CALLERS_FAULT.has(status) ? undefined : "refused";
+  const isInstanceLost =
+    status === ERRORS[INSTANCE_LOST].status && headers[ANSWER_HEADERS.errorCode] === INSTANCE_LOST;
+  return isInstanceLost ? "maybe-executed" : undefined;
+}
+
+/** A problem that breaks off is still one: the headers came before it. */
+async function readProblem(body: Readable): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
@@ -162,7 +175,7 @@ async function readRefusal(body: Readable): Promise<Buffer> {
       if (!Buffer.isBuffer(part)) continue;
       chunks.push(part);
       bytes += part.length;
-      if (bytes > REFUSAL_BYTES_MAX) break;
+      if (bytes > PROBLEM_BYTES_MAX) break;
     }
   } catch {
     // What was read so far says enough.
@@ -170,12 +183,17 @@ async function readRefusal(body: Readable): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function refusal(status: number, headers: IncomingHttpHeaders, body: Buffer): FailedOutcome {
+function toldFailure(
+  failure: AttemptFailure,
+  status: number,
+  headers: IncomingHttpHeaders,
+  body: Buffer,
+): FailedOutcome {
   const { "content-length": _length, ...rest } = headers;
   const code = headers[ANSWER_HEADERS.errorCode];
   return {
     kind: "failed",
-    failure: "refused",
+    failure,
     reason: `the agent answered ${status}${typeof code === "string" ? ` ${code}` : ""}`,
     answer: { status, headers: rest, body },
   };

@@ -33,10 +33,11 @@ export function failedAnswer(call: LocatedCall, failed: FailedOutcome): Answer {
         call.version.manifest.placement.regions.length > 0
           ? "MERIDIAN_RESIDENCY_UNAVAILABLE"
           : "MERIDIAN_NO_CLUSTER",
-        `${clusterId} could not be reached, and no other cluster may be tried: ${reason}. The function was not started.`,
+        `${clusterId} could not be reached, and no further attempt was possible: ${reason}. The function was not started.`,
         { cause },
       );
     case "maybe-executed":
+      if (answer !== undefined) return functionAnswer(call, answer);
       throw new MeridianError(
         "MERIDIAN_CONNECTION_LOST",
         call.version.manifest.idempotent

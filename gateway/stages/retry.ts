@@ -2,7 +2,12 @@ import type { Zone } from "#lib/contracts/zone.ts";
 import { type ErrorCode, MeridianError } from "#lib/errors.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { Random } from "#lib/ports/random.ts";
-import { decideRetry } from "../core/decide-retry.ts";
+import {
+  type AttemptFailure,
+  decideRetry,
+  pauseBeforeSameMs,
+  type RetryDecision,
+} from "../core/decide-retry.ts";
 import { orderClusters, type RankedCluster } from "../core/order-clusters.ts";
 import type { RetryBudget } from "../core/retry-budget.ts";
 import type { LocatedCall } from "../call.ts";
@@ -21,39 +26,85 @@ export interface RetryPorts {
   readonly onRetry: (failure: FailedOutcome["failure"]) => void;
 }
 
-/** A call is tried on at most this many clusters, never twice on one. */
-const CLUSTERS_MAX = 3;
+/** One cluster is tried twice only when there is no other. */
+const ATTEMPTS_MAX = 3;
 /** Over the budget a call waits this long for a slot, then fails. */
 const BUDGET_WAIT_MS = 250;
 
-/** Tries the nearest usable cluster, then others for as long as that is proved safe or permitted. */
-export function retryElsewhere(
+/** Tries the nearest usable cluster, then others, else the same, for as long as that is proved safe or permitted. */
+export function retryAttempts(
   ports: RetryPorts,
   failover: "on" | "off",
   forward: Forward,
 ): Handler<LocatedCall> {
-  const attemptsMax = failover === "on" ? CLUSTERS_MAX : 1;
+  const attemptsMax = failover === "on" ? ATTEMPTS_MAX : 1;
   return async (call) => {
     ports.budget.countRequest(ports.clock.nowMs());
     const tried = new Set<string>();
-    const ranking = rank(call, tried, failover, ports);
-    let zone = chosenZone(ranking);
-    if (zone === undefined) throw noCluster(call, ranking);
-    for (;;) {
+    let zone = await firstZone(call, attemptsMax, failover, ports);
+    for (let attempts = 1; ; attempts += 1) {
       tried.add(zone.clusterId);
       const { name, clusterId } = zone;
-      Object.assign(call.receipt, { zone: name, clusterId, attempts: tried.size });
-      const outcome = await forward({ call, zone, number: tried.size });
+      Object.assign(call.receipt, { zone: name, clusterId, attempts });
+      const outcome = await forward({ call, zone, number: attempts });
       if (outcome.kind !== "failed") return settled(call, outcome);
 
-      const next = chosenZone(rank(call, tried, failover, ports));
-      const mayGoOn =
-        next !== undefined && (await mayRetry(call, outcome, tried.size, attemptsMax, ports));
-      if (!mayGoOn) return failedAnswer(call, outcome);
-      ports.onRetry(outcome.failure);
+      const { failure } = outcome;
+      const isIdempotent = call.version.manifest.idempotent;
+      const remainingMs = call.deadlineAtMs - ports.clock.nowMs();
+      const decision = decideRetry({ failure, isIdempotent, attempts, attemptsMax, remainingMs });
+      if (decision.kind === "give-up") return failedAnswer(call, outcome);
+      const next = await nextZone(call, zone, failure, tried, failover, ports);
+      if (next === undefined || !(await mayGo(call, decision, ports)))
+        return failedAnswer(call, outcome);
+      ports.onRetry(failure);
       zone = next;
     }
   };
+}
+
+/** Waits a little for a cluster to come back when there is none, as often as a failed attempt would be repeated. */
+async function firstZone(
+  call: LocatedCall,
+  attemptsMax: number,
+  failover: "on" | "off",
+  ports: RetryPorts,
+): Promise<Zone> {
+  for (let looks = 1; ; looks += 1) {
+    const ranking = rank(call, call.zones, failover, ports);
+    const zone = chosenZone(ranking);
+    if (zone !== undefined) return zone;
+    if (looks >= attemptsMax || !(await pause(call, ports))) throw noCluster(call, ranking);
+  }
+}
+
+/**
+ * Another cluster, else after a pause whichever is usable. Where the call surely did not run, that is the same one in any
+ * case: its agent may have restarted before this gateway's pings know.
+ */
+async function nextZone(
+  call: LocatedCall,
+  last: Zone,
+  failure: AttemptFailure,
+  tried: ReadonlySet<string>,
+  failover: "on" | "off",
+  ports: RetryPorts,
+): Promise<Zone | undefined> {
+  const untried = call.zones.filter(({ clusterId }) => !tried.has(clusterId));
+  const other = chosenZone(rank(call, untried, failover, ports));
+  if (other !== undefined) return other;
+  if (!(await pause(call, ports))) return undefined;
+  const usable = chosenZone(rank(call, call.zones, failover, ports));
+  return usable ?? (failure === "maybe-executed" ? undefined : last);
+}
+
+/** False when the caller went away meanwhile. */
+function pause(call: LocatedCall, { clock, random }: RetryPorts): Promise<boolean> {
+  const pauseMs = pauseBeforeSameMs(call.deadlineAtMs - clock.nowMs(), random);
+  return clock.sleep(pauseMs, call.arrival.callerGone).then(
+    () => true,
+    () => false,
+  );
 }
 
 const chosenZone = (ranking: readonly RankedCluster[]): Zone | undefined =>
@@ -61,12 +112,11 @@ const chosenZone = (ranking: readonly RankedCluster[]): Zone | undefined =>
 
 function rank(
   call: LocatedCall,
-  tried: ReadonlySet<string>,
+  zones: readonly Zone[],
   failover: "on" | "off",
   { routing, agents, random }: RetryPorts,
 ): readonly RankedCluster[] {
-  const untried = call.zones.filter((zone) => !tried.has(zone.clusterId));
-  const clusters = surveyClusters(untried, call.table, routing, agents);
+  const clusters = surveyClusters(zones, call.table, routing, agents);
   return orderClusters(clusters, call.origin, failover, random);
 }
 
@@ -81,30 +131,18 @@ function settled(call: LocatedCall, outcome: Exclude<Outcome, FailedOutcome>): A
   }
 }
 
-async function mayRetry(
+async function mayGo(
   call: LocatedCall,
-  { failure }: FailedOutcome,
-  attempts: number,
-  attemptsMax: number,
+  { kind }: Exclude<RetryDecision, { readonly kind: "give-up" }>,
   { clock, random, budget }: RetryPorts,
 ): Promise<boolean> {
-  const isIdempotent = call.version.manifest.idempotent;
-  const remainingMs = call.deadlineAtMs - clock.nowMs();
-  const decision = decideRetry({ failure, isIdempotent, attempts, attemptsMax, remainingMs });
-  switch (decision.kind) {
-    case "give-up":
-      return false;
-    case "elsewhere":
-      return !call.arrival.callerGone.aborted;
-    case "elsewhere-on-budget": {
-      if (budget.trySpend(clock.nowMs())) return !call.arrival.callerGone.aborted;
-      const isWaiting = clock.sleep(BUDGET_WAIT_MS * random.next(), call.arrival.callerGone);
-      return isWaiting.then(
-        () => budget.trySpend(clock.nowMs()),
-        () => false,
-      );
-    }
-  }
+  const { callerGone: gone } = call.arrival;
+  if (kind === "again" || gone.aborted) return !gone.aborted;
+  if (budget.trySpend(clock.nowMs())) return true;
+  return clock.sleep(BUDGET_WAIT_MS * random.next(), gone).then(
+    () => budget.trySpend(clock.nowMs()),
+    () => false,
+  );
 }
 
 function noCluster(call: LocatedCall, ranking: readonly RankedCluster[]): MeridianError {

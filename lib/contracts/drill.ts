@@ -205,7 +205,10 @@ export const DrillReport = Type.Object(
     startedAtMs: Type.Integer(),
     seed: Type.Integer(),
     target: Type.Object({ zone: Name }, closed),
-    /** Detected and shifted: after the fault was proved to act; restored: after its undoing returned. Null: it never happened. */
+    /**
+     * Detected and shifted: after the fault was proved to act; restored: after its undoing returned. Null: it never happened; what
+     * was never detected, so never taken out, is not restored either, and has no finding about it.
+     */
     timings: Type.Object(
       {
         detectedAfterMs: Type.Union([Type.Number(), Type.Null()]),

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AttemptsSoFar, decideRetry } from "../../../gateway/core/decide-retry.ts";
+import {
+  type AttemptsSoFar,
+  decideRetry,
+  pauseBeforeSameMs,
+} from "../../../gateway/core/decide-retry.ts";
 import { noPingsYet, type PingEvent, stepPings } from "../../../gateway/core/judge-pings.ts";
 import { createDemandMeter } from "../../../gateway/core/measure-demand.ts";
 import { createRequestIds } from "../../../gateway/core/request-id.ts";
@@ -18,15 +22,15 @@ const retries: readonly (readonly [
   call: Partial<AttemptsSoFar>,
   decision: string,
 ])[] = [
-  ["what was not sent goes elsewhere", {}, "elsewhere"],
-  ["what was refused goes elsewhere", { failure: "refused" }, "elsewhere"],
+  ["what was not sent is tried again", {}, "again"],
+  ["what was refused is tried again", { failure: "refused" }, "again"],
   ["what may have run is not repeated", { failure: "maybe-executed" }, "give-up"],
   [
     "but for a function declared idempotent, on the budget",
     { failure: "maybe-executed", isIdempotent: true },
-    "elsewhere-on-budget",
+    "again-on-budget",
   ],
-  ["at most three clusters", { attempts: 3 }, "give-up"],
+  ["at most three attempts", { attempts: 3 }, "give-up"],
   ["not without failover", { attemptsMax: 1 }, "give-up"],
   ["not with too little time left", { remainingMs: 49 }, "give-up"],
   ["nor after the deadline", { remainingMs: -5, isIdempotent: true }, "give-up"],
@@ -36,6 +40,15 @@ for (const [name, call, decision] of retries)
   test(name, () => {
     assert.equal(decideRetry({ ...first, ...call }).kind, decision);
   });
+
+test("the pause before the same cluster is spread over 25 to 250 ms, and leaves time for the attempt", () => {
+  const at = (chance: number, remainingMs: number) =>
+    pauseBeforeSameMs(remainingMs, { next: () => chance });
+  assert.equal(at(0, 1_000), 25);
+  assert.equal(at(1, 1_000), 250);
+  assert.equal(at(1, 150), 100);
+  assert.equal(at(1, 20), 0);
+});
 
 const budget = () => createRetryBudget({ retriesMin: 10, retryPercent: 20 });
 const spendAll = (spender: ReturnType<typeof budget>, nowMs: number): number => {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { pino } from "pino";
@@ -13,6 +13,7 @@ import { MeridianError } from "#lib/errors.ts";
 import { internalClient } from "#lib/io/internal-client.ts";
 import { openCodeCache } from "../../../agents/io/code-cache.ts";
 import { fetchCode } from "../../../agents/io/fetch-code.ts";
+import { eventually } from "./support/agent-world.ts";
 
 const log = pino({ level: "silent" });
 const digestOf = (bytes: Buffer) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
@@ -32,7 +33,7 @@ test("code is fetched once for all who ask, unpacked whole, and found again afte
   assert.equal(one.directory, two.directory);
   assert.equal(world.fetches(), 1);
   assert.equal(await readFile(join(one.directory, "index.mjs"), "utf8"), "export {}");
-  assert.equal((await stat(join(one.directory, "deep/run.sh"))).mode & 0o777, 0o755);
+  assert.equal((await stat(join(one.directory, "deep/run.sh"))).mode & 0o777, 0o555);
 
   const again = await world.open();
   assert.equal(again.has(world.digest), true);
@@ -53,6 +54,42 @@ test("what is not held makes room for newer code; what is held stays", async (t)
   assert.equal(cache.has(second), false);
   assert.equal(await readFile(join(held.directory, "f"), "utf8"), "1".repeat(100));
 });
+
+const tamperings: readonly [string, (directory: string) => Promise<void>][] = [
+  ["overwritten", (directory) => replaceText(join(directory, "index.mjs"), "evil!!!!!")],
+  ["added to", (directory) => writeFile(join(directory, "more.mjs"), "export {}")],
+  ["deleted", (directory) => rm(directory, { recursive: true })],
+];
+for (const [what, tamper] of tamperings)
+  test(`code that was ${what} on disk is unpacked anew, and goes with its last holder`, async (t) => {
+    const archive = await zip({ "index.mjs": "export {}" });
+    const world = await startWorld(t, archive);
+    const cache = await world.open();
+    const before = await cache.hold(world.digest, archive.length);
+    await tamper(before.directory);
+    const after = await cache.hold(world.digest, archive.length);
+    assert.notEqual(after.directory, before.directory);
+    assert.equal(await readFile(join(after.directory, "index.mjs"), "utf8"), "export {}");
+    assert.deepEqual(await readdir(after.directory), ["index.mjs"]);
+    before.release();
+    await eventually(
+      async () => !(await readdir(world.folder)).includes(basename(before.directory)),
+    );
+
+    after.release();
+    await tamper(after.directory);
+    const restarted = await world.open();
+    const last = await restarted.hold(world.digest, archive.length);
+    assert.equal(await readFile(join(last.directory, "index.mjs"), "utf8"), "export {}");
+  });
+
+/** With the same size and the same time of change, as far as a program can set it. */
+async function replaceText(path: string, text: string): Promise<void> {
+  const { atime, mtime } = await stat(path);
+  await chmod(path, 0o644);
+  await writeFile(path, text);
+  await utimes(path, atime, mtime);
+}
 
 const hostile: readonly [string, Buffer | Promise<Buffer>][] = [
   ["is no archive", Buffer.from("not a zip file at all, only words")],

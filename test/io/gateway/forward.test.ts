@@ -125,12 +125,35 @@ describe("a gateway between real sockets", { timeout: 60_000 }, () => {
     assert.equal(totalCalls(agents), 1);
   });
 
-  test("so is a platform failure after the handler was started", async () => {
+  test("a call whose instance was lost is answered so, and not repeated", async () => {
     agent(0).behaviour = "platform-failure";
-    const answer = await invoke(gateway, "again");
+    const answer = await invoke(gateway, "once");
     assert.equal(answer.status, 502);
     assert.equal((await problem(answer)).code, "MERIDIAN_INSTANCE_LOST");
     assert.equal(totalCalls(agents), 1);
+  });
+
+  test("an idempotent one is repeated elsewhere, and on the same cluster when it is the only one", async () => {
+    agent(0).behaviour = "platform-failure";
+    const elsewhere = await invoke(gateway, "again");
+    assert.equal(await elsewhere.text(), "hello from us-east");
+    assert.deepEqual(callCounts(), [1, 1, 0]);
+
+    const lost = await invoke(gateway, "eu-only");
+    assert.equal((await problem(lost)).code, "MERIDIAN_INSTANCE_LOST");
+    assert.equal(lost.headers.get("meridian-attempts"), "3");
+    assert.deepEqual(callCounts(), [4, 1, 0]);
+  });
+
+  test("a call that its only cluster refuses is tried there again", async () => {
+    agent(0).behaviour = "refuse";
+    const answering = invoke(gateway, "eu-only");
+    await eventually(() => agent(0).calls.length === 1);
+    agent(0).behaviour = "answer";
+    const answer = await answering;
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get("meridian-attempts"), "2");
+    assert.deepEqual(callCounts(), [2, 0, 0]);
   });
 
   test("a refused call goes elsewhere, idempotent or not", async () => {
