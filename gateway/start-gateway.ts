@@ -66,7 +66,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   const clusterIds = zones.map(({ clusterId }) => clusterId);
   const metrics = gatewayMetrics(registry, clusterIds, routing, links);
   const access = keep(accessLog(zone, config.logLevel));
-  const readiness = watchReadiness(clusterIds, routing, links);
+  const readiness = watchReadiness(clusterIds, routing, links, clock);
   const accounting: Accounting = {
     record: (record) => {
       metrics.request(record);

@@ -70,6 +70,11 @@ export const ERRORS = {
     retryable: false,
     title: "The code archive is too large",
   },
+  MERIDIAN_EXPECTATION_FAILED: {
+    status: 417,
+    retryable: false,
+    title: "What the request expects is not offered",
+  },
   MERIDIAN_RATE_LIMITED: {
     status: 429,
     retryable: true,

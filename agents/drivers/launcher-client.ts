@@ -1,14 +1,15 @@
 import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { readJsonLines } from "#lib/io/json-lines.ts";
 import { writeAtomically } from "#lib/io/write-atomically.ts";
+import { endMarked } from "../launcher/end-marked.ts";
 import type { FromLauncher, LauncherSettings, ToLauncher } from "../launcher/messages.ts";
 
 const LAUNCHER = join(import.meta.dirname, "../launcher/main.ts");
@@ -17,6 +18,9 @@ const START_TIMEOUT_MS = 5_000;
 const CONNECT_RETRY_MS = 10;
 const BACK_OFF_MIN_MS = 50;
 const BACK_OFF_MAX_MS = 5_000;
+const PING_INTERVAL_MS = 500;
+/** Counted in this process's own ticks, so that a pause of the agent is not taken for one of the launcher. */
+const SILENT_TICKS_MAX = 3;
 
 export interface LauncherClientOptions {
   /** Where settings and the launcher's output are kept. */
@@ -54,9 +58,17 @@ export function launcherClient(options: LauncherClientOptions): LauncherClient {
     if (stopping.signal.aborted) sendLine(socket, { kind: "shutdown" });
     options.onConnected(pid);
     connected.resolve();
+    const watch = watchLauncher(socket, async () => {
+      log.error({ launcherPid: pid }, "the launcher hangs; ending it and its instances");
+      await endHungLauncher(pid, settingsPath(options));
+    });
     try {
-      for await (const message of messages) options.onMessage(message as FromLauncher);
+      for await (const message of messages) {
+        watch.heard();
+        options.onMessage(message as FromLauncher);
+      }
     } finally {
+      watch.close();
       connection = undefined;
       connected = Promise.withResolvers();
       socket.destroy();
@@ -95,6 +107,26 @@ export function launcherClient(options: LauncherClientOptions): LauncherClient {
   };
 }
 
+/** Pings the launcher; one that stays silent is ended, and the connection with it. */
+function watchLauncher(socket: Socket, end: () => Promise<void>) {
+  let silentTicks = 0;
+  const ticking = setInterval(() => {
+    if (silentTicks >= SILENT_TICKS_MAX) {
+      clearInterval(ticking);
+      void end().finally(() => socket.destroy());
+      return;
+    }
+    silentTicks += 1;
+    sendLine(socket, { kind: "ping" });
+  }, PING_INTERVAL_MS);
+  return {
+    heard: () => {
+      silentTicks = 0;
+    },
+    close: () => clearInterval(ticking),
+  };
+}
+
 interface Connection {
   readonly socket: Socket;
   readonly pid: number;
@@ -115,7 +147,13 @@ async function joinLauncher(options: LauncherClientOptions): Promise<Connection 
 }
 
 async function startLauncher(options: LauncherClientOptions): Promise<Connection> {
+  // One for each state folder, so that two federations on one machine leave each other alone.
+  const folder = resolve(options.stateDirectory);
+  const mark = createHash("sha256").update(folder).digest("hex").slice(0, 32);
+  // Whatever carries the mark now was left by a launcher that could not clean up.
+  await endMarked(mark, () => true);
   const settings: LauncherSettings = {
+    mark,
     socketPath: join(options.socketDirectory, `l-${randomBytes(4).toString("hex")}.sock`),
     token: randomBytes(16).toString("hex"),
     graceMs: options.graceMs,

@@ -11,7 +11,7 @@ const OUTPUT_TAIL_CHARACTERS = 4_096;
 /** After the process ended, its last frames may still be on their way. */
 const LAST_FRAMES_MS = 200;
 
-type AboutInstance = Exclude<FromLauncher, { kind: "hello" }>;
+type AboutInstance = Exclude<FromLauncher, { kind: "hello" | "pong" }>;
 
 /** An instance in a process of its own, seen from two sides: the launcher's reports and the frames of its runner. */
 export interface ProcessInstance extends Instance {
@@ -48,6 +48,8 @@ export function processInstance(options: ProcessInstanceOptions): ProcessInstanc
   let socket: Socket | undefined;
   let tail = "";
   let isKilled = false;
+  /** Its process is over; only its last frames may still come. */
+  let isOver = false;
   let isGone = false;
 
   const finish = (end: InstanceEnd): void => {
@@ -89,6 +91,7 @@ export function processInstance(options: ProcessInstanceOptions): ProcessInstanc
         start.refuse(report.reason);
         return finish({ kind: "lost" });
       case "exited":
+        isOver = true;
         return afterLastFrames(socket, () => finish(readEnd(report, tail)));
     }
   };
@@ -106,7 +109,7 @@ export function processInstance(options: ProcessInstanceOptions): ProcessInstanc
       options.kill();
     },
     invoke: (header, event) =>
-      isGone || socket?.writable !== true
+      isOver || isGone || isKilled || socket?.writable !== true
         ? { outcome: Promise.resolve({ kind: "not-begun" }), cancel: () => undefined }
         : callOver(socket, calls, header, event),
     onLink: (link) => {
@@ -132,7 +135,7 @@ export function processInstance(options: ProcessInstanceOptions): ProcessInstanc
 function startOf({ spec, kill }: ProcessInstanceOptions) {
   const { promise, resolve } = Promise.withResolvers<InstanceStart>();
   const beganAtMs = performance.now();
-  let processAtMs = beganAtMs;
+  let processAtMs: number | undefined;
   let output = "";
   const settle = (outcome: InstanceStart): void => {
     clearTimeout(timer);
@@ -142,7 +145,10 @@ function startOf({ spec, kill }: ProcessInstanceOptions) {
     settle({ kind: "init-failed", error });
     kill();
   };
-  const timer = setTimeout(() => fail(initEndError("timeout", output)), spec.initTimeoutMs);
+  const timer = setTimeout(() => {
+    if (processAtMs === undefined) settle({ kind: "not-started", reason: "no process came" });
+    fail(initEndError("timeout", output));
+  }, spec.initTimeoutMs);
   return {
     outcome: promise,
     fail,
@@ -153,12 +159,11 @@ function startOf({ spec, kill }: ProcessInstanceOptions) {
     onOutput: (tail: string) => {
       output = tail;
     },
-    onReady: () =>
-      settle({
-        kind: "ready",
-        sandboxMs: processAtMs - beganAtMs,
-        initMs: performance.now() - processAtMs,
-      }),
+    onReady: () => {
+      const nowMs = performance.now();
+      const sandboxMs = (processAtMs ?? nowMs) - beganAtMs;
+      settle({ kind: "ready", sandboxMs, initMs: nowMs - beganAtMs - sandboxMs });
+    },
     onEnd: (end: InstanceEnd, tail: string) =>
       settle(
         end.kind === "lost"

@@ -37,7 +37,7 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
     options.onPids(launcherPid === undefined ? pids : [launcherPid, ...pids]);
   };
   const onMessage = (message: FromLauncher): void => {
-    if (message.kind === "hello") return;
+    if (message.kind === "hello" || message.kind === "pong") return;
     instances.get(message.instance)?.onReport(message);
     if (message.kind === "started") tellPids();
   };

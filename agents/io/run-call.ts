@@ -92,6 +92,6 @@ const instanceLost = (): MeridianError =>
 
 const instanceGone = (): MeridianError =>
   new MeridianError(
-    "MERIDIAN_INSTANCE_LOST",
-    "The instance was gone before the call reached it; the call was not started.",
+    "MERIDIAN_OVERLOADED",
+    "The instance was gone before the call reached it; the function was not started. Try again.",
   );

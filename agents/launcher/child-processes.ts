@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { FromLauncher, ToLauncher } from "./messages.ts";
+import { endMarked, MARK_VARIABLE } from "./end-marked.ts";
 
 const MEMORY_CHECK_MS = 200;
 /** A child of an instance that left its process group may hold the pipes; nobody waits longer for their last words. */
 const LAST_WORDS_MS = 100;
+/** Many instances that end together are swept after together. */
+const SWEEP_DELAY_MS = 50;
 const OUTPUT_CHARACTERS_MAX = 16_384;
 const PAGE_BYTES = 4_096;
 
@@ -21,12 +24,32 @@ export interface ChildProcesses {
   readonly start: (message: StartMessage) => void;
   readonly kill: (instance: string) => void;
   readonly killAll: () => void;
-  readonly close: () => void;
+  /** Ends all of them and everything they started. */
+  readonly close: () => Promise<void>;
 }
 
-/** All processes of instances: each leads a process group of its own, so that its children go with it. */
-export function childProcesses(tell: (message: FromLauncher) => void): ChildProcesses {
+/**
+ * All processes of instances: each leads a process group of its own, so that its children go with it; those that left the
+ * group are found by the mark in their environment.
+ */
+export function childProcesses(
+  mark: string,
+  tell: (message: FromLauncher) => void,
+): ChildProcesses {
   const running = new Map<string, Running>();
+  let sweep: NodeJS.Timeout | undefined;
+  let isSweepWanted = false;
+  const endLeftovers = () => endMarked(mark, (instance) => !running.has(instance));
+  const sweepSoon = (): void => {
+    isSweepWanted = true;
+    sweep ??= setTimeout(() => {
+      isSweepWanted = false;
+      void endLeftovers().finally(() => {
+        sweep = undefined;
+        if (isSweepWanted) sweepSoon();
+      });
+    }, SWEEP_DELAY_MS);
+  };
   const watching = setInterval(() => {
     for (const entry of running.values()) {
       if (ownMemoryBytes(entry.pid) <= entry.memoryBytesMax) continue;
@@ -40,7 +63,7 @@ export function childProcesses(tell: (message: FromLauncher) => void): ChildProc
     const [program, ...programArguments] = message.command;
     const child = spawn(program, programArguments, {
       cwd: message.directory,
-      env: message.environment,
+      env: { ...message.environment, [MARK_VARIABLE]: `${mark}.${instance}` },
       detached: true,
       stdio: ["pipe", "pipe", "pipe"],
     });
@@ -63,6 +86,7 @@ export function childProcesses(tell: (message: FromLauncher) => void): ChildProc
     child.once("exit", (code, signal) => {
       running.delete(instance);
       killGroup(pid);
+      sweepSoon();
       afterLastWords(child, () =>
         tell({ kind: "exited", instance, code, signal, isOutOfMemory: entry.isOutOfMemory }),
       );
@@ -74,13 +98,18 @@ export function childProcesses(tell: (message: FromLauncher) => void): ChildProc
     const entry = running.get(instance);
     if (entry !== undefined) killGroup(entry.pid);
   };
+  const killAll = (): void => {
+    for (const instance of running.keys()) kill(instance);
+  };
   return {
     start,
     kill,
-    killAll: () => {
-      for (const instance of running.keys()) kill(instance);
+    killAll,
+    close: async () => {
+      clearInterval(watching);
+      killAll();
+      await endMarked(mark, () => true);
     },
-    close: () => clearInterval(watching),
   };
 }
 

@@ -18,7 +18,7 @@ if (settingsPath === undefined) throw new Error("the launcher needs the path of 
 const settings = JSON.parse(readFileSync(settingsPath, "utf8")) as LauncherSettings;
 
 let agent: Socket | undefined;
-const children = childProcesses((message) => {
+const children = childProcesses(settings.mark, (message) => {
   if (message.kind === "output" && (agent?.writableLength ?? 0) > UNREAD_BYTES_MAX) return;
   tell(agent, message);
 });
@@ -29,9 +29,8 @@ function endSoon(): NodeJS.Timeout {
 }
 
 function end(): void {
-  children.killAll();
   rmSync(settings.socketPath, { force: true });
-  process.exit(0);
+  void children.close().finally(() => process.exit(0));
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, end);
@@ -63,6 +62,8 @@ function obey(message: ToLauncher): void {
       return children.start(message);
     case "kill":
       return children.kill(message.instance);
+    case "ping":
+      return tell(agent, { kind: "pong" });
     case "shutdown":
       return end();
     case "hello":

@@ -17,11 +17,14 @@ export type ToLauncher =
       readonly memoryBytesMax: number;
     }
   | { readonly kind: "kill"; readonly instance: string }
+  /** Answered at once, so that a launcher that hangs is noticed. */
+  | { readonly kind: "ping" }
   /** Ends all instances and the launcher. */
   | { readonly kind: "shutdown" };
 
 export type FromLauncher =
   | { readonly kind: "hello"; readonly pid: number }
+  | { readonly kind: "pong" }
   | { readonly kind: "started"; readonly instance: string; readonly pid: number }
   | { readonly kind: "not-started"; readonly instance: string; readonly reason: string }
   /** What it wrote past its runner: crashes, children. */
@@ -40,6 +43,8 @@ export interface LauncherSettings {
   readonly token: string;
   /** How long the launcher and its instances outlive a connection to an agent. */
   readonly graceMs: number;
+  /** In the environment of each instance and what it starts, so that none of it is overlooked. */
+  readonly mark: string;
   /** The launcher's process; 0 until it is known. */
   readonly pid: number;
 }

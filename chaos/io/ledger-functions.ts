@@ -35,7 +35,7 @@ export async function deployLedger(
     const manifest = await readManifest(FOLDER, {
       name,
       idempotent: name === functions.idempotent,
-      environment: { MERIDIAN_DRILL_LEDGER: ledgerFile },
+      environment: { DRILL_LEDGER_FILE: ledgerFile },
     });
     await patiently(() => client.deploy(tenant, code, manifest, signal), signal);
   }

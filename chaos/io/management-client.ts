@@ -9,7 +9,10 @@ import type { PackedFunction } from "./pack-function.ts";
 
 const ANSWER_LIMIT_MS = 30_000;
 /** Lists of tenants and of functions: what they are called is enough. */
-const NameList = Type.Object({ items: Type.Array(Type.Object({ name: Type.String() })) });
+const NameList = Type.Object({
+  items: Type.Array(Type.Object({ name: Type.String() })),
+  next: Type.Union([Type.String(), Type.Null()]),
+});
 
 /** The management API as a drill uses it. */
 export interface ManagementClient {
@@ -83,11 +86,16 @@ export function managementClient(endpoint: string, apiKey: string): ManagementCl
     },
     tenantsWithFunctions: async (signal) => {
       const names: string[] = [];
-      for (const { name } of (await read(NameList, { path: "/v1/tenants", signal })).items) {
-        const path = `/v1/tenants/${name}/functions`;
-        if ((await read(NameList, { path, signal })).items.length > 0) names.push(name);
+      let tenants = "/v1/tenants";
+      for (;;) {
+        const { items, next } = await read(NameList, { path: tenants, signal });
+        for (const { name } of items) {
+          const path = `/v1/tenants/${name}/functions`;
+          if ((await read(NameList, { path, signal })).items.length > 0) names.push(name);
+        }
+        if (next === null) return names;
+        tenants = `/v1/tenants?cursor=${encodeURIComponent(next)}`;
       }
-      return names;
     },
     status: (timeoutMs, signal) =>
       read(FederationStatus, { path: "/v1/status", timeoutMs, signal }),

@@ -29,7 +29,7 @@ export function findingsTable({ findings, timings }: DrillReport): Markup {
           <th class="number">measured</th>
           <th class="number">promised</th>
         </tr>
-        ${rows} ${timings.detectedAfterMs === null ? notRestored : nothing}
+        ${timings.detectedAfterMs === null ? [...rows, notRestored] : rows}
       </table>
     </div>
   </section>`;

@@ -131,7 +131,8 @@ export function createSupervisor(
     for (const group of groups.values()) {
       dispatch(group, { kind: "tick" });
       const gateway = group.children.get("gateway");
-      if (gateway?.isReady !== true) continue;
+      // One that was told to stop has its own limit, and is silent while it exits.
+      if (gateway?.isReady !== true || group.state.wanted !== "running") continue;
       gateway.silentMs = addSilence(gateway.silentMs, nowMs - lastTickAtMs);
       if (gateway.silentMs < SILENCE_LIMIT_MS) continue;
       say(`${title(group, "gateway")} gives no sign of life: withdrawn`);

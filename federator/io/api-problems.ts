@@ -1,7 +1,11 @@
+import type { IncomingMessage } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { MeridianError } from "#lib/errors.ts";
 import { PROBLEM_TYPE, toMeridianError, toProblem } from "#lib/problem.ts";
+
+/** How long the rest of a refused body is read and thrown away, so that the sender gets to see the answer. */
+const DISCARD_TIMEOUT_MS = 10_000;
 
 /** Whatever was thrown, as the failure the caller sees: fastify's own errors become ours. */
 export function toApiError(thrown: unknown): MeridianError {
@@ -12,12 +16,6 @@ export function toApiError(thrown: unknown): MeridianError {
       return new MeridianError(
         "MERIDIAN_BODY_TOO_LARGE",
         "The body is larger than this path takes; send less.",
-      );
-    case "FST_ERR_CTP_INVALID_JSON_BODY":
-    case "FST_ERR_CTP_EMPTY_JSON_BODY":
-      return new MeridianError(
-        "MERIDIAN_BODY_INVALID_JSON",
-        "The content type says JSON, and the body cannot be parsed as such; send valid JSON.",
       );
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return new MeridianError(
@@ -46,10 +44,22 @@ export function sendProblem(
       { requestId: request.id, method: request.method, url: request.url, err: error },
       "failed",
     );
+  if (!request.raw.complete) {
+    // fastify would close the connection under a body that is still coming, and the answer would be lost with it.
+    reply.removeHeader("connection");
+    discardRest(request.raw);
+  }
   if (problem.status === 401) reply.header("www-authenticate", 'Bearer realm="meridian"');
   void reply
     .code(problem.status)
     .header("x-request-id", request.id)
     .type(PROBLEM_TYPE)
     .send(JSON.stringify(problem));
+}
+
+function discardRest(raw: IncomingMessage): void {
+  const limit = setTimeout(() => raw.destroy(), DISCARD_TIMEOUT_MS);
+  limit.unref();
+  raw.once("close", () => clearTimeout(limit));
+  raw.resume();
 }

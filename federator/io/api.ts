@@ -1,4 +1,4 @@
-import { randomUUID, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import swagger from "@fastify/swagger";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
@@ -23,19 +23,12 @@ import { internalCodeRoutes } from "./internal-code.ts";
 import { refuseOtherMethods } from "./refuse-other-methods.ts";
 import { tendCode } from "./tend-code.ts";
 
-/** What a request may be called by its caller; anything else gets an id of ours. */
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
-
 /**
  * Adds the management API `/v1/…`, `/openapi.json`, what federators ask each other of code and audit, and the answer for
  * unknown paths of the whole server. Keeps the zone's code store in order until the server closes.
  */
 export async function registerApi(app: FastifyInstance, ports: ApiPorts): Promise<void> {
   await app.register(async (api: Api) => {
-    api.setGenReqId(({ headers }) => {
-      const given = headers["x-request-id"];
-      return typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
-    });
     api.setValidatorCompiler(strictValidation);
     // Answers are made from records that were checked; the schemas of responses are for the documentation.
     api.setSerializerCompiler(() => (answer) => JSON.stringify(answer));

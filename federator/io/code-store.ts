@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { CODE_BYTES_MAX } from "#lib/contracts/api.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { type CodeStore, codeFileName } from "#lib/ports/code-store.ts";
 import { inspectArchive, listArchive } from "./inspect-archive.ts";
 
-export const CODE_BYTES_MAX = 50 * 1024 * 1024;
 /** Uploads taken in at the same time; each may hold 50 MiB of disk and, while it is inspected, of memory. */
 const UPLOADS_MAX = 8;
 

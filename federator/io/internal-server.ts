@@ -1,12 +1,11 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import fastify from "fastify";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { Logger } from "pino";
 import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { Api } from "./api-context.ts";
-import { sendProblem, toApiError } from "./api-problems.ts";
 import { strictValidation } from "./api-validation.ts";
+import { federatorHttp } from "./federator-http.ts";
 import { type InternalRoutes, internalRoutes } from "./internal-routes.ts";
 
 export interface InternalServer {
@@ -22,7 +21,7 @@ export async function startInternalServer(
   parts: InternalRoutes,
   more: (app: Api) => Promise<void>,
 ): Promise<InternalServer> {
-  const app: Api = fastify({ exposeHeadRoutes: false }).withTypeProvider<TypeBoxTypeProvider>();
+  const app = federatorHttp(log);
   app.addHook("onRequest", async (request) => {
     if (isSame(request.headers[INVOCATION_HEADERS.bootToken], bootToken)) return;
     throw new MeridianError(
@@ -30,9 +29,6 @@ export async function startInternalServer(
       `Only programs of this federation may ask: send its boot token as ${INVOCATION_HEADERS.bootToken}.`,
     );
   });
-  app.setErrorHandler((error, request, reply) =>
-    sendProblem(toApiError(error), request, reply, log),
-  );
   // Feeds never end by themselves, and the server waits for what is open.
   app.addHook("preClose", async () => parts.feed.close());
 

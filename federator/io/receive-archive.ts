@@ -1,14 +1,13 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { CODE_BYTES_MAX } from "#lib/contracts/api.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { CodeStore } from "#lib/ports/code-store.ts";
-import { CODE_BYTES_MAX, codeTooLarge } from "./code-store.ts";
+import { codeTooLarge } from "./code-store.ts";
 
 /** An upload may take this long, and be this long without a byte. */
 const UPLOAD_TIMEOUT_MS = 10 * 60_000;
 const IDLE_TIMEOUT_MS = 30_000;
-/** How long the rest of a refused body is read and thrown away, so that the sender gets to see the answer. */
-const DRAIN_TIMEOUT_MS = 10_000;
 
 /** Bodies of type application/zip reach the handlers of this plugin as they arrive, others are refused. */
 export function acceptArchives(
@@ -18,7 +17,7 @@ export function acceptArchives(
   app.addContentTypeParser("application/zip", (_request, payload, done) => done(null, payload));
 }
 
-/** Stores the request's body; whatever is wrong with it, the connection stays good for the answer. */
+/** Stores the request's body; whatever is wrong with it, the connection is left open for the answer. */
 export async function receiveArchive(
   request: FastifyRequest,
   codeStore: CodeStore,
@@ -36,9 +35,6 @@ export async function receiveArchive(
   try {
     if (Number(request.headers["content-length"] ?? 0) > CODE_BYTES_MAX) throw codeTooLarge();
     return await codeStore.put(digest, arriving(raw), timeout);
-  } catch (error) {
-    if (!raw.complete) discardRest(raw);
-    throw error;
   } finally {
     timeout.removeEventListener("abort", giveUp);
   }
@@ -56,11 +52,4 @@ async function* arriving(raw: IncomingMessage): AsyncGenerator<Uint8Array, void,
   } finally {
     clearTimeout(idle);
   }
-}
-
-function discardRest(raw: IncomingMessage): void {
-  const limit = setTimeout(() => raw.destroy(), DRAIN_TIMEOUT_MS);
-  limit.unref();
-  raw.once("close", () => clearTimeout(limit));
-  raw.resume();
 }

@@ -26,14 +26,20 @@ export function inspectHeaders(
   const seen = new Set<string>();
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? "").toLowerCase();
+    const value = rawHeaders[index + 1] ?? "";
+    // HTTP/1.0 knows no expectations, and they are to be ignored there.
+    if (name === "expect" && httpVersion !== "1.0" && value.toLowerCase() !== "100-continue")
+      return { code: "MERIDIAN_EXPECTATION_FAILED", reason: "it may expect 100-continue alone" };
     const reason =
       SINGLE.has(name) && seen.has(name)
         ? `it has more than one ${name} header`
-        : judgeValue(name, rawHeaders[index + 1] ?? "", httpVersion);
+        : judgeValue(name, value, httpVersion);
     if (reason !== undefined) return { code: "MERIDIAN_BAD_REQUEST", reason };
     seen.add(name);
   }
-  return undefined;
+  return httpVersion !== "1.0" && !seen.has("host")
+    ? { code: "MERIDIAN_BAD_REQUEST", reason: "it has no Host header" }
+    : undefined;
 }
 
 function judgeValue(name: string, value: string, httpVersion: string): string | undefined {

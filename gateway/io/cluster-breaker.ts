@@ -75,7 +75,7 @@ const isOpen: FailedOutcome = {
 };
 
 const isClustersFault = (outcome: Outcome): boolean =>
-  (outcome.kind === "failed" && outcome.answer === undefined) ||
+  (outcome.kind === "failed" && outcome.failure !== "refused" && outcome.answer === undefined) ||
   (outcome.kind === "out-of-time" && outcome.wasSent);
 
 const provesNothing = (outcome: Outcome): boolean =>

@@ -69,7 +69,8 @@ function bareServer(options: HttpServerOptions, state: { readonly isDraining: bo
     keepAliveTimeout: 65_000,
     maxHeaderSize: 16 * 1024,
     insecureHTTPParser: false,
-    requireHostHeader: true,
+    // Required by the pipeline, which says so in an answer that has a body.
+    requireHostHeader: false,
   });
   // Counted by the pipeline, which refuses; a limit here would cut silently.
   server.maxHeadersCount = 0;
@@ -91,6 +92,8 @@ function bareServer(options: HttpServerOptions, state: { readonly isDraining: bo
   server.on("request", serve);
   // The caller waits for leave to send its body: it is given when the body is wanted, and not at all for refused calls.
   server.on("checkContinue", serve);
+  // Any other expectation is refused by the pipeline.
+  server.on("checkExpectation", serve);
   server.on("connect", (_request, socket: Duplex) => {
     const error = new MeridianError("MERIDIAN_METHOD_NOT_ALLOWED", "This is not a forward proxy.");
     refuseRaw(socket, error, options);

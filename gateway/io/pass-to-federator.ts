@@ -3,6 +3,7 @@ import { Agent, type Dispatcher } from "undici";
 import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { Discovery } from "#lib/io/run-directory.ts";
+import { type ApiBodyLimit, apiBodyLimit } from "../core/limit-api-body.ts";
 import { withoutHopHeaders } from "../core/hop-headers.ts";
 import type { IdentifiedCall } from "../call.ts";
 import type { Handler } from "../pipeline.ts";
@@ -39,9 +40,12 @@ export function passToFederator(options: FederatorPassOptions): FederatorPass {
   });
   return {
     handle: async (call) => {
+      const limit = apiBodyLimit(call.arrival.method, call.path);
+      if (Number(call.arrival.headers["content-length"] ?? 0) > limit.bytesMax)
+        throw limit.tooLarge();
       const failures: string[] = [];
       for (const { zone, url } of await federators(options)) {
-        const body = lazyBody(call);
+        const body = lazyBody(call, limit);
         try {
           return answerOf(await send(agent, url, call, body, options));
         } catch (error) {
@@ -74,12 +78,17 @@ interface LazyBody {
 }
 
 /** Read only once a federator takes it, so that one that cannot be reached costs nothing of it. */
-function lazyBody({ arrival }: IdentifiedCall): LazyBody {
+function lazyBody({ arrival }: IdentifiedCall, limit: ApiBodyLimit): LazyBody {
   const { headers } = arrival;
   let hasStarted = false;
   async function* read(): AsyncGenerator<Uint8Array> {
     hasStarted = true;
-    yield* arrival.streamBody();
+    let bytes = 0;
+    for await (const chunk of arrival.streamBody()) {
+      bytes += chunk.length;
+      if (bytes > limit.bytesMax) throw limit.tooLarge();
+      yield chunk;
+    }
   }
   const hasBody =
     headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;

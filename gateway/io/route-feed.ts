@@ -27,6 +27,8 @@ export interface RouteFeedOptions {
 }
 
 export interface RouteFeed extends Routing {
+  /** Whether this zone's federator has said what this gateway may admit, since it started. */
+  readonly hasRights: () => boolean;
   readonly close: () => Promise<void>;
 }
 
@@ -36,6 +38,7 @@ export async function followRoutes(options: RouteFeedOptions): Promise<RouteFeed
   const startMs = clock.nowMs();
   let overlay: OverlayFrame = { kind: "overlay", downClusters: [], validMs: 1 };
   let overlaidUntilMs = startMs;
+  let hasRights = false;
 
   const floors = floorsFile(join(stateDirectory, "floors.json"));
   limits.applyShares((await floors.load()).map(withoutLease), 0, startMs);
@@ -53,6 +56,7 @@ export async function followRoutes(options: RouteFeedOptions): Promise<RouteFeed
       overlaidUntilMs = clock.nowMs() + frame.validMs;
     },
     onRights: (frame: RightsFrame) => {
+      hasRights = true;
       limits.applyShares(frame.tenants, frame.leaseValidMs, clock.nowMs());
       saving.offer(
         frame.tenants.map(({ tenant, floorMillionths }) => ({ tenant, floorMillionths })),
@@ -63,6 +67,7 @@ export async function followRoutes(options: RouteFeedOptions): Promise<RouteFeed
   return {
     table: () => feed.table.get(),
     ageMs: () => clock.nowMs() - (feed.heardAtMs() ?? startMs),
+    hasRights: () => hasRights,
     isOverlaid: (clusterId) =>
       options.failover === "on" &&
       clock.nowMs() < overlaidUntilMs &&

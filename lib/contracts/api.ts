@@ -12,6 +12,10 @@ import { FunctionManifest } from "./function-manifest.ts";
 import { Digest, Name, VersionNumber } from "./names.ts";
 import { Position } from "./route-table.ts";
 
+/** What an upload of code may have; every other body of the management API is far smaller. */
+export const CODE_BYTES_MAX = 50 * 1024 * 1024;
+export const API_BODY_BYTES_MAX = 1024 * 1024;
+
 /*
  * The bodies of the management API, `/v1/…`, served by every federator and passed on by every gateway. Errors are
  * problem+json (`lib/problem.ts`). Another tenant's things answer 404. Lists are `{items, next}`; `next` is a cursor or null.

@@ -1,7 +1,7 @@
 import { openSync, writeSync } from "node:fs";
 
 /** Outside every zone, so that killing one takes no evidence along. Opened for appending: one write is one line. */
-const ledger = openSync(process.env.MERIDIAN_DRILL_LEDGER, "a");
+const ledger = openSync(process.env.DRILL_LEDGER_FILE, "a");
 
 /** Writes down that it was started, before anything else, and answers the number of the call. */
 export const handler = async ({ id }) => {

@@ -269,6 +269,62 @@ for (const { name, plant, verdict, because } of planted)
     assert.match(analysis.reasons[0] ?? "", because);
   });
 
+test("what went down with the killed gateway is neither promised nor counted as kept", () => {
+  const { findings, series } = analyseRun(goodRun());
+  const idempotent = series.filter((one) => one.isIdempotent);
+  const promised = idempotent.reduce((sum, one) => sum + one.succeeded + one.lost, 0);
+  const connectionLost = idempotent.reduce((sum, one) => sum + one.connectionLost, 0);
+  assert.equal(promised + connectionLost, 4_000);
+  const meaning = findings.find(({ bound }) => bound === "idempotentLostMax")?.meaning ?? "";
+  assert.ok(meaning.includes(`of ${promised};`), meaning);
+  assert.ok(meaning.includes(`${((3 / promised) * 100).toPrecision(2)} %`), meaning);
+});
+
+test("a zone that was never taken out was never restored, and no bound claims that it was", () => {
+  const run = { ...goodRun(), moments: { ...MOMENTS, detectedMs: null } };
+  const { timings, findings, verdict } = analyseRun(run);
+  assert.equal(verdict, "FAILED");
+  assert.equal(timings.restoredAfterMs, null);
+  assert.deepEqual(
+    findings.filter(({ bound }) => bound === "restoredAfterMsMax"),
+    [],
+  );
+});
+
+test("an INVALID run tells the three most frequent causes, not what went down with the gateway", () => {
+  const failing = withCalls(
+    goodRun(),
+    (call) => at(call, 1_000, 3_000) && call.series.startsWith("us-east"),
+    (call) => {
+      const number = Number(call.id.split("-").at(-1));
+      const detail = ["A", "A", "A", "B", "B", "B", "C", "C", "D"][number % 9] ?? "";
+      return { ...call, outcome: "status", status: 503, detail, zone: null };
+    },
+  );
+  const { verdict, reasons } = analyseRun(failing);
+  assert.equal(verdict, "INVALID");
+  assert.match(
+    reasons.at(-1) ?? "",
+    /^calls failed: \d+ × status 503 [AB], \d+ × status 503 [AB], \d+ × status 503 C, \d+ × other causes$/,
+  );
+  const early = { verdict: "INVALID", because: "not injected" } as const;
+  const ended = analyseRun({ ...failing, earlyEnd: early });
+  assert.deepEqual(ended.reasons, ["not injected", reasons.at(-1)]);
+});
+
+test("a run whose generator was starved says what to do; one without any load does not", () => {
+  const starved = withCalls(
+    goodRun(),
+    (call) => at(call, 20_000, 20_500),
+    (call) => ({ ...call, sentMs: call.intendedMs + 160 }),
+  );
+  const tooBusy =
+    /^this machine was too busy to measure on; close other programs and run it again$/;
+  assert.match(analyseRun(starved).reasons.at(-1) ?? "", tooBusy);
+  const idle = analyseRun({ ...goodRun(), calls: [], callsAnnounced: 0 });
+  assert.doesNotMatch(idle.reasons.at(-1) ?? "", tooBusy);
+});
+
 test("a call that an idempotent function started twice is told, and breaks no bound", () => {
   const analysis = analyseRun(withStarts(goodRun(), "run-base-idempotent-126", 2));
   assert.equal(analysis.verdict, "PASSED");

@@ -13,6 +13,11 @@ const judged: readonly (readonly [
 ])[] = [
   ["a plain request", good, undefined],
   ["an IPv6 host", ["Host", "[::1]:8080"], undefined],
+  ["no Host", ["Accept", "*/*"], "MERIDIAN_BAD_REQUEST"],
+  ["no Host in HTTP/1.0", ["Accept", "*/*"], undefined, "1.0"],
+  ["an offer to wait", [...good, "Expect", "100-Continue"], undefined],
+  ["another expectation", [...good, "Expect", "foo"], "MERIDIAN_EXPECTATION_FAILED"],
+  ["another expectation in HTTP/1.0", [...good, "Expect", "foo"], undefined, "1.0"],
   ["two Host headers", [...good, "hOsT", "evil.example"], "MERIDIAN_BAD_REQUEST"],
   ["two equal Host headers", [...good, "host", "meridian.example:8080"], "MERIDIAN_BAD_REQUEST"],
   ["a Host with a path", ["Host", "a/b?c@d"], "MERIDIAN_BAD_REQUEST"],

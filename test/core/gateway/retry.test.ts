@@ -42,12 +42,12 @@ for (const [name, call, decision] of retries)
   });
 
 test("the pause before the same cluster is spread over 25 to 250 ms, and leaves time for the attempt", () => {
-  const at = (chance: number, remainingMs: number) =>
-    pauseBeforeSameMs(remainingMs, { next: () => chance });
-  assert.equal(at(0, 1_000), 25);
-  assert.equal(at(1, 1_000), 250);
-  assert.equal(at(1, 150), 100);
-  assert.equal(at(1, 20), 0);
+  const least = { next: () => 0 };
+  const most = { next: () => 1 };
+  assert.equal(pauseBeforeSameMs(1_000, least), 25);
+  assert.equal(pauseBeforeSameMs(1_000, most), 250);
+  assert.equal(pauseBeforeSameMs(150, most), 100);
+  assert.equal(pauseBeforeSameMs(20, most), 0);
 });
 
 const budget = () => createRetryBudget({ retriesMin: 10, retryPercent: 20 });

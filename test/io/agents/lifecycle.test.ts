@@ -146,6 +146,47 @@ test("a launcher that is killed takes all instances with it, and calls go on wit
   assert.equal((await agent.invoke("forks")).status, 200);
 });
 
+test("a launcher that hangs is replaced; what waited for it was not started and no function is blamed", async (t) => {
+  const agent = await startAgentHere(t, [node("echo"), node("text")]);
+  const { pid } = (await agent.invoke("echo")).json();
+  const [launcher = 0] = agent.pids();
+  process.kill(launcher, "SIGSTOP");
+  const waiting = await agent.invoke("text");
+  assert.equal(waiting.json()["code"], "MERIDIAN_OVERLOADED");
+  assert.equal(waiting.isExecuted, false);
+  await eventually(() => goneAll([launcher, Number(pid)]));
+  await eventually(() => agent.pids().length > 0);
+  assert.equal((await agent.invoke("text")).text, "plain words");
+});
+
+test("what a function starts outside of its process group goes with its instance", async (t) => {
+  const limits = { idleMs: 200, extraIdleMs: 100 };
+  const agent = await startAgentHere(t, [node("escapes")], limits);
+  const other = await startAgentHere(t, [node("escapes")]);
+  const { childPid } = (await agent.invoke("escapes")).json();
+  const spared = (await other.invoke("escapes")).json();
+  await eventually(() => goneAll([Number(childPid)]));
+  assert.equal(await isAlive(Number(spared["childPid"])), true);
+  await other.stop();
+  await eventually(() => goneAll([Number(spared["childPid"])]));
+});
+
+test("what is left when agent and launcher are killed goes when the next agent starts", async (t) => {
+  const first = await startAgentProcess(t, [node("escapes")], {});
+  const { childPid } = (await first.invoke("escapes")).json();
+  await eventually(() => first.pids.length > 0);
+  const [launcher = 0] = first.pids;
+  first.child.kill("SIGKILL");
+  process.kill(launcher, "SIGKILL");
+  await startAgentProcess(t, [], {}, first.config);
+  await eventually(() => goneAll([Number(childPid)]));
+});
+
+test("a function's own PATH chooses no program of the platform's", async (t) => {
+  const agent = await startAgentHere(t, [node("echo", { environment: { PATH: "/nowhere" } })]);
+  assert.equal((await agent.invoke("echo")).status, 200);
+});
+
 test("an agent that is killed leaves nothing once its launcher's grace is over", async (t) => {
   const agent = await startAgentProcess(t, [node("forks"), node("spins")], {
     launcherGraceMs: 300,

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
@@ -65,9 +73,32 @@ test("a federation that fails over passes; the reports are there, and nothing el
   assert.deepEqual(readdirSync(journals), []);
   const written: unknown = JSON.parse(readFileSync(join(directory, "report/report.json"), "utf8"));
   assert.deepEqual(Value.Errors(DrillReport, written), []);
+  const journal = JSON.parse(
+    readFileSync(join(directory, "report/journal.json"), "utf8"),
+  ) as Journal;
+  assert.equal(journal.steady_states.before.probes[0]?.tolerance_met, true);
+  assert.equal(journal.steady_states.after.probes[0]?.tolerance_met, true);
+  for (const deeds of [journal.run, journal.rollbacks]) {
+    assert.equal(deeds.length, 1);
+    assert.ok(deeds.every(({ start, end, duration }) => duration > 0 && start < end));
+  }
   for (const name of ["report.html", "junit.xml", "journal.json", "calls.jsonl", "ledger.jsonl"])
     assert.ok(existsSync(join(directory, "report", name)), name);
 });
+
+interface Journal {
+  readonly steady_states: Readonly<
+    Record<"before" | "after", { readonly probes: readonly { readonly tolerance_met: boolean }[] }>
+  >;
+  readonly run: readonly JournalDeed[];
+  readonly rollbacks: readonly JournalDeed[];
+}
+
+interface JournalDeed {
+  readonly start: string;
+  readonly end: string;
+  readonly duration: number;
+}
 
 const boundsOfShipped = (): Drill["bounds"] =>
   (smallDrill().extensions[0] as unknown as { drill: Drill }).drill.bounds;
@@ -146,16 +177,18 @@ test("on a running federation a drill begins only where it may, alone, and chang
       {
         name: "somebody else's traffic",
         attempt: { state: stateDirectory, drill: { tenants: ["acme"] } },
-        because: /also touches demo/,
+        because: /also touches demo:/,
       },
     ];
+    // The other tenant, idle, has no function: a dead zone does not touch it.
+    writeFileSync(join(stateDirectory, "functions.json"), JSON.stringify({ theirs: {} }));
     const before = fake.pidsOf("eu-west");
     for (const refusal of refusals) await refuse(refusal.attempt, refusal.because);
     const lock = takeFileLock(join(stateDirectory, "drill-lock.sqlite"));
     await refuse({ state: stateDirectory }, /another drill runs on/);
     lock?.release();
     assert.deepEqual(fake.pidsOf("eu-west"), before);
-    assert.deepEqual(fake.functions(), []);
+    assert.deepEqual(fake.functions(), ["theirs"]);
   } finally {
     await fake.stop();
     rmSync(stateDirectory, { recursive: true });

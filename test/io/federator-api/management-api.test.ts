@@ -117,7 +117,7 @@ test("unknown paths and methods, broken JSON and foreign queries each get their 
   assertProblem(await call(eu, demo, "GET", "/v1/no-such-thing"), 404, "MERIDIAN_NOT_FOUND");
   const method = await call(eu, demo, "PATCH", "/v1/tenants/demo/functions/hello");
   assertProblem(method, 405, "MERIDIAN_METHOD_NOT_ALLOWED");
-  assert.equal(method.headers.get("allow"), "GET, HEAD, DELETE");
+  assert.equal(method.headers.get("allow"), "GET, DELETE");
   const path = "/v1/tenants/demo/quota-requests";
   const broken = await fetch(eu.url + path, {
     method: "POST",
@@ -125,8 +125,28 @@ test("unknown paths and methods, broken JSON and foreign queries each get their 
     body: '{"quotaCode":',
   });
   assert.equal(((await broken.json()) as { code: string }).code, "MERIDIAN_BODY_INVALID_JSON");
-  const large = await call(eu, demo, "POST", path, { reason: "x".repeat(20_000) });
-  assertProblem(large, 413, "MERIDIAN_BODY_TOO_LARGE");
+  for (const [forbidden, name] of [
+    ['{"a":[{"__proto__":{}}]}', /__proto__/],
+    ['{"constructor":{"prototype":{}}}', /constructor\.prototype/],
+  ] as const) {
+    const poisoned = await fetch(eu.url + path, {
+      method: "POST",
+      headers: { authorization: `Bearer ${demo}`, "content-type": "application/json" },
+      body: forbidden,
+    });
+    const told = (await poisoned.json()) as { code: string; detail: string };
+    assert.equal(told.code, "MERIDIAN_BAD_REQUEST");
+    assert.match(told.detail, name);
+  }
+  assertProblem(await call(eu, demo, "GET", "/v1/tenants/%zz"), 400, "MERIDIAN_BAD_REQUEST");
+  for (const length of [101, 2_000]) {
+    const long = await call(eu, demo, "GET", `/v1/tenants/demo/functions/${"x".repeat(length)}`);
+    assertProblem(long, 400, "MERIDIAN_BAD_REQUEST");
+  }
+  for (const length of [20_000, ...Array.from({ length: 20 }, () => 1_000_000)]) {
+    const large = await call(eu, demo, "POST", path, { reason: "x".repeat(length) });
+    assertProblem(large, 413, "MERIDIAN_BODY_TOO_LARGE");
+  }
   for (const query of ["limit=0", "limit=1e3", "limit=2.5", "limit=true", "unknown=1"])
     assertProblem(await call(eu, demo, "GET", `/v1/audit?${query}`), 400, "MERIDIAN_BAD_REQUEST");
 });

@@ -3,7 +3,6 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fastify from "fastify";
 import { pino } from "pino";
 import { apiKeyPrefix, hashApiKey, newApiKey } from "#lib/api-key.ts";
 import type { ZoneStatus } from "#lib/contracts/api.ts";
@@ -16,6 +15,7 @@ import { systemClock } from "#lib/io/system-clock.ts";
 import { newKeyOperation, newTenantTransaction } from "#lib/new-tenant.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
 import { registerApi } from "../../../federator/io/api.ts";
+import { federatorHttp } from "../../../federator/io/federator-http.ts";
 import { type Audit, openAudit } from "../../../federator/io/audit.ts";
 import { openCodeStore } from "../../../federator/io/code-store.ts";
 import type { Federation } from "../../../federator/ports.ts";
@@ -103,7 +103,7 @@ async function startZone(
     log: SILENT,
   });
   const client = internalClient(BOOT_TOKEN);
-  const app = fastify();
+  const app = federatorHttp(SILENT);
   await registerApi(app, {
     catalog,
     replica,

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
 import { createServer } from "node:net";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, test } from "node:test";
@@ -230,9 +232,38 @@ describe("a gateway's life", { timeout: 60_000 }, () => {
     const started = await startReady();
     const answer = await fetch(`${started.publicUrl}/v1/early-refusal`, {
       method: "POST",
-      body: randomBytes(8 * 1024 * 1024),
+      body: randomBytes(1024 * 1024),
     });
     assert.equal(answer.status, 413);
+  });
+
+  test("a body beyond what the management API takes never reaches a federator", async () => {
+    const started = await startReady();
+    federator.passed.length = 0;
+    const code = "/v1/tenants/demo/code/sha256:ab";
+    const declared = [
+      ["/v1/quota-requests", 1024 * 1024 + 1, "MERIDIAN_BODY_TOO_LARGE"],
+      [code, 50 * 1024 * 1024 + 1, "MERIDIAN_CODE_TOO_LARGE"],
+    ] as const;
+    for (const [path, bytes, expected] of declared) {
+      const sending = request(`${started.publicUrl}${path}`, {
+        method: "PUT",
+        headers: { "content-length": bytes },
+      });
+      sending.flushHeaders();
+      const [answer] = (await once(sending, "response")) as [IncomingMessage];
+      assert.equal(answer.statusCode, 413, "before any byte of the body");
+      assert.equal(answer.headers["meridian-error-code"], expected);
+      sending.on("error", () => undefined).destroy();
+    }
+    const chunked = await fetch(`${started.publicUrl}/v1/quota-requests`, {
+      method: "POST",
+      body: Readable.from([randomBytes(1024 * 1024), randomBytes(1)]),
+      duplex: "half",
+    });
+    assert.equal(chunked.status, 413);
+    assert.equal(((await chunked.json()) as { code: string }).code, "MERIDIAN_BODY_TOO_LARGE");
+    assert.deepEqual(federator.passed, []);
   });
 
   test("with its own federator gone another zone's is asked, with the body untouched", async () => {

@@ -63,6 +63,11 @@ export const forks = async () => {
   const child = spawn("sleep", ["300"], { stdio: "ignore" });
   return { pid: process.pid, childPid: child.pid };
 };
+export const escapes = async () => {
+  const child = spawn("sleep", ["300"], { stdio: "ignore", detached: true });
+  child.unref();
+  return { pid: process.pid, childPid: child.pid };
+};
 export const url = (event) => ({
   statusCode: 201,
   headers: { "x-shape": event.version, "content-type": "text/html" },

@@ -44,7 +44,14 @@ async function answer(incoming: IncomingMessage, response: ServerResponse): Prom
   if (url.endsWith(":invoke"))
     return invoke(response, functionName, String(incoming.headers["meridian-region"]), body);
   if (url === "/v1/status") return send(response, 200, status());
-  if (url === "/v1/tenants") return send(response, 200, { items: [{ name: "demo" }] });
+  if (url === "/v1/tenants")
+    return send(response, 200, { items: [{ name: "idle" }], next: "idle" });
+  if (url === "/v1/tenants?cursor=idle")
+    return send(response, 200, { items: [{ name: "demo" }], next: null });
+  if (incoming.method === "GET") {
+    const names = url === "/v1/tenants/demo/functions" ? Object.keys(functions()) : [];
+    return send(response, 200, { items: names.map((name) => ({ name })), next: null });
+  }
   if (incoming.method === "PUT")
     return send(response, 201, { digest: url.split("/").at(-1), bytes: 1, files: 1 });
   if (incoming.method === "DELETE") return remove(response, functionName);
@@ -102,7 +109,7 @@ function run(response: ServerResponse, functionName: string, body: string, attem
   const line = `${JSON.stringify({ id, pid: process.pid, atMs: Date.now() })}\n`;
   if (!isChosen(30, "answers-without-running"))
     appendFileSync(
-      deployed.environment["MERIDIAN_DRILL_LEDGER"] ?? "",
+      deployed.environment["DRILL_LEDGER_FILE"] ?? "",
       line.repeat(isChosen(20, "runs-twice") ? 2 : 1),
     );
   return send(response, 200, { id }, { "meridian-zone": zone, "meridian-attempts": attempts });
