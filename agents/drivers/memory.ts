@@ -79,14 +79,15 @@ function memoryInstance(
     ended: ended.promise,
     kill: () => finish({ kind: "signal", signal: "SIGKILL" }),
     invoke: ({ requestId }, event): InstanceCall => {
+      if (isGone)
+        return { outcome: Promise.resolve({ kind: "not-begun" }), cancel: () => undefined };
       const outcome = Promise.withResolvers<CallEnd>();
       const cancelling = new AbortController();
       const settle = (end: CallEnd): void => {
         calls.delete(settle);
         outcome.resolve(end);
       };
-      if (isGone) settle({ kind: "not-begun" });
-      else calls.add(settle);
+      calls.add(settle);
       const context: MemoryContext = {
         requestId,
         signal: cancelling.signal,

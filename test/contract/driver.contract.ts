@@ -81,6 +81,13 @@ export function driverContract(
     assert.deepEqual(driver.list(), []);
   });
 
+  it("a call to an instance that was told to end is not begun", async ({ start }) => {
+    const instance = await ready(start("echoes"));
+    instance.kill();
+    assert.deepEqual(await call(instance, "r-1", {}), { kind: "not-begun" });
+    await instance.ended;
+  });
+
   it("cancelling a call leaves the instance alive", async ({ start, driver }) => {
     const instance = await ready(start("neverAnswers"));
     const running = instance.invoke(header("r-1"), Buffer.from("{}"));

@@ -152,10 +152,10 @@ for (const [runtime, make, options] of [
       assert.equal(seen["AWS_LAMBDA_FUNCTION_NAME"], "environment");
       assert.equal(seen["AWS_LAMBDA_FUNCTION_VERSION"], "1");
       assert.equal(seen["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"], "128");
-      assert.match(String(seen["cwd"]), /sha256-[0-9a-f]{64}$/);
+      assert.match(String(seen["cwd"]), /sha256-[0-9a-f]{64}\.[0-9a-f]{12}$/);
       assert.deepEqual(
         Object.keys(seen).filter((name) => name.startsWith("MERIDIAN_")),
-        [],
+        ["MERIDIAN_INSTANCE"],
       );
     },
   );
