@@ -19,6 +19,8 @@ import type { SpawnedProgram } from "./io/spawn-program.ts";
 
 /** A program drains for 35 s at most; then its time is up. */
 const DRAIN_LIMIT_MS = 36_000;
+const KILL_LIMIT_MS = 5_000;
+const KILL_POLL_MS = 10;
 /** The order in which programs stop: those who take calls first, those they rest on last. */
 const STOP_ORDER: readonly ProgramName[] = ["gateway", "agent", "federator", "catalog"];
 
@@ -211,9 +213,19 @@ async function stopInOrder(groups: readonly Group[], clock: Clock): Promise<void
     const children = groups.flatMap((group) => group.children.get(program) ?? []);
     await Promise.all(children.map((child) => drain(child, clock)));
     if (program !== "agent") continue;
-    for (const identity of groups.flatMap(({ reported }) => reported))
-      signalProcess(identity, "SIGKILL");
+    await killLeftBehind(
+      groups.flatMap(({ reported }) => reported),
+      clock,
+    );
   }
+}
+
+/** A killed process is there until the kernel has taken it apart. */
+async function killLeftBehind(reported: readonly ProcessIdentity[], clock: Clock): Promise<void> {
+  for (const identity of reported) signalProcess(identity, "SIGKILL");
+  const deadlineMs = clock.nowMs() + KILL_LIMIT_MS;
+  while (reported.some(isStillRunning) && clock.nowMs() < deadlineMs)
+    await clock.sleep(KILL_POLL_MS);
 }
 
 async function drain({ spawned }: Child, clock: Clock): Promise<void> {
