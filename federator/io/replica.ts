@@ -29,6 +29,12 @@ export async function startReplica(options: ReplicaOptions): Promise<RunningRepl
     ageMs: () => clock.nowMs() - tail.heardAtMs(),
     get: state.view.get,
     list: state.view.list,
+    page: (prefix, afterKey, limit) =>
+      state.view
+        .list(prefix)
+        .filter(({ key }) => key > afterKey)
+        .slice(0, limit),
+    count: (prefix) => state.view.list(prefix).length,
     keys: state.view.keys,
     heldBack: tail.heldBack,
     waitFor: (revision, signal) =>

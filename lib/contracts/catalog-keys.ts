@@ -3,6 +3,7 @@
  * kind and a longer prefix is everything of one tenant or function.
  */
 export const keys = {
+  federation: () => "federation",
   tenant: (tenant: string) => `tenants/${tenant}`,
   apiKey: (keyHash: string) => `api-keys/${keyHash}`,
   function: (tenant: string, functionName: string) => `functions/${tenant}/${functionName}`,
@@ -11,6 +12,12 @@ export const keys = {
     `versions/${tenant}/${functionName}/${String(version).padStart(10, "0")}`,
   alias: (tenant: string, functionName: string, alias: string) =>
     `aliases/${tenant}/${functionName}/${alias}`,
+  /** The key of the alias it moves: one rollout at a time. */
+  rollout: (tenant: string, functionName: string, alias: string) =>
+    `rollouts/${tenant}/${functionName}/${alias}`,
+  /** Zero-padded as versions are; the newest is the last. */
+  secret: (tenant: string, name: string, revision: number) =>
+    `secrets/${tenant}/${name}/${String(revision).padStart(10, "0")}`,
   quota: (tenant: string) => `quotas/${tenant}`,
   quotaRequest: (id: string) => `quota-requests/${id}`,
   /** Holds the id of the tenant's one open request for the quota; gone once it is decided. */
@@ -19,6 +26,8 @@ export const keys = {
   grant: (tenant: string) => `grants/${tenant}`,
   zoneSession: (zone: string) => `zone-sessions/${zone}`,
   verdict: (clusterId: string) => `verdicts/${clusterId}`,
+  cluster: (clusterId: string) => `clusters/${clusterId}`,
+  shift: (id: string) => `shifts/${id}`,
   leader: () => "leader",
   planInput: () => "plan-input",
   /** Overwritten by each change; its history is the audit. */
@@ -31,16 +40,20 @@ export const prefixes = {
   functions: "functions/",
   versions: "versions/",
   aliases: "aliases/",
+  rollouts: "rollouts/",
+  secrets: "secrets/",
   quotas: "quotas/",
   quotaRequests: "quota-requests/",
   grants: "grants/",
   zoneSessions: "zone-sessions/",
   verdicts: "verdicts/",
+  clusters: "clusters/",
+  shifts: "shifts/",
 } as const;
 
 /** Everything of one function, by kind: `functionPrefix("versions", "demo", "hello")`. */
 export const functionPrefix = (
-  kind: "versions" | "aliases",
+  kind: "versions" | "aliases" | "rollouts",
   tenant: string,
   functionName: string,
 ) => `${kind}/${tenant}/${functionName}/`;

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { extensible } from "./extensible.ts";
 import { Name } from "./names.ts";
 import { Position, RouteEntry } from "./route-table.ts";
 
@@ -7,7 +8,6 @@ import { Position, RouteEntry } from "./route-table.ts";
  * one JSON frame a line, for ever. Gateways and agents of the zone follow it and answer with `POST /internal/feed/acks`.
  * Acknowledgements are cumulative: a nonce speaks for all frames before it.
  */
-const closed = { additionalProperties: false } as const;
 
 /** The whole table. */
 export const FullFrame = Type.Object(
@@ -18,7 +18,7 @@ export const FullFrame = Type.Object(
     entries: Type.Array(RouteEntry),
     digest: Type.String(),
   },
-  closed,
+  extensible,
 );
 /** What changed from `from` to `position`; a receiver that is not exactly at `from` refuses it and gets a full one. */
 export const DeltaFrame = Type.Object(
@@ -31,7 +31,7 @@ export const DeltaFrame = Type.Object(
     removed: Type.Array(Type.String()),
     digest: Type.String(),
   },
-  closed,
+  extensible,
 );
 /**
  * What this zone knows beyond the catalog: clusters that fresh evidence of two zones holds to be down. It only ever removes
@@ -43,7 +43,7 @@ export const OverlayFrame = Type.Object(
     downClusters: Type.Array(Name),
     validMs: Type.Integer({ minimum: 1 }),
   },
-  closed,
+  extensible,
 );
 /** This receiver's share of each tenant's rate and burst, in millionths of the limit. Leases end `leaseValidMs` after sending. */
 export const RightsFrame = Type.Object(
@@ -58,11 +58,11 @@ export const RightsFrame = Type.Object(
           floorMillionths: Type.Integer({ minimum: 0 }),
           leaseMillionths: Type.Integer({ minimum: 0 }),
         },
-        closed,
+        extensible,
       ),
     ),
   },
-  closed,
+  extensible,
 );
 export const FeedFrame = Type.Union([FullFrame, DeltaFrame, OverlayFrame, RightsFrame]);
 export type FullFrame = Static<typeof FullFrame>;
@@ -79,7 +79,7 @@ export const FeedAck = Type.Object(
     position: Type.Union([Position, Type.Null()]),
     refused: Type.Optional(Type.String({ maxLength: 1_000 })),
   },
-  closed,
+  extensible,
 );
 export type FeedAck = Static<typeof FeedAck>;
 

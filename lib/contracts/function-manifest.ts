@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { extensible } from "./extensible.ts";
 import { Name } from "./names.ts";
 import { Placement } from "./placement.ts";
 
@@ -27,6 +28,12 @@ export const FunctionManifest = Type.Object(
         maxProperties: 64,
       },
     ),
+    /** Environment variable → name of a secret of the tenant; the value never leaves the agent's memory in clear. */
+    secrets: Type.Optional(
+      Type.Record(Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" }), Name, {
+        maxProperties: 32,
+      }),
+    ),
     placement: Type.Object(Placement.properties, { additionalProperties: false, default: {} }),
     /** Who may call `/fn/…`: holders of a key of the tenant, or everyone. */
     httpAuth: Type.Union([Type.Literal("key"), Type.Literal("public")], { default: "key" }),
@@ -40,3 +47,6 @@ export const FunctionManifest = Type.Object(
   { additionalProperties: false },
 );
 export type FunctionManifest = Static<typeof FunctionManifest>;
+
+/** As a version's record and the table carry it: with fields that a newer version knows. */
+export const StoredManifest = Type.Object(FunctionManifest.properties, extensible);

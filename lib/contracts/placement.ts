@@ -9,6 +9,10 @@ export const Placement = Type.Object(
     tier: Type.Union([Type.Literal("critical"), Type.Literal("normal"), Type.Literal("batch")], {
       default: "normal",
     }),
+    /** `nearest` first, or an even share for every permitted cluster. */
+    spread: Type.Optional(Type.Union([Type.Literal("nearest"), Type.Literal("even")])),
+    /** `manual`: a cluster that was lost gets this function's calls again only when an operator releases it. */
+    failback: Type.Optional(Type.Union([Type.Literal("automatic"), Type.Literal("manual")])),
     clustersMin: Type.Integer({ minimum: 1, maximum: 32, default: 1 }),
   },
   { additionalProperties: false },

@@ -1,14 +1,19 @@
 import { type Static, Type } from "typebox";
-import { ApiKeyRecord, QuotaRecord, VerdictState } from "./catalog-records.ts";
-import { FunctionManifest } from "./function-manifest.ts";
+import {
+  ApiKeyRecord,
+  ClusterRecord,
+  QuotaRecord,
+  TierDemand,
+  VerdictState,
+} from "./catalog-records.ts";
+import { extensible } from "./extensible.ts";
+import { StoredManifest } from "./function-manifest.ts";
 import { Digest, Name, VersionNumber } from "./names.ts";
-
-const closed = { additionalProperties: false } as const;
 
 /** A position in the catalog's history; comparable only within one incarnation. */
 export const Position = Type.Object(
   { incarnation: Type.String(), revision: Type.Integer({ minimum: 0 }) },
-  closed,
+  extensible,
 );
 export type Position = Static<typeof Position>;
 
@@ -18,11 +23,26 @@ export const RouteVersion = Type.Object(
     version: VersionNumber,
     codeDigest: Digest,
     codeBytes: Type.Integer(),
-    manifest: FunctionManifest,
+    manifest: StoredManifest,
+    /** As the version's record has it: which revision of each secret the instance gets. */
+    secretRevisions: Type.Optional(Type.Record(Name, VersionNumber)),
   },
-  closed,
+  extensible,
 );
 export type RouteVersion = Static<typeof RouteVersion>;
+
+/** A further version behind an alias: its share of the calls, everywhere or in the zones that are named. */
+export const RouteSplit = Type.Object(
+  {
+    version: VersionNumber,
+    percent: Type.Integer({ minimum: 0, maximum: 100 }),
+    zonePercent: Type.Optional(Type.Record(Name, Type.Integer({ minimum: 0, maximum: 100 }))),
+    /** Set while a rollout runs: the gateways count this version's calls and those of an equal-size control. */
+    rolloutId: Type.Optional(Type.String()),
+  },
+  extensible,
+);
+export type RouteSplit = Static<typeof RouteSplit>;
 
 export const FunctionRoute = Type.Object(
   {
@@ -32,14 +52,16 @@ export const FunctionRoute = Type.Object(
     /** Alias → version number; every number stands in `versions`. */
     aliases: Type.Record(Name, VersionNumber),
     versions: Type.Array(RouteVersion),
+    /** Aliases with more than one version behind them; the one in `aliases` takes what these leave. */
+    splits: Type.Optional(Type.Record(Name, Type.Array(RouteSplit))),
   },
-  closed,
+  extensible,
 );
 export type FunctionRoute = Static<typeof FunctionRoute>;
 
 export const TenantRoute = Type.Object(
   { kind: Type.Literal("tenant"), tenant: Name, limits: QuotaRecord.properties.limits },
-  closed,
+  extensible,
 );
 export type TenantRoute = Static<typeof TenantRoute>;
 
@@ -50,7 +72,7 @@ export const KeyRoute = Type.Object(
     tenant: ApiKeyRecord.properties.tenant,
     roles: ApiKeyRecord.properties.roles,
   },
-  closed,
+  extensible,
 );
 export type KeyRoute = Static<typeof KeyRoute>;
 
@@ -62,13 +84,47 @@ export const ClusterRoute = Type.Object(
     state: Type.Union([VerdictState, Type.Literal("unseen")]),
     /** Share of its normal weight, 0 to 100: below 100 while it ramps up after a return. */
     weightPercent: Type.Integer({ minimum: 0, maximum: 100 }),
+    /** An operator's word; absent: in service. Neither of the others takes new calls. */
+    mode: Type.Optional(ClusterRecord.properties.mode),
   },
-  closed,
+  extensible,
 );
 export type ClusterRoute = Static<typeof ClusterRoute>;
 
+/**
+ * What the shares of the clusters are worked out from, by one pure function (`lib/plan/`) in every gateway and federator: with it,
+ * a gateway also knows the shares for the loss of any one cluster without asking.
+ */
+export const PlanRoute = Type.Object(
+  {
+    kind: Type.Literal("plan"),
+    capacitySlots: Type.Record(Name, Type.Integer({ minimum: 0 })),
+    demand: Type.Record(Name, TierDemand),
+    awaitsFailback: Type.Array(Name),
+    shifts: Type.Array(
+      Type.Object(
+        {
+          id: Type.String(),
+          fromCluster: Name,
+          toCluster: Type.Union([Name, Type.Null()]),
+          percent: Type.Integer({ minimum: 1, maximum: 100 }),
+        },
+        extensible,
+      ),
+    ),
+  },
+  extensible,
+);
+export type PlanRoute = Static<typeof PlanRoute>;
+
 /** One entry of the table; `entryKey` names it in deltas. */
-export const RouteEntry = Type.Union([FunctionRoute, TenantRoute, KeyRoute, ClusterRoute]);
+export const RouteEntry = Type.Union([
+  FunctionRoute,
+  TenantRoute,
+  KeyRoute,
+  ClusterRoute,
+  PlanRoute,
+]);
 export type RouteEntry = Static<typeof RouteEntry>;
 
 export function entryKey(entry: RouteEntry): string {
@@ -81,5 +137,7 @@ export function entryKey(entry: RouteEntry): string {
       return `key/${entry.keyHash}`;
     case "cluster":
       return `cluster/${entry.clusterId}`;
+    case "plan":
+      return "plan";
   }
 }

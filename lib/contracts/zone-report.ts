@@ -1,14 +1,44 @@
 import { type Static, Type } from "typebox";
-import { Name, VersionNumber } from "./names.ts";
+import { TierDemand } from "./catalog-records.ts";
+import { extensible } from "./extensible.ts";
+import { Digest, Name, VersionNumber } from "./names.ts";
+import { Position } from "./route-table.ts";
 
 /* What runs in a zone tells its federator each second: `POST /internal/reports`. Newest wins; nothing is stored. */
-const closed = { additionalProperties: false } as const;
+
+/** The upper ends of the classes in which latencies are counted, in milliseconds; the last class is open. */
+export const LATENCY_CLASSES_MS = [
+  5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000,
+] as const;
+
+/** One arm of a rollout: the new version, or an equal-size control of the old one. Counters only grow, within one process. */
+export const RolloutArm = Type.Object(
+  {
+    rolloutId: Type.String(),
+    /** Which step of the rollout these calls were counted in: a step is judged by its own calls. */
+    step: Type.String({ maxLength: 32 }),
+    arm: Type.Union([Type.Literal("canary"), Type.Literal("control")]),
+    calls: Type.Integer({ minimum: 0 }),
+    /** The function's own errors, time-outs and lost instances; never 4xx or the platform's refusals. */
+    errors: Type.Integer({ minimum: 0 }),
+    /** One count for each class of `LATENCY_CLASSES_MS` and one for what took longer. */
+    latencyCounts: Type.Array(Type.Integer({ minimum: 0 }), { minItems: 12, maxItems: 12 }),
+  },
+  extensible,
+);
+export type RolloutArm = Static<typeof RolloutArm>;
 
 export const AgentReport = Type.Object(
   {
     program: Type.Literal("agent"),
     clusterId: Name,
     instancesMax: Type.Integer({ minimum: 0 }),
+    /** Calls it can serve at the same time; absent: `instancesMax`. */
+    capacitySlots: Type.Optional(Type.Integer({ minimum: 0 })),
+    /** Versions it runs that its table does not know: quarantined, neither called nor deleted. */
+    quarantined: Type.Optional(Type.Integer({ minimum: 0 })),
+    /** Digests of its table whose code it does not hold yet; the first 100. */
+    codeMissing: Type.Optional(Type.Array(Digest, { maxItems: 100 })),
     inFlight: Type.Integer({ minimum: 0 }),
     functions: Type.Array(
       Type.Object(
@@ -21,11 +51,11 @@ export const AgentReport = Type.Object(
           busy: Type.Integer({ minimum: 0 }),
           queued: Type.Integer({ minimum: 0 }),
         },
-        closed,
+        extensible,
       ),
     ),
   },
-  closed,
+  extensible,
 );
 export type AgentReport = Static<typeof AgentReport>;
 
@@ -35,14 +65,18 @@ export const GatewayReport = Type.Object(
     receiver: Type.String({ maxLength: 128 }),
     /** Requests offered per second, refused ones included, as an average over about two seconds. */
     demand: Type.Array(
-      Type.Object({ tenant: Name, requestsPerSecond: Type.Number({ minimum: 0 }) }, closed),
+      Type.Object({ tenant: Name, requestsPerSecond: Type.Number({ minimum: 0 }) }, extensible),
     ),
+    /** Calls in flight, as an average over about two seconds; what an operator's plan is made from. */
+    inFlight: Type.Optional(TierDemand),
+    /** What it counted of the rollouts that run, since it started. */
+    arms: Type.Optional(Type.Array(RolloutArm, { maxItems: 1_000 })),
     /** Clusters this gateway does not use now, and why. */
     avoided: Type.Array(
-      Type.Object({ clusterId: Name, reason: Type.String({ maxLength: 64 }) }, closed),
+      Type.Object({ clusterId: Name, reason: Type.String({ maxLength: 64 }) }, extensible),
     ),
   },
-  closed,
+  extensible,
 );
 export type GatewayReport = Static<typeof GatewayReport>;
 
@@ -65,14 +99,23 @@ export const Observation = Type.Object(
           view: Type.Union([Type.Literal("up"), Type.Literal("down"), Type.Literal("unknown")]),
           sinceMs: Type.Number(),
         },
-        closed,
+        extensible,
       ),
     ),
+    /** Where the zone's replica is, and the newest table that a gateway of the zone accepted, or turned down. */
+    position: Type.Optional(Position),
+    accepted: Type.Optional(Position),
+    refused: Type.Optional(Position),
+    /** Calls that the zone's cluster can serve at the same time, and what enters the federation in this zone. */
+    capacitySlots: Type.Optional(Type.Integer({ minimum: 0 })),
+    inFlight: Type.Optional(TierDemand),
+    /** All gateways of the zone together. */
+    arms: Type.Optional(Type.Array(RolloutArm, { maxItems: 1_000 })),
     /** Demand of the zone's gateways, for dividing quotas. */
     demand: Type.Array(
-      Type.Object({ tenant: Name, requestsPerSecond: Type.Number({ minimum: 0 }) }, closed),
+      Type.Object({ tenant: Name, requestsPerSecond: Type.Number({ minimum: 0 }) }, extensible),
     ),
   },
-  closed,
+  extensible,
 );
 export type Observation = Static<typeof Observation>;

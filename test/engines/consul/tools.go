@@ -1,0 +1,5 @@
+//go:build tools
+
+package engines
+
+import _ "github.com/hashicorp/consul"
