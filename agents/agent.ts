@@ -4,10 +4,13 @@ import type { Logger } from "pino";
 import type { Zone } from "#lib/contracts/zone.ts";
 import { metricsRegistry, startAdminServer } from "#lib/io/admin-server.ts";
 import { type FeedFollower, followFeed } from "#lib/io/follow-feed.ts";
+import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
-import { type Discovery, publishEndpoint } from "#lib/io/run-directory.ts";
+import { publishEndpoint } from "#lib/io/run-directory.ts";
+import type { Discovery, OpenDiscovery } from "#lib/ports/discovery.ts";
 import { ConfigError } from "#lib/parse-config.ts";
 import type { Clock } from "#lib/ports/clock.ts";
+import type { KeyEncryption } from "#lib/ports/key-encryption.ts";
 import type { Random } from "#lib/ports/random.ts";
 import type { RunningProgram } from "#lib/run-program.ts";
 import type { AgentConfig } from "./config.ts";
@@ -17,21 +20,28 @@ import { agentMetrics } from "./io/agent-metrics.ts";
 import { type CodeCache, openCodeCache } from "./io/code-cache.ts";
 import { keepReporting } from "./io/federator-link.ts";
 import { fetchCode } from "./io/fetch-code.ts";
+import { fetchSecret } from "./io/fetch-secret.ts";
 import { openFunctionLogs } from "./io/function-logs.ts";
 import { instancePools } from "./io/instance-pools.ts";
 import { startInvokeServer } from "./io/invoke-server.ts";
 import { placedVersions } from "./io/placed-versions.ts";
-import { prefetchCode } from "./io/prefetch-code.ts";
+import { type Prefetching, prefetchCode } from "./io/prefetch-code.ts";
+import { prefetchSecrets } from "./io/prefetch-secrets.ts";
+import { openSecretStore } from "./io/secret-store.ts";
 import { serveCall } from "./io/serve-call.ts";
 import { functionLogWriter } from "./io/write-function-log.ts";
 
 export interface AgentPorts {
   readonly driver: InstanceDriver;
   readonly discovery: Discovery;
+  /** Tells where this program listens, beside the run directory; absent where nothing else needs to know. */
+  readonly announce?: OpenDiscovery["announce"];
   readonly client: InternalClient;
   readonly clock: Clock;
   readonly random: Random;
   readonly bootToken: string;
+  /** Absent: instances that need secrets cannot be started. */
+  readonly keyEncryption?: KeyEncryption | undefined;
 }
 
 /**
@@ -54,20 +64,29 @@ export async function startAgent(
   const functionLog = functionLogWriter(logs, zone.name, clock);
   const feed = await startFeed(config, ports, log);
   started.defer(feed.close);
-  const versions = placedVersions(feed.table, zone, clock);
+  const versions = placedVersions(feed, zone, clock);
   started.defer(versions.close);
   const code = await startCodeCache(config, ports, log);
   started.defer(code.close);
 
+  const secrets = await openSecretStore(
+    join(config.stateDirectory, "secrets"),
+    (...wanted) => fetchSecret({ ...ports, zone: config.zone }, ...wanted),
+    ports.keyEncryption,
+  );
+  started.defer(secrets.close);
+
   const metrics = agentMetrics(registry, () => pools.loads());
   const pools = instancePools(
-    { driver, code, clock, metrics, onLog: functionLog.line },
+    { driver, code, secrets, clock, metrics, onLog: functionLog.line },
     { ...config, lastIdleMs: config.idleMs },
     versions.concurrencyMax,
   );
   started.defer(pools.close);
   started.defer(feed.table.subscribe(() => pools.keepKnown(versions.current)));
-  started.defer(prefetchCode(feed.table, zone, code, log).close);
+  const prefetching = prefetchCode(feed, zone, code, clock, log);
+  started.defer(prefetching.close);
+  started.defer(prefetchSecrets(feed, zone, secrets, clock, log).close);
 
   const notReady = () => (feed.table.get() === undefined ? "there is no route table yet" : null);
   const admin = await startAdminServer(registry, notReady, config.adminPort);
@@ -86,14 +105,16 @@ export async function startAgent(
     config.internalPort,
   );
   started.defer(() => server.drain(config.farewellMs, config.drainMs));
-  await publishEndpoint(config.runDirectory, {
+  const endpoint: RunEndpoint = {
     program: "agent",
     zone: zone.name,
     pid: process.pid,
     bootId: randomUUID(),
     urls: { internal: server.url, admin: admin.url },
-  });
-  started.defer(startReporting(config, ports, pools, log));
+  };
+  await publishEndpoint(config.runDirectory, endpoint);
+  await ports.announce?.(endpoint);
+  started.defer(startReporting(config, ports, pools, prefetching, log));
 
   const running = started.move();
   return { stop: () => running.disposeAsync() };
@@ -131,11 +152,15 @@ function startReporting(
   config: AgentConfig,
   ports: AgentPorts,
   pools: ReturnType<typeof instancePools>,
+  prefetching: Prefetching,
   log: Logger,
 ): () => Promise<void> {
   const stopping = new AbortController();
   const { clusterId } = zoneOf(config);
-  const report = () => summarizeZone(clusterId, config.instancesMax, pools.loads());
+  const report = () => ({
+    ...summarizeZone(clusterId, config.instancesMax, pools.loads()),
+    codeMissing: [...prefetching.missing()],
+  });
   const reporting = keepReporting({ ...ports, zone: config.zone, log }, report, stopping.signal);
   return async () => {
     stopping.abort();

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { DiscoveryConfig } from "#lib/contracts/discovery-config.ts";
 import { Name } from "#lib/contracts/names.ts";
 import { Zone } from "#lib/contracts/zone.ts";
 import { parseConfig } from "#lib/parse-config.ts";
@@ -12,10 +13,13 @@ const AgentConfig = Type.Object(
     zone: Name,
     zones: Type.Array(Zone, { minItems: 1 }),
     runDirectory: Type.String(),
+    discovery: DiscoveryConfig,
     bootTokenFile: Type.String(),
     stateDirectory: Type.String(),
     /** This zone's code store. */
     codeDirectory: Type.String(),
+    /** The keys that secrets are encrypted under; without them no instance that needs one is started. */
+    keyEncryptionKeyFile: Type.Optional(Type.String()),
     logLevel: Type.String({ default: "info" }),
     /** How long the last instance of a version stays idle. */
     idleMs: Milliseconds(60_000),

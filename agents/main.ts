@@ -2,7 +2,8 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { internalClient } from "#lib/io/internal-client.ts";
 import { jsonLog } from "#lib/io/json-log.ts";
-import { runDirectoryDiscovery } from "#lib/io/run-directory.ts";
+import { openKeyFile } from "#lib/io/key-file.ts";
+import { openDiscovery } from "#lib/io/open-discovery.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { systemRandom } from "#lib/io/system-random.ts";
 import { runProgram, tellSupervisor } from "#lib/run-program.ts";
@@ -24,15 +25,31 @@ await runProgram(jsonLog("agent", null, "info"), async () => {
     onPids: (pids) => tellSupervisor({ kind: "pids", pids: [...pids] }),
   });
 
-  const discovery = runDirectoryDiscovery(config.runDirectory);
+  const discovery = await openDiscovery(config.discovery, {
+    ...config,
+    program: "agent",
+    clock: systemClock,
+    log,
+  });
   const client = internalClient(bootToken);
-  const ports = { driver, discovery, client, clock: systemClock, random: systemRandom, bootToken };
+  const { keyEncryptionKeyFile: keyFile } = config;
+  const ports = {
+    driver,
+    discovery,
+    announce: discovery.announce,
+    client,
+    clock: systemClock,
+    random: systemRandom,
+    bootToken,
+    keyEncryption: keyFile === undefined ? undefined : await openKeyFile(keyFile),
+  };
   const agent = await startAgent(config, ports, log);
   return {
     stop: async () => {
       await agent.stop();
       await driver.close();
       await client.close();
+      await discovery.close();
     },
   };
 });

@@ -1,8 +1,13 @@
 import { availableParallelism, cpus, loadavg, release, type } from "node:os";
 import { parseArgs } from "node:util";
+import { FIGURE_HEADS, figureCells, type FigureResult } from "./figures.ts";
 import type { BenchRow } from "./rows.ts";
 import type { RoundOptions } from "./run-rounds.ts";
+import { benchCatalog } from "./scenarios/catalog.ts";
+import { benchFeed } from "./scenarios/feed.ts";
 import { benchHello, type ScenarioResult } from "./scenarios/hello.ts";
+import { benchReplica } from "./scenarios/replica.ts";
+import { benchTakeout } from "./scenarios/takeout.ts";
 
 /*
  * `npm run bench -- NAME [--json] [--seconds N] [--rounds N] [--connections N]`: how every figure of this project is made.
@@ -10,6 +15,13 @@ import { benchHello, type ScenarioResult } from "./scenarios/hello.ts";
  */
 const SCENARIOS: Readonly<Record<string, (options: RoundOptions) => Promise<ScenarioResult>>> = {
   hello: benchHello,
+  feed: benchFeed,
+  catalog: benchCatalog,
+};
+/** Those that are not about calls: figures of their own, in rounds of their own length. */
+const FIGURES: Readonly<Record<string, (options: RoundOptions) => Promise<FigureResult>>> = {
+  replica: benchReplica,
+  takeout: benchTakeout,
 };
 const SECONDS_MAX = 60;
 const ROUNDS_MAX = 20;
@@ -26,9 +38,11 @@ const { values, positionals } = parseArgs({
 });
 const [name = ""] = positionals;
 const scenario = SCENARIOS[name];
-if (scenario === undefined) {
+const figures = FIGURES[name];
+if (scenario === undefined && figures === undefined) {
+  const names = Object.keys({ ...SCENARIOS, ...FIGURES });
   tell(
-    `usage: npm run bench -- ${Object.keys(SCENARIOS).join("|")} [--json] [--seconds N] [--rounds N] [--connections N]`,
+    `usage: npm run bench -- ${names.join("|")} [--json] [--seconds N] [--rounds N] [--connections N]`,
   );
   process.exit(2);
 }
@@ -43,26 +57,29 @@ const machine = {
   node: process.version,
   loadBefore: loadavg()[0] ?? 0,
 };
-const { rows, missingPeers } = await scenario({ secondsPerRound, rounds, connections, tell });
+const options = { secondsPerRound, rounds, connections, tell };
+const machineLine = `${machine.cores} × ${machine.processor}, ${machine.system}, Node ${machine.node}, load ${machine.loadBefore.toFixed(1)} before`;
+if (scenario !== undefined) printCalls(await scenario(options));
+else if (figures !== undefined) printFigures(await figures(options));
 
-if (values.json) {
-  const document = {
-    bench: name,
-    machine,
-    secondsPerRound,
-    rounds,
-    connections,
-    rows,
-    missingPeers,
-  };
-  process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
-} else {
+function printCalls({ rows, missingPeers }: ScenarioResult): void {
+  if (values.json)
+    return printDocument({ secondsPerRound, rounds, connections, rows, missingPeers });
   process.stdout.write(`${table(rows)}\n\n`);
   for (const { peer, reason } of missingPeers) process.stdout.write(`without ${peer}: ${reason}\n`);
   process.stdout.write(
-    `medians of ${rounds} interleaved rounds of ${secondsPerRound} s, ${connections} connections; ` +
-      `${machine.cores} × ${machine.processor}, ${machine.system}, Node ${machine.node}, load ${machine.loadBefore.toFixed(1)} before\n`,
+    `medians of ${rounds} interleaved rounds of ${secondsPerRound} s, ${connections} connections; ${machineLine}\n`,
   );
+}
+
+function printFigures({ figures: lines, peerIs }: FigureResult): void {
+  if (values.json) return printDocument({ rounds, figures: lines, peerIs });
+  process.stdout.write(`${aligned(FIGURE_HEADS, lines.map(figureCells))}\n\n`);
+  process.stdout.write(`medians of ${rounds} rounds; peer: ${peerIs}; ${machineLine}\n`);
+}
+
+function printDocument(result: object): void {
+  process.stdout.write(`${JSON.stringify({ bench: name, machine, ...result }, null, 2)}\n`);
 }
 
 function table(lines: readonly BenchRow[]): string {
@@ -88,6 +105,10 @@ function table(lines: readonly BenchRow[]): string {
       .map(([other, ratio]) => `${other} ${ratio} ×`)
       .join(", "),
   ]);
+  return aligned(heads, cells);
+}
+
+function aligned(heads: readonly string[], cells: readonly (readonly string[])[]): string {
   const widths = heads.map((head, column) =>
     Math.max(head.length, ...cells.map((row) => row[column]?.length ?? 0)),
   );

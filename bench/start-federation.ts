@@ -16,20 +16,23 @@ const STOP_LIMIT_MS = 40_000;
 
 /** A federation of its own for a bench: as a user starts it, on free ports, its state in a temporary folder. */
 export interface BenchFederation {
+  /** Its state folder. */
+  readonly state: string;
   readonly credentials: Credentials;
   readonly bootToken: string;
   /** Runs `meridian …` against it; rejects with what it printed when it fails. */
   readonly meridian: (...argv: readonly string[]) => Promise<string>;
-  readonly endpoint: (zone: string, program: RunEndpoint["program"]) => Promise<RunEndpoint>;
+  readonly endpoint: (zone: string | null, program: RunEndpoint["program"]) => Promise<RunEndpoint>;
   readonly stop: () => Promise<void>;
 }
 
-export async function startFederation(): Promise<BenchFederation> {
+/** With further flags of `meridian up`. */
+export async function startFederation(...flags: readonly string[]): Promise<BenchFederation> {
   const state = await mkdtemp(join(tmpdir(), "meridian-bench-"));
   const port = await freePorts(8);
   const up = spawn(
     process.execPath,
-    [MERIDIAN, "up", "--state", state, "--port", String(port), "--json"],
+    [MERIDIAN, "up", "--state", state, "--port", String(port), "--json", ...flags],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   let printed = "";
@@ -56,6 +59,7 @@ export async function startFederation(): Promise<BenchFederation> {
     }
     const runDirectory = join(state, "run");
     return {
+      state,
       credentials: Value.Parse(
         Credentials,
         JSON.parse(await readFile(join(state, "credentials.json"), "utf8")),

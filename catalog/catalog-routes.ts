@@ -11,7 +11,7 @@ import {
 } from "#lib/contracts/catalog-wire.ts";
 import { checkWatch } from "#lib/catalog/limits.ts";
 import { MeridianError } from "#lib/errors.ts";
-import type { Catalog } from "#lib/ports/catalog.ts";
+import type { CatalogOverStore } from "#lib/io/catalog-over-store.ts";
 import type { CatalogMetrics } from "./catalog-metrics.ts";
 import type { Follow } from "./send-lines.ts";
 
@@ -23,11 +23,13 @@ export type CatalogRoute =
 export type CatalogRoutes = ReadonlyMap<string, CatalogRoute>;
 
 /** What the catalog answers, by path. */
-export function catalogRoutes(catalog: Catalog, metrics: CatalogMetrics): CatalogRoutes {
+export function catalogRoutes(catalog: CatalogOverStore, metrics: CatalogMetrics): CatalogRoutes {
   return new Map<string, CatalogRoute>([
     [
       CATALOG_PATHS.txn,
-      answer(TxnRequest, (transaction) => metrics.timeTxn(() => catalog.txn(transaction))),
+      answer(TxnRequest, ({ operationId, ...transaction }) =>
+        metrics.timeTxn(() => catalog.txn(transaction, undefined, operationId)),
+      ),
     ],
     [CATALOG_PATHS.range, answer(RangeRequest, (query) => catalog.range(query))],
     [CATALOG_PATHS.watch, { kind: "lines", follow: followWatch(catalog, metrics) }],
@@ -66,7 +68,7 @@ function answer<T extends TSchema>(
   return { kind: "answer", act: (body) => act(parse(body)) };
 }
 
-function followWatch(catalog: Catalog, metrics: CatalogMetrics): Follow {
+function followWatch(catalog: Pick<CatalogOverStore, "watch">, metrics: CatalogMetrics): Follow {
   const parse = parser(WatchRequest);
   let watchers = 0;
   return (body, signal) => {

@@ -27,6 +27,12 @@ export const wholeNumber =
     throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
   };
 
+/** Reads whole numbers from `min` to `max`, with commas between them. */
+export const numbersOf =
+  (min: number, max: number) =>
+  (text: string): number[] =>
+    text.split(",").map((part) => wholeNumber(min, max)(part.trim()));
+
 /** Collects an option that may be given several times or as a list with commas. */
 export const listOf = (text: string, sofar: readonly string[] = []): string[] => [
   ...sofar,

@@ -18,6 +18,9 @@ export interface TenantConnection {
 
 const DEFAULT_TENANT = "demo";
 
+export const functionPath = ({ tenant }: TenantConnection, functionName: string): string =>
+  `/v1/tenants/${encodeURIComponent(tenant)}/functions/${encodeURIComponent(functionName)}`;
+
 /** As a tenant: the one named, else the key's own, else `demo`. */
 export async function connectAsTenant(
   flags: ConnectionFlags,

@@ -2,10 +2,16 @@ import { CodeStored, Deployed } from "#lib/contracts/api.ts";
 import type { ApiClient } from "./api-client.ts";
 import type { BundledFunction } from "./bundle/bundle-function.ts";
 
-/** Sends code and manifest; the next version is live when this resolves. */
+export interface DeployTarget {
+  readonly tenant: string;
+  /** Which alias shall point at the version: `live` if absent, none if null. */
+  readonly alias?: string | null | undefined;
+}
+
+/** Sends code and manifest; the next version is there, and the alias points at it, when this resolves. */
 export async function deployCode(
   client: ApiClient,
-  tenant: string,
+  { tenant, alias }: DeployTarget,
   { manifest, zip, digest }: BundledFunction,
   signal?: AbortSignal,
 ): Promise<Deployed> {
@@ -20,7 +26,7 @@ export async function deployCode(
   return client.json(Deployed, {
     method: "POST",
     path: `/v1/tenants/${tenant}/functions/${manifest.name}/versions`,
-    json: { codeDigest: digest, manifest },
+    json: { codeDigest: digest, manifest, ...(alias !== undefined && { alias }) },
     ...bounded,
   });
 }

@@ -1,3 +1,7 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { type Enforced, WAITING_HEADER } from "#lib/contracts/api.ts";
+import { isGatewayReceiver } from "#lib/contracts/feed.ts";
+
 /** One line on standard output. */
 export const printLine = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -34,3 +38,17 @@ export function formatAge(ageMs: number): string {
 }
 
 export const formatTime = (wallMs: number): string => new Date(wallMs).toISOString();
+
+/** Who has a change in force; who has not, of those that are there or should be, is named. */
+export function describeEnforced({ ready, waiting }: Enforced): string {
+  const all = [...ready, ...waiting];
+  const kinds = all.every(isGatewayReceiver) ? "gateways" : "gateways and agents";
+  return `in force at ${ready.length} of ${all.length} ${kinds}${notYet(waiting.join(", "))}`;
+}
+
+/** Of a change that answers with what was changed: who does not have it in force yet, if anybody. */
+export const describeWaiting = (headers: IncomingHttpHeaders): string =>
+  notYet(String(headers[WAITING_HEADER] ?? ""));
+
+const notYet = (names: string): string =>
+  names === "" ? "" : `; not yet, or not reachable: ${names}`;

@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "@commander-js/extra-typings";
+import { registerAlias, registerVersion } from "./commands/aliases.ts";
+import { registerCluster } from "./commands/cluster.ts";
+import { registerCatalog } from "./commands/catalog.ts";
 import { registerDeploy } from "./commands/deploy.ts";
 import { registerDrill } from "./commands/drill.ts";
 import {
@@ -10,9 +13,14 @@ import {
   registerRollback,
 } from "./commands/functions.ts";
 import { registerInvoke } from "./commands/invoke.ts";
+import { registerKey } from "./commands/key.ts";
 import { registerAudit, registerTenant } from "./commands/operator.ts";
+import { registerPlacement } from "./commands/placement.ts";
 import { registerQuota } from "./commands/quota.ts";
+import { registerRollout } from "./commands/rollout.ts";
 import { registerRoute } from "./commands/route.ts";
+import { registerSecret } from "./commands/secret.ts";
+import { registerShift } from "./commands/shift.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerZone } from "./commands/zone.ts";
@@ -27,28 +35,49 @@ const REGISTER = [
   registerStatus,
   registerLogs,
   registerRollback,
+  registerRollout,
+  registerAlias,
+  registerVersion,
+  registerPlacement,
+  registerSecret,
   registerDelete,
   registerRoute,
   registerZone,
+  registerCluster,
+  registerShift,
   registerQuota,
   registerTenant,
+  registerKey,
   registerAudit,
+  registerCatalog,
   registerDrill,
 ];
 
-/** From arguments to exit code. */
-export async function runCommandLine(argv: readonly string[]): Promise<void> {
+/** All commands; `exitOverride` makes commander throw where it would end the process. */
+export function createProgram(): Command {
   const program: Command = new Command("meridian")
     .description("serverless functions across many clusters as one service")
     .version(readVersion())
     .showHelpAfterError("(--help tells more)")
     .exitOverride();
   for (const register of REGISTER) register(program);
+  return program;
+}
+
+/** From arguments to exit code. */
+export async function runCommandLine(argv: readonly string[]): Promise<void> {
+  process.stdout.on("error", endQuietly);
   try {
-    await program.parseAsync(argv);
+    await createProgram().parseAsync(argv);
   } catch (thrown) {
     process.exitCode = reportFailure(thrown, argv.includes("--json"));
   }
+}
+
+/** Who reads what is printed may have read enough, as `head` does. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
 }
 
 function reportFailure(thrown: unknown, asJson: boolean): number {

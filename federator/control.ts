@@ -1,42 +1,54 @@
 import type { Logger } from "pino";
-import type { InternalClient } from "#lib/io/internal-client.ts";
-import type { Discovery } from "#lib/io/run-directory.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
+import type { ExtraObserver } from "#lib/ports/discovery.ts";
+import type { Random } from "#lib/ports/random.ts";
 import type { FederatorConfig } from "./config.ts";
+import { startFeeding } from "./feeding.ts";
 import { hasWitness } from "./core/weigh-evidence.ts";
-import { watchEventLoopLag } from "./io/event-loop-lag.ts";
-import { internalUrls, openZoneDesk, otherZones, type ZoneDesk } from "./io/federation.ts";
+import { sightOf } from "./core/judge-cluster.ts";
+import { isBehind } from "./core/judge-verdict.ts";
+import { ownView } from "./io/own-view.ts";
+import { otherZones } from "./io/federation.ts";
 import type { FederatorCounters, FederatorReadings } from "./io/federator-metrics.ts";
-import { type Feed, startFeed } from "./io/feed.ts";
+import type { Feed } from "./io/feed.ts";
 import { type Gossip, startGossip } from "./io/gossip.ts";
 import { balanceGrants } from "./io/grants.ts";
-import { describeOwnView, type Health, watchHealth } from "./io/health.ts";
+import { type Health, watchHealth } from "./io/health.ts";
 import { standForLeader } from "./io/leader-lease.ts";
 import { probeClusters } from "./io/probe-clusters.ts";
 import type { RunningReplica } from "./io/replica.ts";
+import { keepPlanInput } from "./io/plan-input.ts";
 import { keepReports, type Reports } from "./io/reports.ts";
-import { type RightsLedger, rightsLedger } from "./io/rights.ts";
-import { routeCompiler } from "./io/route-compiler.ts";
+import type { RightsLedger } from "./io/rights.ts";
+import { conductRollouts } from "./io/rollouts.ts";
 import { type TypedRecords, typedRecords } from "./io/typed-records.ts";
-import { decideVerdicts } from "./io/verdicts.ts";
-import { keepZoneSession, type ZoneSession } from "./io/zone-session.ts";
-
-/** A federator that starts has its session within this time, unless the catalog cannot be reached. */
-const SESSION_GAIN_MS = 3_000;
+import { tendCatalog } from "./io/tend-catalog.ts";
+import { decideVerdicts, type Verdicts } from "./io/verdicts.ts";
+import type { ZoneSession } from "./io/zone-session.ts";
+import type { CatalogMembers, Federation, Links } from "./ports.ts";
 
 export interface ControlPorts {
   readonly catalog: Catalog;
-  readonly discovery: Discovery;
-  readonly client: InternalClient;
+  readonly links: Links;
   readonly clock: Clock;
+  readonly random: Random;
+  /** The longest time this process did not come to its turn lately. */
+  readonly lagMs: () => number;
+  readonly extraObserver?: ExtraObserver;
+  /** Absent where the catalog tends itself. */
+  readonly catalogMembers?: CatalogMembers | undefined;
+  /** The federator before wrote frames that look different. */
+  readonly isNewFeedFormat?: boolean;
 }
 
 export interface Control {
   readonly feed: Feed;
   readonly reports: Reports;
   readonly gossip: Gossip;
-  readonly desk: ZoneDesk;
+  readonly records: TypedRecords;
+  readonly planDown: Verdicts["planDown"];
+  readonly sightOf: Federation["sightOf"];
   readonly readings: FederatorReadings;
   readonly close: () => Promise<void>;
 }
@@ -66,26 +78,31 @@ export function startControl(
   log: Logger,
   counters: FederatorCounters,
 ): Control {
-  const { discovery, client, clock } = ports;
-  const { zones } = config;
   const closing = new AsyncDisposableStack();
   const records = typedRecords(replica);
-  const reports = keepReports(clock);
+  const reports = keepReports(ports.clock);
   const ground = { ...ports, config, replica, records, reports, sessionId, log, counters, closing };
 
-  const { probing, health, gossip, onNews } = startObserving(ground);
-  const { session, rights, feed } = startFeeding(ground, health);
+  const { probing, health, gossip, onNews, receiversFrom } = startObserving(ground);
+  const { session, rights, feed } = startFeeding({
+    ...ground,
+    overlay: health.overlay,
+    observations: gossip.observations,
+  });
+  receiversFrom(feed);
   startBalancing(ground, { session, rights, feed, gossip });
-  const isLeader = startDeciding(ground, health, onNews);
-
-  const zone = zones.find(({ name }) => name === config.zone);
-  if (zone === undefined) throw new Error(`${config.zone} is not among the configured zones`);
-  const desk = openZoneDesk({ zone, zones, discovery, client, replica, records, feed, reports });
+  const { isLeader, planDown, catalogFullShare } = startDeciding(ground, health, gossip, onNews);
   return {
     feed,
     reports,
     gossip,
-    desk,
+    records,
+    planDown,
+    sightOf: (clusterId) => {
+      const sight = sightOf(probing.clusters().get(clusterId), config);
+      const its = health.cases().find((one) => one.clusterId === clusterId);
+      return sight === "up" && its !== undefined && isBehind(its) ? "behind" : sight;
+    },
     readings: {
       replicaRevision: () => replica.position().revision,
       replicaAgeMs: replica.ageMs,
@@ -95,6 +112,7 @@ export function startControl(
       clustersSeenDown: () =>
         [...probing.clusters().values()].filter(({ view }) => view === "down").length,
       isLeader,
+      catalogFullShare,
     },
     close: () => closing.disposeAsync(),
   };
@@ -105,99 +123,76 @@ const canTakeOut = ({ failover, zones }: FederatorConfig): boolean =>
 
 /** Probes and gossip; news is told to whoever must act on it. */
 function startObserving(ground: Ground) {
-  const { config, discovery, client, clock, log, closing } = ground;
+  const { config, links, clock, log, closing } = ground;
   const { zone, zones } = config;
   const listeners = new Set<() => void>();
   const tellNews = (): void => {
     for (const listener of listeners) listener();
   };
 
-  const lag = watchEventLoopLag();
-  closing.defer(lag.close);
   const probing = probeClusters({
+    ...ground,
     zones,
-    discovery,
-    client,
-    clock,
-    log,
     limits: config,
     intervalMs: config.probeIntervalMs,
     timeoutMs: config.probeTimeoutMs,
+    retryMs: config.probeRetryMs,
     onChange: () => {
       gossip.wake();
       tellNews();
     },
   });
   closing.defer(probing.close);
-  const peerZones = otherZones(zones, zone);
+  // Both come after the first observation was told: what they would say is not known then.
+  let feed: Feed | undefined;
+  let health: Health | undefined;
   const gossip = startGossip({
-    peerZones,
-    peers: () => internalUrls(discovery, "federator", peerZones),
-    client,
+    peerZones: otherZones(zones, zone),
+    links,
     clock,
     log,
-    observe: () =>
-      describeOwnView({
-        zone,
-        bootId: ground.sessionId,
-        probing,
-        lag,
-        eventLoopLagMaxMs: config.eventLoopLagMaxMs,
-        clock,
-        demand: ground.reports.demand,
-      }),
+    observe: ownView({
+      ...ground,
+      zone,
+      bootId: ground.sessionId,
+      probing,
+      limits: config,
+      eventLoopLagMaxMs: config.eventLoopLagMaxMs,
+      settleMs: config.evidenceMaxAgeMs,
+      isOut: (clusterId) =>
+        ground.records.verdict(clusterId)?.state === "down" ||
+        health?.overlay.get().includes(clusterId) === true,
+      standing: () => feed?.standing() ?? {},
+      demand: ground.reports.demand,
+      load: ground.reports.load,
+      arms: ground.reports.arms,
+    }),
     intervalMs: config.gossipIntervalMs,
     timeoutMs: config.gossipTimeoutMs,
     evidenceMaxAgeMs: config.evidenceMaxAgeMs,
     onHeard: tellNews,
   });
   closing.defer(gossip.close);
-  const health = watchHealth({ ...ground, zones, gossip, probing, canTakeOut: canTakeOut(config) });
-  closing.defer(health.close);
-  listeners.add(health.weigh);
-  return { probing, health, gossip, onNews: (listener: () => void) => listeners.add(listener) };
-}
-
-/** The table, the overlay and the rights, to every gateway and agent of the zone. */
-function startFeeding(ground: Ground, health: Health) {
-  const { config, replica, records, clock, closing, counters, log } = ground;
-  const session = keepZoneSession({
+  const watched = watchHealth({
     ...ground,
-    zone: config.zone,
-    ttlMs: config.sessionTtlMs,
-    onRenewed: () => {
-      rights.renewed();
-      feed.pump();
-    },
+    zones,
+    gossip,
+    probing,
+    evidenceMaxAgeMs: config.evidenceMaxAgeMs,
+    canTakeOut: canTakeOut(config),
   });
-  closing.defer(session.close);
-  const startedAtMs = clock.nowMs();
-  const rights = rightsLedger(
-    clock,
-    session.leaseValidForMs,
-    () => session.leaseValidForMs() > 0 || clock.nowMs() - startedAtMs > SESSION_GAIN_MS,
-  );
-  const compiler = routeCompiler(
-    replica,
-    records,
-    config.zones.map(({ clusterId }) => clusterId),
-  );
-  closing.defer(compiler.close);
-  const feed = startFeed({
-    compiler,
-    overlay: health.overlay,
-    rights,
-    clock,
-    onRefused: (receiver, reason) => {
-      counters.refusal();
-      log.warn(
-        { receiver, reason },
-        "a receiver turned the table down and keeps its last good one",
-      );
+  health = watched;
+  closing.defer(watched.close);
+  listeners.add(watched.weigh);
+  return {
+    probing,
+    health: watched,
+    gossip,
+    onNews: (listener: () => void) => listeners.add(listener),
+    receiversFrom: (started: Feed) => {
+      feed = started;
     },
-  });
-  closing.defer(feed.close);
-  return { session, rights, feed };
+  };
 }
 
 interface BalancingParts {
@@ -223,12 +218,13 @@ function startBalancing(ground: Ground, { session, rights, feed, gossip }: Balan
   closing.defer(grants.close);
 }
 
-/** Verdicts, and who leads; tells whether this federator does. */
+/** Verdicts, and who leads. */
 function startDeciding(
   ground: Ground,
   health: Health,
+  gossip: Gossip,
   onNews: (listener: () => void) => void,
-): () => boolean {
+) {
   const { config, closing, counters } = ground;
   const leadership = standForLeader({
     ...ground,
@@ -251,5 +247,27 @@ function startDeciding(
   });
   closing.defer(verdicts.close);
   onNews(verdicts.wake);
-  return () => leadership.fence() !== null;
+  const planInput = keepPlanInput({
+    ...ground,
+    leadership,
+    zones: config.zones,
+    observations: gossip.observations,
+  });
+  closing.defer(planInput.close);
+  const { catalogMembers: members } = ground;
+  const tending =
+    members === undefined ? undefined : tendCatalog({ ...ground, members, gossip, leadership });
+  if (tending !== undefined) closing.defer(tending.close);
+  const rollouts = conductRollouts({
+    ...ground,
+    leadership,
+    zone: config.zone,
+    observations: gossip.observations,
+  });
+  closing.defer(rollouts.close);
+  return {
+    isLeader: () => leadership.actsAs() !== null,
+    planDown: verdicts.planDown,
+    catalogFullShare: () => tending?.fullShare() ?? 0,
+  };
 }

@@ -1,24 +1,37 @@
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import type { Registry } from "prom-client";
 import type { Logger } from "pino";
 import { metricsRegistry, startAdminServer } from "#lib/io/admin-server.ts";
 import { publishEndpoint } from "#lib/io/run-directory.ts";
-import type { Random } from "#lib/ports/random.ts";
+import type { Discovery, OpenDiscovery } from "#lib/ports/discovery.ts";
+import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
+import type { InternalClient } from "#lib/io/internal-client.ts";
+import type { KeyEncryption } from "#lib/ports/key-encryption.ts";
 import type { RunningProgram } from "#lib/run-program.ts";
 import type { FederatorConfig } from "./config.ts";
 import { type ControlPorts, startControl } from "./control.ts";
 import { registerApi } from "./io/api.ts";
+import type { Api } from "./io/api-context.ts";
 import { openAudit } from "./io/audit.ts";
-import { openCodeStore } from "./io/code-store.ts";
+import { openCodeStore } from "./io/open-code-store.ts";
+import { watchEventLoopLag } from "./io/event-loop-lag.ts";
+import { openZoneDesk } from "./io/federation.ts";
+import { openFeedFormat } from "./io/feed-format.ts";
 import { federatorCounters, registerReadings } from "./io/federator-metrics.ts";
 import { startInternalServer } from "./io/internal-server.ts";
-import { openReplicaStore } from "./io/replica-store.ts";
-import { startReplica } from "./io/replica.ts";
+import { httpLinks } from "./io/links.ts";
+import { keepReplica } from "./io/keep-replica.ts";
+import { registerReplicaReadings } from "./io/replica-metrics.ts";
+import { replicaRoutes } from "./io/replica-routes.ts";
 
-export interface FederatorPorts extends ControlPorts {
-  readonly random: Random;
+export interface FederatorPorts extends Omit<ControlPorts, "links" | "lagMs"> {
+  readonly discovery: Discovery;
+  /** Tells where this program listens, beside the run directory; absent where nothing else needs to know. */
+  readonly announce?: OpenDiscovery["announce"];
+  readonly client: InternalClient;
   readonly bootToken: string;
+  /** Absent: secrets are refused. */
+  readonly keyEncryption?: KeyEncryption | undefined;
 }
 
 /**
@@ -31,59 +44,88 @@ export async function startFederator(
   log: Logger,
 ): Promise<RunningProgram> {
   await using started = new AsyncDisposableStack();
-  const { catalog, client, clock, random, bootToken } = ports;
+  const { discovery, client, clock, bootToken } = ports;
   const { zone, zones } = config;
   const sessionId = randomUUID();
   const registry = metricsRegistry("federator", zone);
 
-  const store = await openReplicaStore(join(config.stateDirectory, "replica.sqlite"), log);
-  const replica = await startReplica({
-    catalog,
-    store,
-    clock,
-    random,
-    log,
-    acceptLargeRemovals: config.acceptLargeRemovals,
-  });
-  started.defer(replica.close);
-  const codeStore = await openCodeStore(config.codeDirectory);
+  const kept = await keepReplica(config, ports, log);
+  started.defer(kept.close);
+  const { replica, catalog } = kept;
+  const codeStore = await openCodeStore(config.codeStore, { ...config, clock, log });
+  started.defer(codeStore.close);
   const audit = await openAudit({ directory: config.stateDirectory, catalog, clock, log });
   started.defer(audit.close);
 
-  const control = startControl(config, ports, replica, sessionId, log, federatorCounters(registry));
+  const isNewFeedFormat = await openFeedFormat(config.stateDirectory);
+  const lag = watchEventLoopLag();
+  started.defer(lag.close);
+  const control = startControl(
+    config,
+    {
+      ...ports,
+      catalog,
+      links: httpLinks({ discovery, client }),
+      lagMs: lag.lagMs,
+      isNewFeedFormat,
+    },
+    replica,
+    sessionId,
+    log,
+    federatorCounters(registry),
+  );
   started.defer(control.close);
+  const desk = openZoneDesk({
+    ...control,
+    zoneName: zone,
+    zones,
+    discovery,
+    client,
+    clock,
+    replica,
+    replicaTroubles: kept.troubles,
+  });
   registerReadings(registry, control.readings);
+  registerReplicaReadings(registry, kept);
 
   const server = await startInternalServer(
     bootToken,
     config.internalPort,
     log,
-    control,
-    async (app) =>
-      registerApi(app, {
+    { ...control, desk },
+    async (app) => {
+      await app.register(async (scope: Api) => replicaRoutes(scope, kept.routes));
+      await registerApi(app, {
         catalog,
+        catalogDesk: kept.desk,
         replica,
-        federation: control.desk,
+        federation: desk,
         codeStore,
+        // With a snapshot held back, or records that a restored catalog lost, this zone does not know what versions there are.
+        mayCollectCode: () => replica.heldBack() === null && replica.stranded().count === 0,
         audit,
         client,
         clock,
         log,
+        keyEncryption: ports.keyEncryption,
         zones,
         zone,
         bootToken,
-      }),
+      });
+    },
   );
   started.defer(server.close);
   const admin = await startAdmin(config, registry, () => replica.position().incarnation !== "");
   started.defer(admin.close);
-  await publishEndpoint(config.runDirectory, {
+  const endpoint: RunEndpoint = {
     program: "federator",
     zone,
     pid: process.pid,
     bootId: sessionId,
     urls: { internal: server.url, admin: admin.url },
-  });
+  };
+  await publishEndpoint(config.runDirectory, endpoint);
+  await ports.announce?.(endpoint);
 
   const running = started.move();
   return { stop: () => running.disposeAsync() };

@@ -2,6 +2,7 @@ import type { KeyRoute, RouteVersion } from "#lib/contracts/route-table.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import type { RouteTable } from "#lib/route-table-state.ts";
 import type { Origin } from "./core/locate-caller.ts";
+import type { RolloutMark } from "./core/choose-version.ts";
 import type { Door, FunctionDoor } from "./core/match-route.ts";
 import type { TenantLimitValues } from "./core/tenant-limits.ts";
 import type { Arrival } from "./ports.ts";
@@ -20,8 +21,8 @@ export interface Receipt {
   clusterId: string | undefined;
   attempts: number;
   isColdStart: boolean;
-  /** Why the tenant's limits refused it. */
-  limitedBy: "rate" | "concurrency" | undefined;
+  /** Why it was refused: by the tenant's limits, or because the plan has no room for it. */
+  limitedBy: "rate" | "concurrency" | "plan" | undefined;
 }
 
 export interface IdentifiedCall {
@@ -33,7 +34,10 @@ export interface IdentifiedCall {
   readonly receipt: Receipt;
 }
 
-/** With the table that decides on it from here on: a change in between does not split a call. */
+/**
+ * With the table that decides on it from here on. Key, function, version and limits are read before anything is awaited, so that
+ * they are of one table; clusters are read when one is chosen, and are the newest then.
+ */
 export interface RoutedCall extends IdentifiedCall {
   readonly table: RouteTable;
 }
@@ -49,6 +53,8 @@ export interface AuthenticatedCall extends FunctionCall {
 
 export interface MatchedCall extends AuthenticatedCall {
   readonly version: RouteVersion;
+  /** What a rollout counts it as, if it does. */
+  readonly mark: RolloutMark | undefined;
   readonly limits: TenantLimitValues;
 }
 
@@ -66,6 +72,8 @@ export interface AdmittedCall extends PermittedCall {
 
 export interface LocatedCall extends AdmittedCall {
   readonly origin: Origin;
+  /** The name of the zone that is nearest to it. */
+  readonly originZone: string;
   /** The caller's address as far as it can be believed. */
   readonly clientIp: string;
 }

@@ -1,4 +1,5 @@
 import { type Static, Type } from "typebox";
+import { DiscoveryConfig } from "#lib/contracts/discovery-config.ts";
 import { Name } from "#lib/contracts/names.ts";
 import { Zone } from "#lib/contracts/zone.ts";
 
@@ -10,6 +11,7 @@ export const GatewayConfig = Type.Object(
     /** The whole federation, this zone included. */
     zones: Type.Array(Zone, { minItems: 1 }),
     runDirectory: Type.String({ minLength: 1 }),
+    discovery: DiscoveryConfig,
     bootTokenFile: Type.String({ minLength: 1 }),
     stateDirectory: Type.String({ minLength: 1 }),
     logLevel: Type.String({ default: "info" }),
@@ -29,6 +31,8 @@ export const GatewayConfig = Type.Object(
     /** An MMDB of countries; without it the one that comes along. */
     geoDatabase: Type.Optional(Type.String()),
     connectionsMax: Type.Integer({ minimum: 1, default: 20_000 }),
+    /** A table that was not confirmed for longer decides on no function with a placement; 0: it always does. */
+    securityMaxAgeMs: Type.Integer({ minimum: 0, default: 3_600_000 }),
     /** How long running calls may take to end when the gateway stops. */
     drainMs: Type.Integer({ minimum: 0, default: 30_000 }),
   },

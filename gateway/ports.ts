@@ -41,6 +41,8 @@ export interface Routing {
   readonly table: () => RouteTable | undefined;
   /** Since the federator was last heard. */
   readonly ageMs: () => number;
+  /** Since the table is known to have been the catalog's newest; infinite before the first time. */
+  readonly confirmedAgeMs: () => number;
   readonly isOverlaid: (clusterId: string) => boolean;
 }
 

@@ -3,13 +3,16 @@ import { mkdir, readFile } from "node:fs/promises";
 import type { Logger } from "pino";
 import { type AdminServer, metricsRegistry, startAdminServer } from "#lib/io/admin-server.ts";
 import { internalClient } from "#lib/io/internal-client.ts";
-import { publishEndpoint, runDirectoryDiscovery } from "#lib/io/run-directory.ts";
+import { openDiscovery } from "#lib/io/open-discovery.ts";
+import { publishEndpoint } from "#lib/io/run-directory.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { systemRandom } from "#lib/io/system-random.ts";
 import { evenGrants } from "#lib/divide-grants.ts";
 import { ConfigError } from "#lib/parse-config.ts";
 import type { RunningProgram } from "#lib/run-program.ts";
 import type { GatewayConfig } from "./config.ts";
+import { createCallMeter } from "./core/measure-calls.ts";
+import { createArmCounters } from "./core/count-arms.ts";
 import { createDemandMeter } from "./core/measure-demand.ts";
 import { type Network, parseNetwork } from "./core/network-address.ts";
 import { createRequestIds } from "./core/request-id.ts";
@@ -48,19 +51,29 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   const locating = await readLocating(config, log);
   await mkdir(config.stateDirectory, { recursive: true, mode: 0o700 });
   const bootToken = (await readFile(config.bootTokenFile, "utf8")).trim();
-  const discovery = runDirectoryDiscovery(config.runDirectory);
+  const discovery = keep(
+    await openDiscovery(config.discovery, {
+      ...config,
+      program: "gateway",
+      clock,
+      log,
+    }),
+  );
   const client = keep(internalClient(bootToken));
   const receiver = `${zone}.gateway`;
   const requestIds = createRequestIds(randomBytes(9).toString("base64url"));
   const limits = createTenantLimits(floorOf(config), clock.nowMs());
   const demand = createDemandMeter();
+  const meter = createCallMeter(clock.nowMs());
   const shared = { ...config, discovery, client, bootToken, clock, random, log, receiver };
 
   const routing = keep(await followRoutes({ ...shared, limits }));
   const links = keep(await linkClusters(shared));
   const clientIp = (call: IdentifiedCall): string => readClues(call, locating).clientIp;
   const pass = keep(passToFederator({ ...shared, clientIp }));
-  keep(startReporting({ ...shared, demand, avoided: links.avoided }));
+  const arms = createArmCounters();
+  const bootId = randomBytes(8).toString("hex");
+  keep(startReporting({ ...shared, bootId, demand, meter, arms, avoided: links.avoided }));
 
   const registry = metricsRegistry("gateway", zone);
   const clusterIds = zones.map(({ clusterId }) => clusterId);
@@ -83,21 +96,23 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
       routing,
       limits,
       demand,
+      meter,
+      arms,
       accounting,
       agents: links,
       control: pass.handle,
       onRetry: metrics.retry,
       notReady: readiness.notReady,
     },
-    { zones, locating, failover },
+    { zones, locating, failover, securityMaxAgeMs: config.securityMaxAgeMs },
   );
   const server = await startHttpServer({ ...shared, handler, requestIds });
   opened.defer(() => server.drain(config.drainMs));
   const admin = keep(await startAdminServer(registry, readiness.notReady));
   const urls = { public: server.publicUrl, admin: admin.url };
-  const bootId = randomBytes(8).toString("hex");
   const endpoint = { program: "gateway", zone, pid: process.pid, bootId, urls } as const;
   await publishEndpoint(config.runDirectory, endpoint);
+  await discovery.announce(endpoint);
 
   const closing = opened.move();
   return {

@@ -6,6 +6,9 @@ export interface Deadline extends Disposable {
   readonly signal: AbortSignal;
 }
 
+/** One for all: nobody sees it, and an error with its stack is not free. */
+const WORK_IS_DONE = new Error("the work was done in time");
+
 /** `using limit = deadline(clock, 2_000, signal)`: on the injected clock, so that a simulation decides when it is over. */
 export function deadline(clock: Clock, timeoutMs: number, signal?: AbortSignal): Deadline {
   const limit = new AbortController();
@@ -20,7 +23,7 @@ export function deadline(clock: Clock, timeoutMs: number, signal?: AbortSignal):
   return {
     signal: limit.signal,
     [Symbol.dispose]: () => {
-      done.abort();
+      done.abort(WORK_IS_DONE);
       signal?.removeEventListener("abort", stop);
     },
   };

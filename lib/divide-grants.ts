@@ -1,4 +1,4 @@
-import type { GrantRecord } from "#lib/contracts/catalog-records.ts";
+import type { GrantRecord } from "#lib/contracts/quota-records.ts";
 
 /** Millionths in a whole limit. */
 export const WHOLE = 1_000_000;

@@ -30,6 +30,16 @@ export const ERRORS = {
     retryable: false,
     title: "There is no such region or zone",
   },
+  MERIDIAN_WEIGHTS_INVALID: {
+    status: 400,
+    retryable: false,
+    title: "The shares of the versions do not make a whole",
+  },
+  MERIDIAN_SECRET_UNKNOWN: {
+    status: 400,
+    retryable: false,
+    title: "The manifest names a secret that the tenant does not have",
+  },
   MERIDIAN_QUOTA_VALUE_INVALID: {
     status: 400,
     retryable: false,
@@ -59,6 +69,16 @@ export const ERRORS = {
     title: "The request did not arrive in time",
   },
   MERIDIAN_CONFLICT: { status: 409, retryable: false, title: "Its state does not allow that" },
+  MERIDIAN_LAST_CLUSTER: {
+    status: 409,
+    retryable: false,
+    title: "No other cluster would take calls",
+  },
+  MERIDIAN_LIMIT_REACHED: {
+    status: 409,
+    retryable: false,
+    title: "There are as many of those as there may be",
+  },
   MERIDIAN_PRECONDITION_FAILED: {
     status: 412,
     retryable: false,
@@ -102,6 +122,21 @@ export const ERRORS = {
     title: "The cluster was lost while it may have run the call",
   },
   MERIDIAN_INTERNAL: { status: 500, retryable: false, title: "Something is wrong inside Meridian" },
+  MERIDIAN_SECRETS_OFF: {
+    status: 501,
+    retryable: false,
+    title: "This federation has no key to encrypt secrets with",
+  },
+  MERIDIAN_SECRET_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    title: "A secret of the function cannot be read now",
+  },
+  MERIDIAN_SHED: {
+    status: 503,
+    retryable: true,
+    title: "The federation is full and the call was turned away where it came in",
+  },
   MERIDIAN_OVERLOADED: { status: 503, retryable: true, title: "Every cluster is at its limit" },
   MERIDIAN_NO_CLUSTER: { status: 503, retryable: true, title: "No cluster can take the call now" },
   MERIDIAN_RESIDENCY_UNAVAILABLE: {
@@ -109,10 +144,25 @@ export const ERRORS = {
     retryable: true,
     title: "No cluster that the placement allows can take the call now",
   },
+  MERIDIAN_ROUTES_UNCONFIRMED: {
+    status: 503,
+    retryable: true,
+    title: "This gateway's routes are too old to decide where the function may run",
+  },
+  MERIDIAN_TENANT_SUSPENDED: {
+    status: 403,
+    retryable: false,
+    title: "The tenant is suspended",
+  },
   MERIDIAN_CODE_UNAVAILABLE: {
     status: 503,
     retryable: true,
     title: "The function's code cannot be fetched now",
+  },
+  MERIDIAN_CODE_DAMAGED: {
+    status: 503,
+    retryable: true,
+    title: "The stored code is damaged in this zone",
   },
   MERIDIAN_CODE_NOT_DURABLE: {
     status: 503,
@@ -123,6 +173,26 @@ export const ERRORS = {
     status: 503,
     retryable: true,
     title: "The catalog cannot be reached; nothing was changed",
+  },
+  MERIDIAN_CATALOG_FOREIGN: {
+    status: 503,
+    retryable: false,
+    title: "The catalog is not that of this federation; nothing was changed",
+  },
+  MERIDIAN_CATALOG_NEWER: {
+    status: 503,
+    retryable: false,
+    title: "The catalog needs a newer version of this program; nothing was changed",
+  },
+  MERIDIAN_REPLICA_BEHIND: {
+    status: 503,
+    retryable: true,
+    title: "This zone has not heard of the asked position yet",
+  },
+  MERIDIAN_POSITION_UNKNOWN: {
+    status: 409,
+    retryable: false,
+    title: "The asked position is of another history than this zone's",
   },
   MERIDIAN_WRITE_AMBIGUOUS: {
     status: 503,

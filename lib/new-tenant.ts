@@ -1,10 +1,5 @@
-import {
-  type ApiKeyRecord,
-  DEFAULT_LIMITS,
-  type QuotaRecord,
-  type Role,
-  type TenantRecord,
-} from "#lib/contracts/catalog-records.ts";
+import { type ApiKeyRecord, type Role, type TenantRecord } from "#lib/contracts/catalog-records.ts";
+import { DEFAULT_LIMITS, type QuotaRecord } from "#lib/contracts/quota-records.ts";
 import { keys } from "#lib/contracts/catalog-keys.ts";
 import { evenGrants } from "#lib/divide-grants.ts";
 import type { Operation, Transaction } from "#lib/ports/catalog.ts";

@@ -1,30 +1,49 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { entryKey, type RouteEntry } from "#lib/contracts/route-table.ts";
 
-/** Entries are immutable, so each is written out once however many tables it stays in. */
-const writtenOut = new WeakMap<RouteEntry, string>();
-
-/**
- * What makes two tables equal: SHA-256, in hex, of the entries as canonical JSON in the order of their keys, one a line.
- * Federators send it with each frame, gateways and agents check what they put together against it.
+/*
+ * What makes two tables equal: the sum, modulo 2^256, of the SHA-256 of each entry's key and text (AdHash: Bellare, Micciancio,
+ * "A new paradigm for collision-free hashing", EUROCRYPT 1997). An entry that changes is taken out of the sum and put in again,
+ * whatever the size of the table, and the order of the entries makes no difference.
+ *
+ * Whoever may choose thousands of entries could construct two tables of one sum (Wagner, "A generalized birthday problem", CRYPTO
+ * 2002). That would gain nothing: the digest finds lost, doubled and damaged entries of a federator that has proved itself by its
+ * token; who may change what that federator sends does not need equal digests.
  */
-export function tableDigest(entries: Iterable<RouteEntry>): string {
-  const keyed = [...entries].map((entry) => ({ key: entryKey(entry), entry }));
-  keyed.sort((one, other) => (one.key < other.key ? -1 : 1));
-  const hash = createHash("sha256");
-  for (const [index, { entry }] of keyed.entries()) {
-    if (index > 0) hash.update("\n");
-    hash.update(entryLine(entry));
-  }
-  return hash.digest("hex");
+
+const BITS = 256;
+const HEX_DIGITS = BITS / 4;
+
+/** The part of one entry in the sum. */
+export const entryHash = (key: string, text: string): bigint =>
+  BigInt(`0x${hash("sha256", `${key}\n${text}`, "hex")}`);
+
+export const addHash = (sum: bigint, entry: bigint): bigint => BigInt.asUintN(BITS, sum + entry);
+export const subtractHash = (sum: bigint, entry: bigint): bigint =>
+  BigInt.asUintN(BITS, sum - entry);
+
+/** The sum as it travels. */
+export const digestText = (sum: bigint): string => sum.toString(16).padStart(HEX_DIGITS, "0");
+
+/** An entry as it travels and is kept: what reads it need not know all that stands in its text. */
+export interface TextEntry {
+  readonly key: string;
+  readonly text: string;
 }
 
-function entryLine(entry: RouteEntry): string {
-  const known = writtenOut.get(entry);
-  if (known !== undefined) return known;
-  const line = canonicalJson(entry);
-  writtenOut.set(entry, line);
-  return line;
+export const encodeEntry = (entry: RouteEntry): TextEntry => ({
+  key: entryKey(entry),
+  text: canonicalJson(entry),
+});
+
+/** The digest of a table that is at hand as a whole. */
+export function tableDigest(entries: Iterable<RouteEntry>): string {
+  let sum = 0n;
+  for (const entry of entries) {
+    const { key, text } = encodeEntry(entry);
+    sum = addHash(sum, entryHash(key, text));
+  }
+  return digestText(sum);
 }
 
 /** JSON with the members of every object in the order of their names, so that equal values are equal texts. */

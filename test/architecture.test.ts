@@ -50,6 +50,8 @@ const RULES: Readonly<Record<string, Rule>> = {
     { specifier },
   ) => {
     const component = componentOf(file);
+    // A benchmark opens the part it measures; no program imports a benchmark.
+    if (component === "bench" && specifier.startsWith(".")) return false;
     if (specifier.startsWith("."))
       return componentOf(importedPath(file, specifier) ?? "") !== component;
     if (!specifier.startsWith("#")) return false;
@@ -57,11 +59,12 @@ const RULES: Readonly<Record<string, Rule>> = {
     return component !== door.slice(1) && !(MAY_IMPORT[component] ?? []).includes(door);
   },
 
-  "core imports core and the plain parts of lib, and of Node only assert": (
+  "core imports core and the plain parts of lib, and of Node only assert and hash": (
     file,
-    { specifier, isTypeOnly },
+    imported,
   ) => {
-    if (!isCore(file) || /^node:assert(\/strict)?$/.test(specifier)) return false;
+    const { specifier, isTypeOnly } = imported;
+    if (!isCore(file) || isPureNode(imported)) return false;
     const target = importedPath(file, specifier);
     if (target === undefined) return true;
     if (specifier.startsWith(".")) return !isCore(target);
@@ -93,6 +96,7 @@ test("each of these planted imports breaks a rule", () => {
     gateway/core/choose.ts     import { request } from "undici";
     gateway/core/choose.ts     import { readFile } from "node:fs/promises";
     gateway/core/choose.ts     import { a } from "../io/door.ts";
+    gateway/core/choose.ts     import { hash, randomUUID } from "node:crypto";
     gateway/core/choose.ts     import { systemClock } from "#lib/io/system-clock.ts";
     gateway/core/choose.ts     import { runProgram } from "#lib/run-program.ts";
     gateway/core/choose.ts     import type { Discovery } from "#lib/io/run-directory.ts";
@@ -128,12 +132,18 @@ test("nothing is imported in a circle", () => {
 const componentOf = (path: string): string => path.split("/")[0] ?? "";
 const isCore = (path: string): boolean => path.includes("/core/");
 
-/** Whether a file of lib only computes: nothing of Node but assert, no package but the schemas, and so on inwards. */
+/** Of all that Node has, what only computes. */
+const isPureNode = ({ specifier, clause }: SourceImport): boolean =>
+  /^node:assert(\/strict)?$/.test(specifier) ||
+  (specifier === "node:crypto" && clause === "{ hash }");
+
+/** Whether a file of lib only computes: nothing of Node but assert and hash, no package but the schemas, and so on inwards. */
 function isPlain(path: string): boolean {
   const file = byPath.get(path);
   if (file === undefined || path.startsWith("lib/io/")) return false;
-  return file.imports.every(({ specifier, isTypeOnly }) => {
-    if (isTypeOnly || /^(node:assert(\/strict)?|typebox(\/.*)?)$/.test(specifier)) return true;
+  return file.imports.every((imported) => {
+    const { specifier, isTypeOnly } = imported;
+    if (isTypeOnly || isPureNode(imported) || /^typebox(\/.*)?$/.test(specifier)) return true;
     const target = importedPath(path, specifier);
     return target !== undefined && isPlain(target);
   });

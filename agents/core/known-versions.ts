@@ -1,5 +1,10 @@
-import { entryKey, type FunctionRoute, type RouteVersion } from "#lib/contracts/route-table.ts";
-import type { RouteTable } from "#lib/route-table-state.ts";
+import {
+  entryKey,
+  type FunctionRoute,
+  type RouteEntry,
+  type RouteVersion,
+} from "#lib/contracts/route-table.ts";
+import type { RouteEntries } from "#lib/route-table-state.ts";
 
 /** Gateways may be a little behind: a version that no alias points to any more is still served for this long. */
 const KEPT_MS = 60_000;
@@ -18,20 +23,28 @@ export type FormerVersions = ReadonlyMap<string, FormerVersion>;
 const versionName = (tenant: string, functionName: string, version: number): string =>
   `${tenant}/${functionName}@${version}`;
 
-/** What stays known when one table replaces another. A deleted function is forgotten at once. */
+/** An entry as it was and as it is now. */
+export interface Replacement {
+  readonly before: RouteEntry | undefined;
+  readonly after: RouteEntry | undefined;
+}
+
+/** What stays known when entries replace others. A deleted function is forgotten at once. */
 export function keepFormerVersions(
   former: FormerVersions,
-  before: RouteTable | undefined,
-  after: RouteTable,
+  replaced: readonly Replacement[],
   nowMs: number,
 ): FormerVersions {
   const kept = new Map<string, FormerVersion>();
+  const removed = new Set(
+    replaced.flatMap(({ before, after }) =>
+      before !== undefined && after === undefined ? [entryKey(before)] : [],
+    ),
+  );
   for (const [name, known] of former)
-    if (known.untilMs > nowMs && after.entries.has(entryKey(known.route))) kept.set(name, known);
-  for (const [key, route] of before?.entries ?? []) {
-    const successor = after.entries.get(key);
-    if (route.kind !== "function" || successor?.kind !== "function" || successor === route)
-      continue;
+    if (known.untilMs > nowMs && !removed.has(entryKey(known.route))) kept.set(name, known);
+  for (const { before: route, after: successor } of replaced) {
+    if (route?.kind !== "function" || successor?.kind !== "function") continue;
     const current = new Set(successor.versions.map(({ version }) => version));
     for (const version of route.versions)
       if (!current.has(version.version))
@@ -46,14 +59,14 @@ export function keepFormerVersions(
 
 /** The version a gateway asks for, from the table or from what it held a moment ago. */
 export function findVersion(
-  table: RouteTable | undefined,
+  entries: Pick<RouteEntries, "get"> | undefined,
   former: FormerVersions,
   tenant: string,
   functionName: string,
   versionNumber: number,
   nowMs: number,
 ): RouteVersion | undefined {
-  const route = table?.entries.get(`function/${tenant}/${functionName}`);
+  const route = entries?.get(`function/${tenant}/${functionName}`);
   if (route?.kind !== "function") return undefined;
   const version = route.versions.find((candidate) => candidate.version === versionNumber);
   if (version !== undefined) return version;

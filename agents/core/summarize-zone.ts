@@ -6,7 +6,11 @@ export interface VersionLoad {
   readonly tenant: string;
   readonly functionName: string;
   readonly version: number;
+  /** Calls that one instance of it runs at the same time. */
+  readonly concurrency: number;
   readonly queued: number;
+  /** The table does not know it. */
+  readonly isQuarantined?: boolean;
   readonly instances: readonly { readonly state: InstanceState }[];
 }
 
@@ -36,9 +40,27 @@ export function summarizeZone(
     program: "agent",
     clusterId,
     instancesMax,
+    capacitySlots: countSlots(instancesMax, loads),
+    quarantined: loads.filter(
+      ({ isQuarantined, instances }) => isQuarantined === true && instances.length > 0,
+    ).length,
     inFlight,
     functions: functions.filter(
       ({ starting, idle, busy, queued }) => starting + idle + busy + queued > 0,
     ),
   };
+}
+
+/**
+ * Calls that the cluster can serve at the same time: those of the instances that are there, and one for each that there is still
+ * place for, as nobody knows what will run in it.
+ */
+function countSlots(instancesMax: number, loads: readonly VersionLoad[]): number {
+  const counted = loads.map(({ concurrency, instances }) => ({
+    concurrency,
+    count: instances.filter(({ state }) => state.kind !== "draining").length,
+  }));
+  const present = counted.reduce((sum, { count }) => sum + count, 0);
+  const slots = counted.reduce((sum, { concurrency, count }) => sum + concurrency * count, 0);
+  return slots + Math.max(0, instancesMax - present);
 }

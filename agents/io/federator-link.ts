@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { AgentReport } from "#lib/contracts/zone-report.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
-import type { Discovery } from "#lib/io/run-directory.ts";
+import type { Discovery } from "#lib/ports/discovery.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 
 const REPORT_INTERVAL_MS = 1_000;

@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { MeridianError } from "#lib/errors.ts";
 import { codeFileName } from "#lib/ports/code-store.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
-import type { Discovery } from "#lib/io/run-directory.ts";
+import type { Discovery } from "#lib/ports/discovery.ts";
 
 const ANSWER_TIMEOUT_MS = 2_000;
 const TRANSFER_TIMEOUT_MS = 30_000;

@@ -2,7 +2,8 @@ import { chooseInstance } from "../core/choose-instance.ts";
 import { afterInitFailure, type CrashLoop, noCrashLoop } from "../core/crash-loop.ts";
 import { type InstanceEvent, isSpent, stepInstance } from "../core/instance-lifecycle.ts";
 import { type PoolInstance, type PoolStart, startPoolInstance } from "./pool-instance.ts";
-import type { PoolPorts, PoolVersion } from "./pool-ports.ts";
+import type { PoolVersion } from "./pool-version.ts";
+import type { PoolPorts } from "./pool-ports.ts";
 
 /** After a call ran out of time, its instance gets this long for its last words. */
 const KILL_GRACE_MS = 100;

@@ -3,7 +3,8 @@ import { chooseEvictions } from "../core/decide-scale.ts";
 import { instanceRoom, type RoomLimits } from "../core/instance-room.ts";
 import type { VersionLoad } from "../core/summarize-zone.ts";
 import type { CallOutcome, PoolCall } from "./call-outcome.ts";
-import type { PoolPorts, PoolVersion } from "./pool-ports.ts";
+import type { PoolVersion } from "./pool-version.ts";
+import type { PoolPorts } from "./pool-ports.ts";
 import {
   type ClusterShare,
   type PoolLimits,
@@ -18,7 +19,10 @@ const SWEEP_INTERVAL_MS = 10_000;
 export interface InstancePools {
   readonly run: (of: PoolVersion, call: PoolCall) => Promise<CallOutcome>;
   readonly loads: () => readonly VersionLoad[];
-  /** Ends the pools of versions that are not known any more, or not with the same code and configuration. */
+  /**
+   * Ends the pools of versions that have other code or configuration now. Those that the table does not know at all are quarantined:
+   * not called, and not ended for a table that may itself be wrong, as after a long absence; the idle limits end them.
+   */
   readonly keepKnown: (current: (of: PoolVersion) => PoolVersion | undefined) => void;
   readonly close: () => void;
 }
@@ -33,6 +37,7 @@ export function instancePools(
   const calls = callTally();
   const toReview = new Set<VersionPool>();
   const hungry = new Set<VersionPool>();
+  const quarantined = new WeakSet<VersionPool>();
 
   const share: ClusterShare = {
     room: (tenant) => instanceRoom(live(pools), tenant, concurrencyMax(tenant), limits),
@@ -85,11 +90,19 @@ export function instancePools(
       }
       return pool.run(call);
     },
-    loads: () => [...pools.values()].map((pool) => pool.load()),
+    loads: () =>
+      [...pools.values()].map((pool) => ({
+        ...pool.load(),
+        isQuarantined: quarantined.has(pool),
+      })),
     keepKnown: (current) => {
       for (const [key, pool] of pools) {
         const known = current(pool.of);
-        if (known === undefined || keyOf(known) !== key) pool.retireAll();
+        quarantined.delete(pool);
+        if (known === undefined) {
+          quarantined.add(pool);
+          pool.refuseWaiting();
+        } else if (keyOf(known) !== key) pool.retireAll();
       }
     },
     close: () => {
@@ -106,7 +119,7 @@ const live = (pools: ReadonlyMap<string, VersionPool>) =>
       .map((instance) => ({ pool, instance, tenant: pool.of.tenant, state: instance.state })),
   );
 
-/** A function that was deleted and made again counts its versions from 1 again: the number alone does not name the code. */
+/** A zone that serves what a restored catalog lost may meet a number twice: the number alone does not name the code. */
 function versionKeys(): (of: PoolVersion) => string {
   const contents = new WeakMap<PoolVersion["version"], string>();
   return ({ tenant, functionName, version }) => {

@@ -1,13 +1,14 @@
 import type { Zone } from "#lib/contracts/zone.ts";
-import { DEFAULT_LIMITS } from "#lib/contracts/catalog-records.ts";
+import { DEFAULT_LIMITS } from "#lib/contracts/quota-records.ts";
 import { MeridianError } from "#lib/errors.ts";
+import type { FeedFollower } from "#lib/io/follow-feed.ts";
 import type { LatestValue } from "#lib/latest-value.ts";
 import type { Clock } from "#lib/ports/clock.ts";
-import type { RouteTable } from "#lib/route-table-state.ts";
+import { readEntry, type RouteTable } from "#lib/route-table-state.ts";
 import { allowsZone } from "#lib/residency.ts";
 import { findVersion, type FormerVersions, keepFormerVersions } from "../core/known-versions.ts";
 import type { Call } from "../core/read-call.ts";
-import type { PoolVersion } from "./pool-ports.ts";
+import type { PoolVersion } from "./pool-version.ts";
 
 /** A gateway that knows more than this agent is waited for this long. */
 const CATCH_UP_MS = 1_000;
@@ -25,20 +26,27 @@ export interface PlacedVersions {
 type VersionName = Pick<Call, "tenant" | "functionName" | "version">;
 
 export function placedVersions(
-  table: LatestValue<RouteTable | undefined>,
+  { table, onChanges }: Pick<FeedFollower, "table" | "onChanges">,
   zone: Zone,
   clock: Clock,
 ): PlacedVersions {
-  let current = table.get();
   let former: FormerVersions = new Map();
-  const close = table.subscribe((newest) => {
-    if (newest === undefined) return;
-    former = keepFormerVersions(former, current, newest, clock.nowMs());
-    current = newest;
+  const close = onChanges((changes) => {
+    const replaced = changes
+      .filter(({ before }) => before !== undefined)
+      .map(({ before, after }) => ({ before: readEntry(before), after: readEntry(after) }));
+    former = keepFormerVersions(former, replaced, clock.nowMs());
   });
 
   const lookUp = ({ tenant, functionName, version }: VersionName): PoolVersion | undefined => {
-    const known = findVersion(table.get(), former, tenant, functionName, version, clock.nowMs());
+    const known = findVersion(
+      table.get()?.entries,
+      former,
+      tenant,
+      functionName,
+      version,
+      clock.nowMs(),
+    );
     return known && { tenant, functionName, version: known };
   };
   return {

@@ -3,7 +3,8 @@ import { toMeridianError } from "#lib/problem.ts";
 import type { InstanceState } from "../core/instance-lifecycle.ts";
 import type { Instance, InstanceCall, InstanceStart } from "../drivers/driver.ts";
 import type { ColdStart } from "./call-outcome.ts";
-import type { PoolPorts, PoolVersion } from "./pool-ports.ts";
+import type { PoolVersion } from "./pool-version.ts";
+import type { PoolPorts } from "./pool-ports.ts";
 
 export type PoolStart = InstanceStart | { readonly kind: "no-code"; readonly error: MeridianError };
 
@@ -35,6 +36,7 @@ export function startPoolInstance(
     const beganAtMs = clock.nowMs();
     const code = await ports.code.hold(of.version.codeDigest, of.version.codeBytes);
     try {
+      const secrets = await ports.secrets.environmentOf(of);
       if (isKilled) return { kind: "not-started", reason: "it was not needed any more" };
       const codeMs = clock.nowMs() - beganAtMs;
       const { manifest, version } = of.version;
@@ -48,7 +50,7 @@ export function startPoolInstance(
           codeDirectory: code.directory,
           memoryMegabytes: manifest.memoryMegabytes,
           concurrency: manifest.concurrency,
-          environment: manifest.environment,
+          environment: { ...manifest.environment, ...secrets },
           initTimeoutMs,
         },
         (line) => ports.onLog(of, starting.id, line),

@@ -5,7 +5,7 @@ import { endError, timeoutError } from "../core/function-error.ts";
 import type { CallEnd } from "../drivers/driver.ts";
 import type { CallOutcome, ColdStart, PoolCall } from "./call-outcome.ts";
 import type { PoolInstance } from "./pool-instance.ts";
-import type { PoolVersion } from "./pool-ports.ts";
+import type { PoolVersion } from "./pool-version.ts";
 
 export interface RunResult {
   readonly outcome: CallOutcome;

@@ -10,7 +10,7 @@ import type { AgentMetrics } from "./agent-metrics.ts";
 import type { CallOutcome } from "./call-outcome.ts";
 import type { InstancePools } from "./instance-pools.ts";
 import type { PlacedVersions } from "./placed-versions.ts";
-import type { PoolVersion } from "./pool-ports.ts";
+import type { PoolVersion } from "./pool-version.ts";
 import { type AnswerPlace, sendOutcome } from "./write-answer.ts";
 
 export interface ServeCallPorts {

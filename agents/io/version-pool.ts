@@ -7,7 +7,8 @@ import { alarm } from "./alarm.ts";
 import { type CallOutcome, type PoolCall, refused } from "./call-outcome.ts";
 import { type FailedStart, instanceFleet } from "./instance-fleet.ts";
 import type { PoolInstance } from "./pool-instance.ts";
-import type { PoolPorts, PoolVersion } from "./pool-ports.ts";
+import type { PoolVersion } from "./pool-version.ts";
+import type { PoolPorts } from "./pool-ports.ts";
 import { runOnInstance } from "./run-call.ts";
 import { waitingCalls } from "./waiting-calls.ts";
 
@@ -39,6 +40,8 @@ export interface VersionPool {
   readonly queued: () => number;
   readonly instances: () => readonly PoolInstance[];
   readonly retire: (instance: PoolInstance) => void;
+  /** Nobody knows the version now: what waits is refused, and what is here stays until the idle limits end it. */
+  readonly refuseWaiting: () => void;
   /** The version is gone: what runs may finish, what waits is refused. */
   readonly retireAll: () => void;
   /** Nothing is here and nothing needs to be remembered. */
@@ -108,6 +111,9 @@ export function versionPool(
     if (isBackingOff && waiting.length() > 0) nextReview.setFor(startAtMs);
   };
   const nextReview = alarm(clock, review);
+  const refuseWaiting = (): void => {
+    for (const call of waiting.takeAll()) call.settle(refused(removed(of)));
+  };
 
   const pool: VersionPool = {
     of,
@@ -127,14 +133,16 @@ export function versionPool(
       tenant,
       functionName: of.functionName,
       version: of.version.version,
+      concurrency: of.version.manifest.concurrency,
       queued: waiting.length(),
       instances: fleet.all(),
     }),
     queued: waiting.length,
     instances: fleet.all,
+    refuseWaiting,
     retireAll: () => {
       nextReview.cancel();
-      for (const call of waiting.takeAll()) call.settle(refused(removed(of)));
+      refuseWaiting();
       for (const instance of fleet.all()) fleet.retire(instance);
     },
     isAtRest: () =>

@@ -2,7 +2,7 @@ import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { InstanceLog } from "../drivers/driver.ts";
 import type { FunctionLogs } from "./function-logs.ts";
-import type { PoolVersion } from "./pool-ports.ts";
+import type { PoolVersion } from "./pool-version.ts";
 
 export interface FunctionLogWriter {
   readonly line: (of: PoolVersion, instance: string, line: InstanceLog) => void;

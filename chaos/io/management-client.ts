@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from "typebox";
 import { Value } from "typebox/value";
-import { CodeStored, Deployed, FederationStatus } from "#lib/contracts/api.ts";
+import { CodeStored, Deployed } from "#lib/contracts/api.ts";
+import { FederationStatus } from "#lib/contracts/api-status.ts";
 import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { fromProblem } from "#lib/problem.ts";

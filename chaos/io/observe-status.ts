@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { FederationStatus } from "#lib/contracts/api.ts";
+import type { FederationStatus } from "#lib/contracts/api-status.ts";
 import { machineNowMs } from "#lib/io/machine-clock.ts";
 import { managementClient } from "./management-client.ts";
 

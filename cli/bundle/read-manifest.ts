@@ -41,6 +41,7 @@ export function completeManifest(
     ...flags,
     ...bothOf("placement", file, flags),
     ...bothOf("environment", file, flags),
+    ...bothOf("secrets", file, flags),
   };
   const candidate = Value.Default(FunctionManifest, merged);
   if (Value.Check(FunctionManifest, candidate)) return candidate;
@@ -63,6 +64,7 @@ function describeMistake(path: string, message: string, params: object): string 
 
 /** A flag names single members of these; anything but an object is left for the check to refuse. */
 function bothOf(key: string, file: ManifestPart, flags: ManifestPart): ManifestPart {
+  if (file[key] === undefined && flags[key] === undefined) return {};
   const [low, high] = [file[key] ?? {}, flags[key] ?? {}];
   if (typeof low !== "object" || typeof high !== "object") return {};
   return { [key]: { ...low, ...high } };

@@ -1,17 +1,24 @@
 import { InvalidArgumentError, Option, type Command } from "@commander-js/extra-typings";
 import type { Deployed } from "#lib/contracts/api.ts";
+import { AliasRecord, type RolloutRecord } from "#lib/contracts/catalog-records.ts";
 import type { ManifestPart } from "../bundle/read-manifest.ts";
 import {
   connectedCommand,
   examples,
   listOf,
+  numbersOf,
   tenantOption,
   wholeNumber,
 } from "../command-options.ts";
-import { connectAsTenant } from "../connect.ts";
+import { LIVE_ALIAS } from "#lib/contracts/names.ts";
+import { MeridianError } from "#lib/errors.ts";
+import { connectAsTenant, functionPath, type TenantConnection } from "../connect.ts";
 import { deployCode } from "../deploy-code.ts";
+import { UsageError } from "../failures.ts";
 import { printDocument, printLine } from "../print.ts";
+import { describeRollout, startRollout } from "../rollouts.ts";
 import { progressStyle, showProgress } from "../show-progress.ts";
+import { rolloutWish } from "./rollout.ts";
 
 export function registerDeploy(program: Command): void {
   connectedCommand(
@@ -29,9 +36,25 @@ export function registerDeploy(program: Command): void {
     .option("--concurrency <n>", "calls one instance serves at once", wholeNumber(1, 1_000))
     .option("--idempotent", "a call may be started again elsewhere")
     .option("--env <name=value>", "variable of its environment; may be repeated", parseVariable)
+    .option(
+      "--secret <name=secret>",
+      "variable that gets a secret of the tenant; may be repeated",
+      parseVariable,
+    )
     .option("--region <name>", "region or jurisdiction it must not leave; may be repeated", listOf)
     .addOption(new Option("--http-auth <who>", "who may call /fn/…").choices(["key", "public"]))
     .option("--no-bundle", "pack a Node function's folder as it is")
+    .option("--no-promote", "make the version, and leave every alias where it is")
+    .option("--alias <name>", "point this alias at the version instead of live")
+    .option("--canary", "move live to the version step by step, zone after zone")
+    .option("--steps <percents>", "of the canary (default: 5,25,50,100)", numbersOf(1, 100))
+    .option("--step-seconds <n>", "a step's least time (default: 30)", wholeNumber(1, 86_400))
+    .option(
+      "--calls-min <n>",
+      "calls of each side before the next step (default: 100)",
+      wholeNumber(1, 1_000_000),
+    )
+    .option("--zones <names>", "of the canary: these zones first, in this order", listOf)
     .addHelpText(
       "after",
       `
@@ -42,30 +65,71 @@ ${examples(
   "meridian deploy ./examples/render-markdown --tenant demo",
   "meridian deploy ./thumbs --memory 512 --timeout-ms 10000 --region eu --env SIZE=200",
   "meridian deploy ./build/function.zip --name thumbs --runtime python",
+  "meridian deploy ./thumbs --canary --steps 5,25,50,100 --step-seconds 60",
 )}`,
     )
     .action(async (source, flags) => {
+      const wanted = aliasOf(flags);
       const { bundleFunction } = await import("../bundle/bundle-function.ts");
       const bundled = await bundleFunction(source, manifestFlags(flags), {
         mayBundle: flags.bundle,
       });
       for (const warning of bundled.warnings) process.stderr.write(`warning: ${warning}\n`);
-      const { client, tenant } = await connectAsTenant(flags, flags.tenant);
+      const connection = await connectAsTenant(flags, flags.tenant);
+      const canary = flags.canary === true && (await hasLive(connection, bundled.manifest.name));
+      const target = { tenant: connection.tenant, alias: canary ? null : wanted };
       let deployed: Deployed | undefined;
       const isSilent = flags.json === true || !process.stdout.isTTY;
       await showProgress(progressStyle(isSilent), [
         {
           title: `deploy ${bundled.manifest.name} (${Math.ceil(bundled.zip.byteLength / 1024)} KiB)`,
           run: async () => {
-            deployed = await deployCode(client, tenant, bundled);
+            deployed = await deployCode(connection.client, target, bundled);
           },
         },
       ]);
       if (deployed === undefined) return;
-      if (flags.json === true) printDocument(deployed);
-      else printLine(describeDeployed(deployed));
+      const rollout = canary ? await startCanary(connection, deployed, flags) : undefined;
+      if (flags.json === true) return printDocument({ ...deployed, ...(rollout && { rollout }) });
+      printLine(describeDeployed(deployed));
+      if (rollout !== undefined) printLine(describeRollout(rollout));
+      else if (flags.canary === true)
+        printLine("There was no version before it to compare with, so it is live at once.");
     });
 }
+
+interface AliasFlags {
+  readonly promote: boolean;
+  readonly alias?: string | undefined;
+  readonly canary?: true | undefined;
+}
+
+function aliasOf({ promote, alias, canary }: AliasFlags): string | null | undefined {
+  const said = [!promote, alias !== undefined, canary === true].filter(Boolean);
+  if (said.length > 1) throw new UsageError("give one of --no-promote, --alias and --canary");
+  return promote ? alias : null;
+}
+
+/** Whether there is a version that a canary could be compared with. */
+async function hasLive(connection: TenantConnection, functionName: string): Promise<boolean> {
+  const path = `${functionPath(connection, functionName)}/aliases/${LIVE_ALIAS}`;
+  try {
+    await connection.client.json(AliasRecord, { path });
+    return true;
+  } catch (error) {
+    if (!(error instanceof MeridianError)) throw error;
+    if (error.code === "MERIDIAN_FUNCTION_NOT_FOUND" || error.code === "MERIDIAN_NOT_FOUND")
+      return false;
+    throw error;
+  }
+}
+
+const startCanary = (
+  connection: TenantConnection,
+  { version: { functionName, version } }: Deployed,
+  flags: Parameters<typeof rolloutWish>[1],
+): Promise<RolloutRecord> =>
+  startRollout(connection, { functionName, alias: LIVE_ALIAS }, rolloutWish(version, flags));
 
 interface ManifestFlags {
   readonly name?: string | undefined;
@@ -76,6 +140,7 @@ interface ManifestFlags {
   readonly concurrency?: number | undefined;
   readonly idempotent?: true | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly secret?: Readonly<Record<string, string>> | undefined;
   readonly region?: readonly string[] | undefined;
   readonly httpAuth?: string | undefined;
 }
@@ -91,6 +156,7 @@ function manifestFlags(flags: ManifestFlags): ManifestPart {
     concurrency: flags.concurrency,
     idempotent: flags.idempotent,
     environment: flags.env,
+    secrets: flags.secret,
     placement: flags.region === undefined ? undefined : { regions: flags.region },
     httpAuth: flags.httpAuth,
   };
@@ -110,5 +176,5 @@ function describeDeployed({ version, alias, gateways, codeZones }: Deployed): st
   const all = gateways.ready.length + gateways.waiting.length;
   const waiting =
     gateways.waiting.length === 0 ? "" : `, not yet ready: ${gateways.waiting.join(", ")}`;
-  return `Deployed ${version.functionName} version ${version.version} (${alias.alias}): ${gateways.ready.length} of ${all} gateways ready${waiting}, code in ${codeZones.join(", ")}`;
+  return `Deployed ${version.functionName} version ${version.version} (${alias?.alias ?? "no alias"}): ${gateways.ready.length} of ${all} gateways ready${waiting}, code in ${codeZones.join(", ")}`;
 }

@@ -1,16 +1,24 @@
 import type { Command } from "@commander-js/extra-typings";
 import { Type } from "typebox";
 import { FunctionView, LogPage } from "#lib/contracts/api.ts";
-import { AliasRecord, VersionRecord } from "#lib/contracts/catalog-records.ts";
+import { AliasRecord } from "#lib/contracts/catalog-records.ts";
 import { LIVE_ALIAS } from "#lib/contracts/names.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { connectedCommand, examples, tenantOption, wholeNumber } from "../command-options.ts";
-import { connectAsTenant, type TenantConnection } from "../connect.ts";
+import { connectAsTenant, functionPath } from "../connect.ts";
+import { describeShares } from "../describe-shares.ts";
 import { UsageError } from "../failures.ts";
-import { formatAge, formatTable, formatTime, printDocument, printLine } from "../print.ts";
+import {
+  describeWaiting,
+  formatAge,
+  formatTable,
+  formatTime,
+  printDocument,
+  printLine,
+} from "../print.ts";
+import { cancelRollout, describeRollout, findRunning } from "../rollouts.ts";
 
 const FunctionPage = Type.Object({ items: Type.Array(FunctionView) });
-const VersionPage = Type.Object({ items: Type.Array(VersionRecord) });
 
 export function registerList(program: Command): void {
   connectedCommand(program, "list", "list a tenant's functions")
@@ -43,41 +51,48 @@ export function registerRollback(program: Command): void {
   )
     .argument("<function>")
     .addOption(tenantOption())
-    .option("--to <version>", "which version (default: the one before)", wholeNumber(1, 1e9))
+    .option("--to <version>", "which version (default: what live was before)", wholeNumber(1, 1e9))
     .addHelpText("after", examples("meridian rollback hello", "meridian rollback hello --to 3"))
     .action(async (functionName, flags) => {
       const connection = await connectAsTenant(flags, flags.tenant);
+      const live = { functionName, alias: LIVE_ALIAS };
+      // While a rollout runs, to go back is to end it.
+      if ((await findRunning(connection, live)) !== undefined && flags.to === undefined) {
+        const cancelled = await cancelRollout(connection, live);
+        if (flags.json === true) return printDocument(cancelled);
+        return printLine(describeRollout(cancelled));
+      }
       const path = `${functionPath(connection, functionName)}/aliases/${LIVE_ALIAS}`;
       const { document: was, headers } = await connection.client.jsonWithHeaders(AliasRecord, {
         path,
       });
-      const version = flags.to ?? (await versionBefore(connection, functionName, was.version));
-      const moved = await connection.client.json(AliasRecord, {
+      const version = flags.to ?? versionBefore(was);
+      const answer = await connection.client.jsonWithHeaders(AliasRecord, {
         method: "PUT",
         path,
         json: { version },
         // Somebody who moved it in between is told apart from us: 412.
         headers: headers.etag === undefined ? {} : { "if-match": headers.etag },
       });
+      const moved = answer.document;
       if (flags.json === true) return printDocument(moved);
-      printLine(`${functionName}: ${moved.alias} is version ${moved.version} (was ${was.version})`);
+      const still = describeWaiting(answer.headers);
+      printLine(
+        `${functionName}: ${moved.alias} is version ${moved.version} (was ${describeShares(was)})${still}`,
+      );
     });
 }
 
-async function versionBefore(
-  connection: TenantConnection,
-  functionName: string,
-  version: number,
-): Promise<number> {
-  const { items } = await connection.client.json(VersionPage, {
-    path: `${functionPath(connection, functionName)}/versions`,
-  });
-  const earlier = items.map((record) => record.version).filter((number) => number < version);
-  if (earlier.length > 0) return Math.max(...earlier);
-  throw new MeridianError(
-    "MERIDIAN_CONFLICT",
-    `${functionName} has no version before ${version}: name one with --to`,
-  );
+/** What the alias was before it was given to a newer version, which no other lower number need be; of a divided one, the larger part. */
+function versionBefore(was: AliasRecord): number {
+  const { functionName, alias, version, formerVersion, additionalVersions } = was;
+  if (additionalVersions !== undefined) return version;
+  if (formerVersion !== undefined && formerVersion < version) return formerVersion;
+  const why =
+    formerVersion === undefined
+      ? `${functionName} was never another version than ${version}`
+      : `${alias} was moved back from version ${formerVersion} already`;
+  throw new MeridianError("MERIDIAN_CONFLICT", `${why}: name one with --to`);
 }
 
 export function registerDelete(program: Command): void {
@@ -135,6 +150,3 @@ function parseAge(text: string): number {
     throw new UsageError(`--since "${text}" is not an age such as 30s, 10m, 2h or 1d`);
   return Number(count) * unitMs;
 }
-
-const functionPath = ({ tenant }: TenantConnection, functionName: string): string =>
-  `/v1/tenants/${encodeURIComponent(tenant)}/functions/${encodeURIComponent(functionName)}`;

@@ -1,10 +1,11 @@
 import type { Command } from "@commander-js/extra-typings";
 import { Type } from "typebox";
-import { AuditEntry, TenantCreated } from "#lib/contracts/api.ts";
+import { TenantCreated, TenantSuspension } from "#lib/contracts/api.ts";
+import { AuditEntry } from "#lib/contracts/api-status.ts";
 import { TenantRecord } from "#lib/contracts/catalog-records.ts";
 import { connectedCommand, wholeNumber } from "../command-options.ts";
 import { connectAsOperator } from "../connect.ts";
-import { formatTable, formatTime, printDocument, printLine } from "../print.ts";
+import { describeEnforced, formatTable, formatTime, printDocument, printLine } from "../print.ts";
 
 const AuditPage = Type.Object({ items: Type.Array(AuditEntry) });
 const TenantPage = Type.Object({ items: Type.Array(TenantRecord) });
@@ -28,9 +29,30 @@ export function registerTenant(program: Command): void {
     const client = await connectAsOperator(flags);
     const page = await client.json(TenantPage, { path: "/v1/tenants" });
     if (flags.json === true) return printDocument(page);
-    const rows = page.items.map(({ name, createdAtMs }) => [name, formatTime(createdAtMs)]);
-    printLine(formatTable(["TENANT", "MADE"], rows));
+    const rows = page.items.map(({ name, createdAtMs, suspendedAtMs }) => [
+      name,
+      formatTime(createdAtMs),
+      suspendedAtMs === undefined ? "active" : "suspended",
+    ]);
+    printLine(formatTable(["TENANT", "MADE", "STATE"], rows));
   });
+  registerSuspension(tenant, "suspend", "refuse all calls of a tenant until it is resumed");
+  registerSuspension(tenant, "resume", "take a suspended tenant's calls again");
+}
+
+function registerSuspension(tenant: Command, verb: "suspend" | "resume", summary: string): void {
+  connectedCommand(tenant, verb, summary)
+    .argument("<name>")
+    .action(async (name, flags) => {
+      const client = await connectAsOperator(flags);
+      const result = await client.json(TenantSuspension, {
+        method: "POST",
+        path: `/v1/tenants/${encodeURIComponent(name)}:${verb}`,
+      });
+      if (flags.json === true) return printDocument(result);
+      const state = result.isSuspended ? "suspended" : "active";
+      printLine(`${name} is ${state}: ${describeEnforced(result.enforced)}`);
+    });
 }
 
 export function registerAudit(program: Command): void {

@@ -1,13 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { Type } from "typebox";
-import {
-  FederationStatus,
-  QuotaRequestRecord,
-  QuotaView,
-  type ZoneStatus,
-} from "#lib/contracts/api.ts";
-import { QUOTA_CODES, type QuotaCode } from "#lib/contracts/catalog-records.ts";
+import { QuotaRequestRecord, QuotaView } from "#lib/contracts/api.ts";
+import { FederationStatus, type ZoneStatus } from "#lib/contracts/api-status.ts";
+import { QUOTA_CODES, type QuotaCode } from "#lib/contracts/quota-records.ts";
 import type { ApiClient } from "../api-client.ts";
 import { connectedCommand, examples, tenantOption, wholeNumber } from "../command-options.ts";
 import { connectAsOperator, connectAsTenant } from "../connect.ts";

@@ -1,7 +1,8 @@
 import type { Command } from "@commander-js/extra-typings";
-import { RouteExplanation } from "#lib/contracts/api.ts";
+import { RouteExplanation } from "#lib/contracts/api-status.ts";
 import { connectedCommand, examples, tenantOption } from "../command-options.ts";
 import { connectAsTenant } from "../connect.ts";
+import { describeSplit } from "../describe-shares.ts";
 import { formatAge, formatTable, printDocument, printLine } from "../print.ts";
 
 export function registerRoute(program: Command): void {
@@ -35,9 +36,12 @@ function describeRoute(route: RouteExplanation): string {
     candidate.reason,
   ]);
   return [
-    `${route.tenant}/${route.function} (${route.alias}, version ${route.version}) goes to ${route.chosen ?? "no cluster"}`,
+    `${route.tenant}/${route.function} (${route.alias}, version ${describeSplit(route.split ?? [{ version: route.version, percent: 100 }])}) goes to ${route.chosen ?? "no cluster"}`,
     `caller: ${origin.value} (${origin.source}) at ${origin.latitudeDegrees}, ${origin.longitudeDegrees}`,
     formatTable(["CLUSTER", "ZONE", "DISTANCE", "DECISION", "REASON"], rows),
+    ...(route.shedPercent === undefined
+      ? []
+      : [`the federation is full: ${route.shedPercent} % of such calls are turned away`]),
     `table: revision ${route.position.revision}, ${formatAge(route.tableAgeMs)} old`,
   ].join("\n");
 }

@@ -1,8 +1,13 @@
 import type { Command } from "@commander-js/extra-typings";
-import { FederationStatus, type ZoneStatus } from "#lib/contracts/api.ts";
+import { FederationStatus, type WaveView, type ZoneStatus } from "#lib/contracts/api-status.ts";
+import type { ShiftRecord } from "#lib/contracts/control-records.ts";
+import type { ZoneShares } from "#lib/contracts/operator-api.ts";
+import { TIERS } from "#lib/plan/placement-class.ts";
 import { connectedCommand } from "../command-options.ts";
 import { connectAsOperator } from "../connect.ts";
 import { formatAge, formatTable, printDocument, printLine } from "../print.ts";
+import { describeMode, describeState } from "./cluster.ts";
+import { describeShift, leftOf } from "./shift.ts";
 
 export function registerStatus(program: Command): void {
   connectedCommand(
@@ -22,10 +27,24 @@ function describeFederation(status: FederationStatus): string {
     `leader: ${status.leader ?? "none"}   catalog: ${status.catalog}   witness: ${status.witness}`,
     "",
     formatTable(
-      ["ZONE", "CLUSTER", "STATE", "WEIGHT", "REPLICA", "REVISION", "INSTANCES", "RECEIVERS"],
+      [
+        "ZONE",
+        "CLUSTER",
+        "STATE",
+        "MODE",
+        "WEIGHT",
+        "REPLICA",
+        "REVISION",
+        "INSTANCES",
+        "RECEIVERS",
+      ],
       status.zones.map(zoneRow),
     ),
   ];
+  if (status.shares !== undefined && status.shares.length > 0)
+    lines.push("", ...status.shares.map(sharesLine));
+  if (status.shifts !== undefined && status.shifts.length > 0)
+    lines.push("", ...status.shifts.map(shiftLine));
   const instances = status.zones.flatMap(instanceRows);
   if (instances.length > 0)
     lines.push(
@@ -35,9 +54,60 @@ function describeFederation(status: FederationStatus): string {
         instances.toSorted(byCells),
       ),
     );
+  for (const { clusterId, codeMissing = 0 } of status.zones)
+    if (codeMissing > 0)
+      lines.push("", `${clusterId} does not hold the code of ${codeMissing} archives yet`);
+  for (const { clusterId, quarantined = 0 } of status.zones)
+    if (quarantined > 0)
+      lines.push(
+        "",
+        `${clusterId} runs ${quarantinedVersions(quarantined)}: not called, and kept until idle`,
+      );
+  for (const { zone, wave } of status.zones)
+    if (wave !== undefined) lines.push("", waveLine(zone, wave));
+  lines.push(...status.zones.flatMap(troubleLines));
   if (status.silentZones.length > 0)
     lines.push("", `no answer from: ${status.silentZones.join(", ")}`);
   return lines.join("\n");
+}
+
+const quarantinedVersions = (count: number): string =>
+  `${count} ${count === 1 ? "version" : "versions"} that its table does not know`;
+
+/** What `meridian catalog status` tells more of. */
+function troubleLines({ zone, replicaTroubles }: ZoneStatus): string[] {
+  if (replicaTroubles === undefined) return [];
+  const { strandedRecords, heldBackFunctions, catalogRefused, repairedRecords } = replicaTroubles;
+  const parts = [
+    catalogRefused === null ? "" : `does not follow the catalog it finds (${catalogRefused})`,
+    strandedRecords === 0 ? "" : `keeps ${strandedRecords} records that the catalog lost`,
+    heldBackFunctions === 0 ? "" : `holds back the removal of ${heldBackFunctions} functions`,
+    repairedRecords === 0 ? "" : `repaired ${repairedRecords} records of its replica`,
+  ].filter((part) => part !== "");
+  return ["", `${zone} ${parts.join(", ")}: see \`meridian catalog status\``];
+}
+
+/** `eu-west's calls: eu-west-1 70 %, us-east-1 30 %; shed: batch 20 %` */
+function sharesLine({ zone, clusters, shedPercent }: ZoneShares): string {
+  const takers = clusters.filter(({ percent }) => percent > 0);
+  const shed = TIERS.filter((tier) => (shedPercent[tier] ?? 0) > 0);
+  const parts = takers.map(({ clusterId, percent }) => `${clusterId} ${percent} %`);
+  const lost = shed.map((tier) => `${tier} ${shedPercent[tier]} %`);
+  const shares = parts.length === 0 ? "no cluster" : parts.join(", ");
+  return `${zone}'s calls: ${shares}${lost.length === 0 ? "" : `; shed: ${lost.join(", ")}`}`;
+}
+
+/** `shift sh-4k2j8x0q1z: 50 % of us-east-1 → eu-west-1, for 12 min (slow disks)` */
+function shiftLine(record: ShiftRecord): string {
+  const why = record.reason === "" ? "" : ` (${record.reason})`;
+  return `shift ${record.id}: ${describeShift(record)}, for ${leftOf(record)}${why}`;
+}
+
+/** `eu-west holds back the table of revision 812: refused by eu-west.gateway.1 (…)` */
+function waveLine(zone: string, { revision, state, receiver, reason }: WaveView): string {
+  const by = receiver === undefined ? "" : ` by ${receiver}`;
+  const why = reason === undefined ? "" : ` (${reason})`;
+  return `${zone} holds back the table of revision ${revision}: ${state}${by}${why}`;
 }
 
 function zoneRow(zone: ZoneStatus): string[] {
@@ -45,9 +115,8 @@ function zoneRow(zone: ZoneStatus): string[] {
   return [
     zone.zone,
     zone.clusterId,
-    cluster === null
-      ? "unknown"
-      : `${cluster.state}${cluster.decidedAtMs === null ? "" : ` for ${formatAge(Date.now() - cluster.decidedAtMs)}`}`,
+    cluster === null ? "unknown" : describeState(cluster),
+    cluster === null ? "-" : describeMode(cluster),
     cluster === null ? "-" : `${cluster.weightPercent} %`,
     zone.isReachable
       ? replicaAgeMs === null

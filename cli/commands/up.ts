@@ -1,12 +1,15 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
+import { Value } from "typebox/value";
+import { CatalogConfig } from "#lib/contracts/catalog-config.ts";
 import { examples, listOf, wholeNumber } from "../command-options.ts";
 import { UsageError } from "../failures.ts";
 import { progressStyle } from "../show-progress.ts";
 import { DEFAULT_STATE } from "../state-directory.ts";
 import { DEFAULT_ZONES, parseZones } from "../up/core/parse-zones.ts";
-import type { Federation } from "../up/core/plan-programs.ts";
+import type { CatalogWish } from "../up/io/settle-catalog.ts";
+import type { FederationWish } from "../up/up.ts";
 
 const PORT_MAX = 65_535;
 
@@ -28,6 +31,30 @@ export function registerUp(program: Command): void {
     .option("--zones <list>", "name[=latitude:longitude:jurisdiction],…", DEFAULT_ZONES)
     .option("--idle-seconds <n>", "how long an idle instance is kept", wholeNumber(1, 86_400), 60)
     .option("--trusted-proxies <list>", "networks whose forwarded headers are believed", listOf)
+    .addOption(
+      new Option(
+        "--catalog <kind>",
+        "where functions and quotas are kept; at the first start alone",
+      )
+        .choices(["embedded", "etcd"])
+        .helpGroup("Catalog:"),
+    )
+    .addOption(
+      new Option("--catalog-endpoints <urls>", "an etcd of yours, as http://HOST:2379,…")
+        .argParser(listOf)
+        .helpGroup("Catalog:"),
+    )
+    .addOption(new Option("--catalog-user <name>", "whom that etcd knows").helpGroup("Catalog:"))
+    .addOption(
+      new Option("--catalog-password-file <file>", "and the password").helpGroup("Catalog:"),
+    )
+    .addOption(
+      new Option("--catalog-ca-file <file>", "who signed its certificates").helpGroup("Catalog:"),
+    )
+    .addOption(
+      new Option("--catalog-certificate-file <file>", "of Meridian, for it").helpGroup("Catalog:"),
+    )
+    .addOption(new Option("--catalog-key-file <file>", "and the key").helpGroup("Catalog:"))
     .option("--accept-catalog-loss", "begin anew where the catalog's file is gone")
     .option("--json", "print one JSON document once everything serves")
     .option("--quiet", "show no progress while starting")
@@ -36,6 +63,8 @@ export function registerUp(program: Command): void {
       "after",
       examples(
         "meridian up",
+        "meridian up --catalog etcd                      # a member in each zone; needs `npm run engines`",
+        "meridian up --catalog-endpoints http://10.0.0.1:2379,http://10.0.0.2:2379",
         "meridian up --port 9000 --zones eu-west,us-east,tokyo=35.7:139.7:jp",
       ),
     )
@@ -57,11 +86,18 @@ interface UpFlags {
   readonly zones: string;
   readonly idleSeconds: number;
   readonly trustedProxies?: readonly string[] | undefined;
+  readonly catalog?: string | undefined;
+  readonly catalogEndpoints?: readonly string[] | undefined;
+  readonly catalogUser?: string | undefined;
+  readonly catalogPasswordFile?: string | undefined;
+  readonly catalogCaFile?: string | undefined;
+  readonly catalogCertificateFile?: string | undefined;
+  readonly catalogKeyFile?: string | undefined;
   readonly acceptCatalogLoss?: boolean | undefined;
   readonly without?: string | undefined;
 }
 
-function parseFlags(flags: UpFlags): Omit<Federation, "hasReusePort"> {
+function parseFlags(flags: UpFlags): Omit<FederationWish, "hasReusePort"> {
   const parsed = parseZones(flags.zones);
   if (parsed.kind === "refused") throw new UsageError(`--zones: ${parsed.reason}`);
   const lastPort = flags.port + parsed.zones.length;
@@ -78,6 +114,7 @@ function parseFlags(flags: UpFlags): Omit<Federation, "hasReusePort"> {
   return {
     stateDirectory: resolve(flags.state),
     zones: parsed.zones,
+    catalog: parseCatalog(flags),
     basePort: flags.port,
     idleMs: flags.idleSeconds * 1_000,
     failover: flags.without === "failover" ? "off" : "on",
@@ -85,6 +122,38 @@ function parseFlags(flags: UpFlags): Omit<Federation, "hasReusePort"> {
     trustedProxies,
     logLevel: "info",
   };
+}
+
+/** What follows `--catalog-` besides the endpoints, and what it is called in the configuration. */
+const ENDPOINT_FLAGS = {
+  username: "catalogUser",
+  passwordFile: "catalogPasswordFile",
+  certificateAuthorityFile: "catalogCaFile",
+  certificateFile: "catalogCertificateFile",
+  keyFile: "catalogKeyFile",
+} as const satisfies Record<string, keyof UpFlags>;
+
+function parseCatalog(flags: UpFlags): CatalogWish {
+  const { catalog, catalogEndpoints: endpoints } = flags;
+  const details = Object.entries(ENDPOINT_FLAGS).flatMap(([key, flag]) => {
+    const given = flags[flag];
+    if (given === undefined) return [];
+    return [[key, key === "username" ? given : resolve(given)] as const];
+  });
+  if (endpoints === undefined) {
+    if (details.length > 0)
+      throw new UsageError("--catalog-user and its like go with --catalog-endpoints");
+    if (catalog === undefined) return { kind: "kept" };
+    return { kind: catalog === "etcd" ? "members" : "embedded" };
+  }
+  if (catalog === "embedded")
+    throw new UsageError("--catalog embedded and --catalog-endpoints exclude each other");
+  const config: unknown = { kind: "etcd", endpoints, ...Object.fromEntries(details) };
+  if (!Value.Check(CatalogConfig, config) || config.kind !== "etcd")
+    throw new UsageError(
+      `--catalog-endpoints takes one to nine addresses such as http://10.0.0.1:2379, not "${endpoints.join(",")}"`,
+    );
+  return { kind: "endpoints", config };
 }
 
 function isNetwork(text: string): boolean {

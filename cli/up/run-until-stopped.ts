@@ -2,11 +2,10 @@ import { relative } from "node:path";
 import { printDocument, printLine } from "../print.ts";
 import type { ProgressStyle } from "../show-progress.ts";
 import { credentialsFile } from "../state-directory.ts";
-import type { Federation } from "./core/plan-programs.ts";
 import { hasReusePort } from "./io/listening-ports.ts";
 import { EXAMPLE_TENANT } from "./starting-steps.ts";
 import { EXAMPLE_FUNCTION } from "./io/deploy-example.ts";
-import { type RunningFederation, startFederation } from "./up.ts";
+import { type FederationWish, type RunningFederation, startFederation } from "./up.ts";
 
 const EXIT_INTERRUPTED = 130;
 /** npm passes a Ctrl-C on that the terminal has sent already: the echo is not a second one. */
@@ -20,7 +19,7 @@ export interface RunOptions {
 
 /** From flags to exit code: starts, tells people what they have, and stops at Ctrl-C; a second Ctrl-C makes it quick. */
 export async function runUntilStopped(
-  flags: Omit<Federation, "hasReusePort">,
+  flags: Omit<FederationWish, "hasReusePort">,
   options: RunOptions,
 ): Promise<number> {
   const startedAtMs = performance.now();
@@ -101,11 +100,11 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
 
-const witnessOf = ({ zones }: Pick<Federation, "zones">): "present" | "none" =>
+const witnessOf = ({ zones }: Pick<FederationWish, "zones">): "present" | "none" =>
   zones.length > 2 ? "present" : "none";
 
 const describe = (
-  federation: Federation,
+  federation: FederationWish,
   { credentials }: RunningFederation,
   startedInMs: number,
 ): object => ({
@@ -120,7 +119,7 @@ const describe = (
 });
 
 function describeForPeople(
-  federation: Federation,
+  federation: FederationWish,
   { credentials }: RunningFederation,
   startedInMs: number,
 ): string {

@@ -2,11 +2,13 @@ import { join } from "node:path";
 import { readFile } from "node:fs/promises";
 import type { Credentials } from "#lib/contracts/run-endpoint.ts";
 import { internalClient } from "#lib/io/internal-client.ts";
-import { connectCatalog } from "#lib/io/remote-catalog.ts";
+import { openCatalog } from "#lib/io/open-catalog.ts";
 import { runDirectoryDiscovery } from "#lib/io/run-directory.ts";
+import { systemRandom } from "#lib/io/system-random.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import { apiClient } from "../api-client.ts";
 import type { Step } from "../show-progress.ts";
+import { catalogConfigOf, type CatalogPlan } from "./core/plan-catalog.ts";
 import { CATALOG_GROUP, type ProgramName } from "./core/plan-programs.ts";
 import { bundleExample, deployExample, EXAMPLE_FUNCTION } from "./io/deploy-example.ts";
 import { seedCatalog } from "./io/seed-catalog.ts";
@@ -17,6 +19,7 @@ export const EXAMPLE_TENANT = "demo";
 export interface Starting {
   readonly runDirectory: string;
   readonly zones: readonly string[];
+  readonly catalog: CatalogPlan;
   readonly credentials: Credentials;
   /** Whether a program of that group has said that it serves; costs nothing to ask. */
   readonly hasStarted: (group: string, program: ProgramName) => boolean;
@@ -56,18 +59,32 @@ export function startingSteps(starting: Starting): Step[] {
 
 async function seed(starting: Starting): Promise<void> {
   const { runDirectory, zones, credentials, clock, signal } = starting;
-  await until(starting, () => starting.hasStarted(CATALOG_GROUP, "catalog"));
+  await until(starting, () => runsHere(starting));
   const client = internalClient(await readFile(join(runDirectory, "boot-token"), "utf8"));
-  const catalog = connectCatalog({
+  const catalog = await openCatalog(catalogConfigOf(starting.catalog, null), {
     discovery: runDirectoryDiscovery(runDirectory),
     client,
     clock,
+    random: systemRandom,
+    writerName: "up",
   });
   try {
     await seedCatalog(catalog, credentials, zones, clock.wallMs(), signal);
   } finally {
     await catalog.close();
     await client.close();
+  }
+}
+
+/** As far as `up` runs the catalog itself. */
+function runsHere({ catalog, hasStarted }: Starting): boolean {
+  switch (catalog.kind) {
+    case "embedded":
+      return hasStarted(CATALOG_GROUP, "catalog");
+    case "members":
+      return catalog.members.every(({ zone }) => hasStarted(zone, "catalog"));
+    case "endpoints":
+      return true;
   }
 }
 

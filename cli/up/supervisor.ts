@@ -70,8 +70,8 @@ interface Group {
   readonly plans: ReadonlyMap<string, ProgramPlan>;
   readonly children: Map<string, Child>;
   state: GroupState;
-  /** Launcher and instances, as the agent last told; they may outlive it for a moment. */
-  reported: readonly ProcessIdentity[];
+  /** What each program last told to have started, such as an agent's instances; they may outlive it for a moment. */
+  readonly reported: Map<string, readonly ProcessIdentity[]>;
 }
 
 /** Owns every child process; what to do about them is decided in `core/supervise-group.ts`. */
@@ -124,7 +124,10 @@ export function createSupervisor(
     child.silentMs = 0;
     if (message.kind === "ready") child.isReady = true;
     if (message.kind !== "pids") return;
-    group.reported = message.pids.flatMap((pid) => identifyProcess(pid) ?? []);
+    group.reported.set(
+      child.plan.program,
+      message.pids.flatMap((pid) => identifyProcess(pid) ?? []),
+    );
     onProcessesChanged();
   };
 
@@ -188,7 +191,7 @@ function makeGroups(plans: readonly ProgramPlan[]): Map<string, Group> {
         members.map(({ program }) => program),
         members.length > 1,
       ),
-      reported: [],
+      reported: new Map(),
     });
   }
   return groups;
@@ -200,7 +203,7 @@ const title = (group: Group, program: string): string =>
 const livingProcesses = (group: Group): ProcessIdentity[] =>
   [
     ...[...group.children.values()].map(({ spawned }) => spawned.identity),
-    ...group.reported,
+    ...[...group.reported.values()].flat(),
   ].filter(isStillRunning);
 
 function killGroup(group: Group): void {
@@ -212,9 +215,8 @@ async function stopInOrder(groups: readonly Group[], clock: Clock): Promise<void
   for (const program of STOP_ORDER) {
     const children = groups.flatMap((group) => group.children.get(program) ?? []);
     await Promise.all(children.map((child) => drain(child, clock)));
-    if (program !== "agent") continue;
     await killLeftBehind(
-      groups.flatMap(({ reported }) => reported),
+      groups.flatMap(({ reported }) => reported.get(program) ?? []),
       clock,
     );
   }

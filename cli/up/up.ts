@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Credentials } from "#lib/contracts/run-endpoint.ts";
+import { ensureKeyFile } from "#lib/io/key-file.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { writeAtomically } from "#lib/io/write-atomically.ts";
 import { COMPILE_CACHE } from "../compile-cache.ts";
@@ -10,16 +10,20 @@ import { claimState } from "./claim-state.ts";
 import {
   CATALOG_GROUP,
   type Federation,
+  groupOf,
+  keyEncryptionKeyFile,
   planPrograms,
   type ProgramName,
 } from "./core/plan-programs.ts";
 import { lastWords } from "./io/last-words.ts";
-import { catalogFile, keptCredentials, refuseLostCatalog } from "./io/kept-state.ts";
+import { keptCredentials, refuseLostCatalog } from "./io/kept-state.ts";
 import { type RefreshedFile, refreshedFile } from "./io/refreshed-file.ts";
 import { clearRun, endLeftovers, prepareRun, registerFile } from "./io/run-directory-files.ts";
+import { planDown } from "./io/plan-down.ts";
 import { type ApiKeys, completeKeys } from "./io/seed-catalog.ts";
 import { spawnProgram } from "./io/spawn-program.ts";
 import type { FileLock } from "#lib/io/file-lock.ts";
+import { type CatalogWish, settleCatalog } from "./io/settle-catalog.ts";
 import { startUpServer, type UpServer } from "./io/up-server.ts";
 import { startingSteps } from "./starting-steps.ts";
 import { createSupervisor, type Supervisor, type SupervisorPorts } from "./supervisor.ts";
@@ -30,8 +34,13 @@ const START_LIMIT_MS = 60_000;
 /** A program that ended this often while everything starts will not come up by itself. */
 const DEATHS_WHILE_STARTING = 4;
 
+/** What the command line says of the federation to be. */
+export interface FederationWish extends Omit<Federation, "catalog"> {
+  readonly catalog: CatalogWish;
+}
+
 export interface UpOptions {
-  readonly federation: Federation;
+  readonly federation: FederationWish;
   readonly progress: ProgressStyle;
   readonly environment: NodeJS.ProcessEnv;
   readonly say: (text: string) => void;
@@ -50,14 +59,19 @@ export interface RunningFederation {
 
 /** Claims the state folder, starts every program at once, and resolves when all gateways serve the example. */
 export async function startFederation(options: UpOptions): Promise<RunningFederation> {
-  const { federation } = options;
-  const { stateDirectory, basePort, zones } = federation;
+  const { stateDirectory, basePort, zones, acceptsCatalogLoss } = options.federation;
   const ports = Array.from({ length: zones.length + 1 }, (_, offset) => basePort + offset);
   const lock = await claimState(stateDirectory, ports);
-  refuseLostCatalog(stateDirectory, federation.acceptsCatalogLoss);
-  const isFirstStart = !existsSync(catalogFile(stateDirectory));
+  const settled = await settleCatalog(options.federation.catalog, {
+    stateDirectory,
+    zones: zones.map(({ name }) => name),
+    environment: options.environment,
+    acceptsLoss: acceptsCatalogLoss,
+  });
+  if (settled.plan.kind === "embedded") refuseLostCatalog(stateDirectory, acceptsCatalogLoss);
+  const federation: Federation = { ...options.federation, catalog: settled.plan };
   const hopeless = new AbortController();
-  const running = await launch(options, lock, ({ program, zone, logFile }, deaths) => {
+  const running = await launch(options, federation, lock, ({ program, zone, logFile }, deaths) => {
     if (deaths < DEATHS_WHILE_STARTING) return;
     const who = zone === null ? program : `${zone} ${program}`;
     hopeless.abort(new Error(`${who} does not start: ${lastWords(logFile)} (${logFile})`));
@@ -67,9 +81,10 @@ export async function startFederation(options: UpOptions): Promise<RunningFedera
     const starting = startingSteps({
       runDirectory: join(stateDirectory, "run"),
       zones: zones.map(({ name }) => name),
+      catalog: settled.plan,
       credentials: running.credentials,
       hasStarted: running.hasStarted,
-      isFirstStart,
+      isFirstStart: settled.isNew,
       clock: systemClock,
       signal: AbortSignal.any([options.signal, startLimit, hopeless.signal]),
     });
@@ -88,7 +103,8 @@ export async function startFederation(options: UpOptions): Promise<RunningFedera
 
 /** Everything that lives as long as the federation: files, children, socket. */
 async function launch(
-  { federation, environment, say }: UpOptions,
+  { environment, say }: UpOptions,
+  federation: Federation,
   lock: FileLock,
   onDied: SupervisorPorts["onDied"],
 ): Promise<RunningFederation> {
@@ -98,6 +114,7 @@ async function launch(
   const leftovers = await endLeftovers(runDirectory);
   if (leftovers > 0) say(`ended ${leftovers} processes that a killed "meridian up" had left here`);
   await prepareRun(runDirectory, plans);
+  await ensureKeyFile(keyEncryptionKeyFile(stateDirectory));
 
   const apiKeys = completeKeys(await keptCredentials(stateDirectory, say));
   const credentials = (): Credentials => describeCredentials(federation, apiKeys, supervisor);
@@ -156,7 +173,10 @@ async function openSocket(
   const zones = federation.zones.map(({ name }) => name);
   const endpoint = endpointOn(federation.basePort);
   const server = await startUpServer(runDirectory, {
-    act: zoneActions(supervisor, zones, systemClock),
+    act: zoneActions(supervisor, zones, systemClock, async (name) => {
+      const zone = federation.zones.find((one) => one.name === name);
+      if (zone !== undefined) await planDown(runDirectory, zone);
+    }),
     status: (): UpStatus => ({
       pid: process.pid,
       endpoint,
@@ -172,9 +192,8 @@ async function openSocket(
   return server;
 }
 
-const groupNames = ({ zones }: Federation): string[] => [
-  CATALOG_GROUP,
-  ...zones.map(({ name }) => name),
+const groupNames = (federation: Federation): string[] => [
+  ...new Set(planPrograms(federation).map(groupOf)),
 ];
 
 const allProcesses = (federation: Federation, supervisor: Supervisor) =>

@@ -12,6 +12,8 @@ export function zoneActions(
   supervisor: Supervisor,
   zones: readonly string[],
   clock: Clock,
+  /** Tells the federation that the zone leaves on purpose; best effort. */
+  planDown: (zone: string) => Promise<void>,
 ): (zone: string, action: ZoneAction) => Promise<ZoneActionResult> {
   const lastOf = new Map<string, Promise<unknown>>();
 
@@ -37,6 +39,7 @@ export function zoneActions(
 
   const act = async (zone: string, action: ZoneAction): Promise<ZoneActionResult> => {
     if (action === "start") return start(zone);
+    if (action === "stop") await planDown(zone).catch(() => undefined);
     await supervisor.stop(zone, action === "stop" ? "drain" : "kill");
     return { zone, state: "stopped" };
   };

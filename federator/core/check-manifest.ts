@@ -25,6 +25,13 @@ export const reservedVariables = (
       RESERVED_NAMES.includes(name) || RESERVED_PREFIXES.some((prefix) => name.startsWith(prefix)),
   );
 
+/** Variables that would have both a value and a secret. */
+export const variablesSetTwice = ({
+  environment,
+  secrets = {},
+}: Pick<FunctionManifest, "environment" | "secrets">): readonly string[] =>
+  Object.keys(secrets).filter((name) => Object.hasOwn(environment, name));
+
 const EXTENSIONS = { node: [".js", ".mjs", ".cjs"], python: [".py"] } as const;
 
 /** The files of an archive that may hold the handler, best first. */
@@ -35,4 +42,4 @@ export function handlerFiles(manifest: FunctionManifest): readonly string[] {
 }
 
 /** Stores that must hold the code before the version exists: two, or as many as the residency leaves. */
-export const codeZonesMin = (residency: readonly Zone[]): number => Math.min(2, residency.length);
+export const codeZonesMin = (residencyZones: number): number => Math.min(2, residencyZones);

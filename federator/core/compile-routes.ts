@@ -1,32 +1,34 @@
-import { keys } from "#lib/contracts/catalog-keys.ts";
-import { DEFAULT_LIMITS } from "#lib/contracts/catalog-records.ts";
+import { keys, prefixes } from "#lib/contracts/catalog-keys.ts";
+import {
+  type AliasRecord,
+  type RolloutRecord,
+  type VersionRecord,
+} from "#lib/contracts/catalog-records.ts";
+import { DEFAULT_LIMITS } from "#lib/contracts/quota-records.ts";
 import type {
   ClusterRoute,
   FunctionRoute,
   KeyRoute,
+  PlanRoute,
   RouteEntry,
+  RouteSplit,
   RouteVersion,
   TenantRoute,
 } from "#lib/contracts/route-table.ts";
 import type { RecordReader } from "./record-reader.ts";
+import { stepName, zonePercents } from "./rollout-steps.ts";
 
 /**
- * The table of one position, in the order of its keys. It depends on the records and the configured clusters alone, so every
- * zone makes the same table of the same position.
+ * The records that there must be for an entry to be in the table, by prefix. Entries depend on the records and the configured
+ * clusters alone, so every zone makes the same table of the same position.
  */
-export function compileRoutes(
-  catalogKeys: Iterable<string>,
-  clusterIds: readonly string[],
-  records: RecordReader,
-): readonly RouteEntry[] {
-  const wanted = new Set(clusterIds.map((clusterId) => `cluster/${clusterId}`));
-  for (const key of catalogKeys)
-    for (const entry of entriesTouchedBy(key, clusterIds)) wanted.add(entry);
-  return [...wanted]
-    .toSorted()
-    .map((key) => compileEntry(key, records))
-    .filter((entry) => entry !== undefined);
-}
+export const ENTRY_PREFIXES = [prefixes.tenants, prefixes.apiKeys, prefixes.functions] as const;
+
+/** Entries that do not hang on one record. */
+export const fixedEntries = (clusterIds: readonly string[]): readonly string[] => [
+  ...clusterIds.map((clusterId) => `cluster/${clusterId}`),
+  "plan",
+];
 
 /** The keys of the table's entries that a record of the catalog has a part in. */
 export function entriesTouchedBy(
@@ -43,11 +45,15 @@ export function entriesTouchedBy(
     case "functions":
     case "versions":
     case "aliases":
+    case "rollouts":
       return [`function/${first}/${second}`];
     case "verdicts":
+    case "clusters":
       return clusterIds.filter((id) => id === first).map((id) => `cluster/${id}`);
+    case "shifts":
+      return ["plan"];
     case keys.planInput():
-      return clusterIds.map((id) => `cluster/${id}`);
+      return ["plan", ...clusterIds.map((id) => `cluster/${id}`)];
     default:
       return [];
   }
@@ -65,12 +71,14 @@ export function compileEntry(key: string, records: RecordReader): RouteEntry | u
       return compileKey(first, records);
     case "cluster":
       return compileCluster(first, records);
+    case "plan":
+      return compilePlan(records);
     default:
       return undefined;
   }
 }
 
-/** Only versions that an alias points at: the rest cannot be called. */
+/** Only versions that an alias or a running rollout points at: the rest cannot be called. */
 function compileFunction(
   tenant: string,
   functionName: string,
@@ -78,22 +86,64 @@ function compileFunction(
 ): FunctionRoute | undefined {
   if (records.function(tenant, functionName) === undefined) return undefined;
   const aliases: Record<string, number> = {};
+  const splits: Record<string, RouteSplit[]> = {};
   const versions = new Map<number, RouteVersion>();
-  for (const { alias, version } of records.aliases(tenant, functionName)) {
+  const add = (version: number): boolean => {
     const record = records.version(tenant, functionName, version);
-    if (record === undefined) continue;
-    aliases[alias] = version;
-    const { codeDigest, codeBytes, manifest } = record;
-    versions.set(version, { version, codeDigest, codeBytes, manifest });
+    if (record !== undefined) versions.set(version, routeVersion(record));
+    return record !== undefined;
+  };
+  const rollouts = records.rollouts(tenant, functionName);
+  for (const record of records.aliases(tenant, functionName)) {
+    if (!add(record.version)) continue;
+    aliases[record.alias] = record.version;
+    const shares = splitsOf(record, rollouts).filter(({ version }) => add(version));
+    if (shares.length > 0) splits[record.alias] = shares;
   }
   if (versions.size === 0) return undefined;
   const inOrder = [...versions.values()].toSorted((one, other) => one.version - other.version);
-  return { kind: "function", tenant, functionName, aliases, versions: inOrder };
+  const isSplit = Object.keys(splits).length > 0;
+  return {
+    kind: "function",
+    tenant,
+    functionName,
+    aliases,
+    versions: inOrder,
+    ...(isSplit && { splits }),
+  };
+}
+
+function routeVersion(record: VersionRecord): RouteVersion {
+  const { version, codeDigest, codeBytes, manifest, secretRevisions } = record;
+  const its = { version, codeDigest, codeBytes, manifest };
+  return secretRevisions === undefined ? its : { ...its, secretRevisions };
+}
+
+/** A running rollout's share for each zone, else the shares of the alias itself. */
+function splitsOf(
+  { alias, additionalVersions = [] }: AliasRecord,
+  rollouts: readonly RolloutRecord[],
+): readonly RouteSplit[] {
+  const rollout = rollouts.find((one) => one.alias === alias && one.state === "running");
+  if (rollout === undefined)
+    return additionalVersions.map(({ version, percent }) => ({ version, percent }));
+  return [
+    {
+      version: rollout.toVersion,
+      percent: 0,
+      zonePercent: zonePercents(rollout),
+      rolloutId: rollout.id,
+      step: stepName(rollout),
+    },
+  ];
 }
 
 function compileTenant(tenant: string, records: RecordReader): TenantRoute | undefined {
-  if (records.tenant(tenant) === undefined) return undefined;
-  return { kind: "tenant", tenant, limits: records.quota(tenant)?.limits ?? DEFAULT_LIMITS };
+  const record = records.tenant(tenant);
+  if (record === undefined) return undefined;
+  const limits = records.quota(tenant)?.limits ?? DEFAULT_LIMITS;
+  const isSuspended = record.suspendedAtMs === undefined ? {} : { isSuspended: true };
+  return { kind: "tenant", tenant, limits, ...isSuspended };
 }
 
 function compileKey(keyHash: string, records: RecordReader): KeyRoute | undefined {
@@ -104,5 +154,33 @@ function compileKey(keyHash: string, records: RecordReader): KeyRoute | undefine
 function compileCluster(clusterId: string, records: RecordReader): ClusterRoute {
   const state = records.verdict(clusterId)?.state ?? "unseen";
   const rampPercent = records.planInput()?.rampPercent[clusterId] ?? 100;
-  return { kind: "cluster", clusterId, state, weightPercent: state === "up" ? rampPercent : 0 };
+  const mode = records.cluster(clusterId)?.mode ?? "in-service";
+  return {
+    kind: "cluster",
+    clusterId,
+    state,
+    weightPercent: state === "up" ? rampPercent : 0,
+    ...(mode !== "in-service" && { mode }),
+  };
+}
+
+/** Undefined while nothing is known of capacity, demand or shifts: every call goes to the nearest then. */
+function compilePlan(records: RecordReader): PlanRoute | undefined {
+  const { capacitySlots, demand, classDemand, awaitsFailback } = records.planInput() ?? {};
+  const shifts = records.shifts().map(({ id, fromCluster, toCluster, percent }) => ({
+    id,
+    fromCluster,
+    toCluster,
+    percent,
+  }));
+  const facts = [capacitySlots, demand, classDemand, awaitsFailback, shifts];
+  if (facts.every((fact) => fact === undefined || Object.keys(fact).length === 0)) return undefined;
+  return {
+    kind: "plan",
+    capacitySlots: capacitySlots ?? {},
+    demand: demand ?? {},
+    ...(classDemand !== undefined && { classDemand }),
+    awaitsFailback: awaitsFailback ?? [],
+    shifts,
+  };
 }

@@ -2,8 +2,6 @@ import type { Position } from "#lib/contracts/route-table.ts";
 
 /** A receiver that is further behind than this many touched entries is better served with the whole table. */
 const TOUCHED_MAX = 20_000;
-/** Revisions that touch no entry are remembered too; so many of them at most. */
-const STEPS_MAX = 5_000;
 
 /** Which entries each of the newest positions touched: enough to bring a receiver from any of them to now. */
 export interface DeltaLog {
@@ -23,12 +21,13 @@ export function deltaLog(): DeltaLog {
   let incarnation = "";
   let baseRevision = 0;
   let newestRevision = -1;
+  /** Only those that touched something. */
   let steps: Step[] = [];
   let touchedCount = 0;
 
   const forgetOldest = (): void => {
     let forgotten = 0;
-    while (touchedCount > TOUCHED_MAX || steps.length - forgotten > STEPS_MAX) {
+    while (touchedCount > TOUCHED_MAX) {
       const oldest = steps[forgotten];
       if (oldest === undefined) break;
       baseRevision = oldest.revision;
@@ -37,11 +36,22 @@ export function deltaLog(): DeltaLog {
     }
     if (forgotten > 0) steps = steps.slice(forgotten);
   };
+  const firstAfter = (revision: number): number => {
+    let low = 0;
+    let high = steps.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((steps[middle]?.revision ?? 0) <= revision) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
 
   return {
     append: (position, touched) => {
-      steps.push({ revision: position.revision, touched });
       newestRevision = position.revision;
+      if (touched.length === 0) return;
+      steps.push({ revision: position.revision, touched });
       touchedCount += touched.length;
       forgetOldest();
     },
@@ -54,10 +64,7 @@ export function deltaLog(): DeltaLog {
     touchedSince: (from) => {
       if (from.incarnation !== incarnation) return undefined;
       if (from.revision < baseRevision || from.revision > newestRevision) return undefined;
-      const touched = new Set<string>();
-      for (const step of steps)
-        if (step.revision > from.revision) for (const key of step.touched) touched.add(key);
-      return touched;
+      return new Set(steps.slice(firstAfter(from.revision)).flatMap(({ touched }) => touched));
     },
   };
 }

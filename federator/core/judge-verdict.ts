@@ -1,4 +1,5 @@
-import type { VerdictRecord } from "#lib/contracts/catalog-records.ts";
+import type { VerdictRecord } from "#lib/contracts/control-records.ts";
+import type { Position } from "#lib/contracts/route-table.ts";
 import { type Evidence, isSeenUp, judgeDowns } from "./weigh-evidence.ts";
 
 /** What the federation knows of a cluster when it decides. */
@@ -9,11 +10,19 @@ export interface ClusterCase {
   /** The revision that wrote the record; 0 when there is none. */
   readonly recordRevision: number;
   readonly evidence: Evidence;
-  /** Since when two zones have held it to be up without a break; undefined when they do not. */
+  /** Since when two zones have held it to be up without a break, under this record; undefined when they do not. */
   readonly goodSinceMs: number | undefined;
   /** For how long this observer itself has held it to be up, or had before it went down. */
   readonly upForMs: number;
+  /** The revision that wrote the present session of its zone; 0 when there is none. */
+  readonly sessionRevision: number;
+  /** Whether its agent knows what was decided while it was away. */
+  readonly rejoin: "current" | "behind" | "unreported";
 }
+
+/** A drain ends after 35 s at the latest. */
+const PLANNED_STOP_MAX_MS = 60_000;
+const UNREPORTED_HOLDS = 3;
 
 export interface VerdictLimits {
   /** False with fewer than three zones, or where failover is switched off: nothing is ever taken out. */
@@ -26,7 +35,14 @@ export interface VerdictLimits {
 }
 
 export type VerdictDecision =
-  | { readonly kind: "down"; readonly clusterId: string; readonly flaps: number }
+  | {
+      readonly kind: "down";
+      readonly clusterId: string;
+      readonly cause: "planned" | "unplanned";
+      readonly flaps: number;
+      /** Another one in service, as it was known: if it has left by then, this one may be the last, and must stay. */
+      readonly stays: Pick<ClusterCase, "clusterId" | "recordRevision">;
+    }
   | {
       readonly kind: "up";
       readonly clusterId: string;
@@ -56,18 +72,60 @@ export function judgeVerdicts(
         inService.map(({ clusterId }) => clusterId),
       )
     : [];
+  const stays = inService.find(({ clusterId }) => !accused.includes(clusterId));
   const downs = inService
     .filter(({ clusterId }) => accused.includes(clusterId))
-    .map((one) => ({
-      kind: "down" as const,
-      clusterId: one.clusterId,
-      flaps: one.upForMs >= limits.flapMemoryMs ? 1 : (one.record?.flaps ?? 0) + 1,
-    }));
+    .map((one) => {
+      const flaps = one.upForMs >= limits.flapMemoryMs ? 1 : (one.record?.flaps ?? 0) + 1;
+      return stays && takeOut(one.clusterId, "unplanned", flaps, stays);
+    })
+    .filter((decision) => decision !== undefined);
   const ups = cases
     .map((one) => judgeReturn(one, sessionRevisions, nowMs, limits))
     .filter((decision) => decision !== undefined);
   return [...downs, ...ups];
 }
+
+/**
+ * The word of whoever stops a cluster on purpose: it leaves before its programs stop, and no flap is counted. Undefined for one
+ * that is out of service already, and for the last one in service.
+ */
+export function judgePlannedDown(
+  clusterId: string,
+  cases: readonly ClusterCase[],
+): VerdictDecision | undefined {
+  const inService = cases.filter(({ record }) => record?.state === "up");
+  const its = inService.find((one) => one.clusterId === clusterId);
+  const stays = inService.find((one) => one.clusterId !== clusterId);
+  if (its === undefined || stays === undefined) return undefined;
+  return takeOut(clusterId, "planned", its.record?.flaps ?? 0, stays);
+}
+
+const takeOut = (
+  clusterId: string,
+  cause: "planned" | "unplanned",
+  flaps: number,
+  { clusterId: other, recordRevision }: ClusterCase,
+): VerdictDecision => ({
+  kind: "down",
+  clusterId,
+  cause,
+  flaps,
+  stays: { clusterId: other, recordRevision },
+});
+
+/** Whether the agent has a table that knows of the verdict; positions of another incarnation tell nothing. */
+export function judgeRejoin(
+  agentAccepted: Position | undefined,
+  verdictAt: Position,
+): ClusterCase["rejoin"] {
+  if (agentAccepted?.incarnation !== verdictAt.incarnation) return "unreported";
+  return agentAccepted.revision >= verdictAt.revision ? "current" : "behind";
+}
+
+/** It was taken out, and stays so whatever it answers: its agent does not know yet what was decided while it was away. */
+export const isBehind = ({ record, rejoin }: Pick<ClusterCase, "record" | "rejoin">): boolean =>
+  record?.state === "down" && rejoin === "behind";
 
 function judgeReturn(
   one: ClusterCase,
@@ -80,17 +138,43 @@ function judgeReturn(
   const up = { kind: "up", clusterId } as const;
   if (record === undefined)
     return { ...up, cause: "first-seen", flaps: 0, isRamped: false, needsLeader: false };
-  if (isFromEarlierRun(one.recordRevision, sessionRevisions) || !limits.hasWitness)
+  if (isFromEarlierRun(one.recordRevision, sessionRevisions))
     return { ...up, cause: "first-seen", flaps: 0, isRamped: false, needsLeader: true };
   if (record.cause === "planned")
-    return { ...up, cause: "planned", flaps: record.flaps, isRamped: false, needsLeader: true };
-
-  const isHeld =
-    isSeenUp(evidence) &&
-    one.goodSinceMs !== undefined &&
-    nowMs - one.goodSinceMs >= holdMs(record.flaps, limits);
-  if (!isHeld) return undefined;
+    return isPlanOver(one, nowMs)
+      ? { ...up, cause: "planned", flaps: record.flaps, isRamped: false, needsLeader: true }
+      : undefined;
+  if (!limits.hasWitness)
+    return { ...up, cause: "first-seen", flaps: 0, isRamped: false, needsLeader: true };
+  if (!isHoldOver(one, record.flaps, nowMs, limits)) return undefined;
   return { ...up, cause: "unplanned", flaps: record.flaps, isRamped: true, needsLeader: true };
+}
+
+/**
+ * A zone that was stopped answers for as long as it drains: it is back when its federator has a new session, and the others
+ * have seen it too, who would take it out again. One that never stopped, because who was to stop it died, is back when it has
+ * looked good for longer than a drain can take.
+ */
+const isPlanOver = (
+  { sessionRevision, recordRevision, evidence, goodSinceMs }: ClusterCase,
+  nowMs: number,
+): boolean =>
+  (sessionRevision > recordRevision && evidence.upZones.length > evidence.downZones.length) ||
+  (isSeenUp(evidence) && goodSinceMs !== undefined && nowMs - goodSinceMs >= PLANNED_STOP_MAX_MS);
+
+/**
+ * Good for the whole hold, and aware of what was deleted or narrowed while it was away. Where its zone does not say what its
+ * agent knows, three times the hold must do.
+ */
+function isHoldOver(
+  { evidence, goodSinceMs, rejoin }: ClusterCase,
+  flaps: number,
+  nowMs: number,
+  limits: VerdictLimits,
+): boolean {
+  if (rejoin === "behind" || !isSeenUp(evidence) || goodSinceMs === undefined) return false;
+  const patience = rejoin === "current" ? 1 : UNREPORTED_HOLDS;
+  return nowMs - goodSinceMs >= patience * holdMs(flaps, limits);
 }
 
 /**

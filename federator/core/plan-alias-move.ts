@@ -1,14 +1,14 @@
+import type { MoveAlias } from "#lib/contracts/api.ts";
 import { keys } from "#lib/contracts/catalog-keys.ts";
-import type { AliasRecord } from "#lib/contracts/catalog-records.ts";
+import type { AliasRecord, RolloutRecord } from "#lib/contracts/catalog-records.ts";
 import type { Transaction } from "#lib/ports/catalog.ts";
-import { ALIASES_MAX, type FunctionState } from "./plan-deploy.ts";
+import { ALIASES_MAX, type FunctionState, runningRollout } from "./function-state.ts";
+import { holds, type Precondition } from "./preconditions.ts";
 import { absent, modifiedAt, present, put } from "./transactions.ts";
 
-export interface AliasWish {
+export interface AliasWish extends MoveAlias {
   readonly alias: string;
-  readonly version: number;
-  /** The revision that `If-Match` names, `any` for `*`; without it the last writer wins. */
-  readonly ifMatch: number | "any" | undefined;
+  readonly precondition: Precondition;
 }
 
 export type AliasPlan =
@@ -19,58 +19,63 @@ export type AliasPlan =
       readonly transaction: Transaction;
     }
   | { readonly kind: "function-missing" }
-  | { readonly kind: "version-missing" }
+  | { readonly kind: "version-missing"; readonly version: number }
   | { readonly kind: "changed-meanwhile"; readonly revision: number | null }
+  | { readonly kind: "weights-invalid"; readonly reason: string }
+  | { readonly kind: "rollout-running"; readonly rollout: RolloutRecord }
   | { readonly kind: "too-many-aliases" };
 
-/** Points the alias at a version that exists; makes the alias where there is none. */
+/** Points the alias at versions that exist; makes the alias where there is none. */
 export function planAliasMove(state: FunctionState, wish: AliasWish, wallMs: number): AliasPlan {
   if (state.record === undefined) return { kind: "function-missing" };
   const { tenant, name } = state.record.value;
   const current = state.aliases.find((alias) => alias.value.alias === wish.alias);
   const revision = current?.modRevision ?? null;
-  if (wish.ifMatch === "any" ? revision === null : (wish.ifMatch ?? revision) !== revision)
-    return { kind: "changed-meanwhile", revision };
-  if (!state.versions.includes(wish.version)) return { kind: "version-missing" };
+  if (!holds(wish.precondition, revision)) return { kind: "changed-meanwhile", revision };
+  const reason = faultOfWeights(wish);
+  if (reason !== undefined) return { kind: "weights-invalid", reason };
+  const { additionalVersions = [] } = wish;
+  const wanted = [wish.version, ...additionalVersions.map(({ version }) => version)];
+  const missing = wanted.find((version) => !state.versions.includes(version));
+  if (missing !== undefined) return { kind: "version-missing", version: missing };
+  const rollout = runningRollout(state, wish.alias);
+  if (rollout !== undefined) return { kind: "rollout-running", rollout: rollout.value };
   if (current === undefined && state.aliases.length >= ALIASES_MAX)
     return { kind: "too-many-aliases" };
 
+  const from = current?.value.version ?? null;
+  const { additionalVersions: _before, ...kept } = current?.value ?? {};
   const record: AliasRecord = {
+    ...kept,
+    ...(from !== null && from !== wish.version && { formerVersion: from }),
     tenant,
     functionName: name,
     alias: wish.alias,
     version: wish.version,
+    ...(additionalVersions.length === 0 ? {} : { additionalVersions }),
     updatedAtMs: wallMs,
   };
   const aliasKey = keys.alias(tenant, name, wish.alias);
   const functionKey = keys.function(tenant, name);
-  const versionThere = present(keys.version(tenant, name, wish.version));
-  const from = current?.value.version ?? null;
+  const versionsThere = wanted.map((version) => present(keys.version(tenant, name, version)));
   if (current !== undefined) {
-    const compares = [modifiedAt(aliasKey, current), versionThere];
-    return {
-      kind: "move",
-      record,
-      from,
-      transaction: { compares, operations: [put(aliasKey, record)] },
-    };
+    const compares = [modifiedAt(aliasKey, current), ...versionsThere];
+    const operations = [put(aliasKey, record)];
+    return { kind: "move", record, from, transaction: { compares, operations } };
   }
   // A new alias also rewrites the function's record, so that a delete that has not seen the alias fails and looks again.
-  return {
-    kind: "move",
-    record,
-    from,
-    transaction: {
-      compares: [absent(aliasKey), modifiedAt(functionKey, state.record), versionThere],
-      operations: [put(aliasKey, record), put(functionKey, state.record.value)],
-    },
-  };
+  const compares = [absent(aliasKey), modifiedAt(functionKey, state.record), ...versionsThere];
+  const operations = [put(aliasKey, record), put(functionKey, state.record.value)];
+  return { kind: "move", record, from, transaction: { compares, operations } };
 }
 
-/** `"17"` or `*`; anything else, weak tags included, matches nothing and is told by `null`. */
-export function parseIfMatch(header: string | undefined): number | "any" | null | undefined {
-  if (header === undefined) return undefined;
-  if (header.trim() === "*") return "any";
-  const revision = /^"(\d{1,15})"$/.exec(header.trim())?.[1];
-  return revision === undefined ? null : Number(revision);
+/** Each version once, and at least 1 % left for the first one. */
+function faultOfWeights({ version, additionalVersions = [] }: MoveAlias): string | undefined {
+  const all = [version, ...additionalVersions.map((one) => one.version)];
+  const twice = all.find((one, index) => all.indexOf(one) !== index);
+  if (twice !== undefined) return `version ${twice} stands there twice`;
+  const percent = additionalVersions.reduce((sum, one) => sum + one.percent, 0);
+  return percent > 99
+    ? `the additional versions take ${percent} % and leave less than 1 % for version ${version}`
+    : undefined;
 }

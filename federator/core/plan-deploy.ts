@@ -1,22 +1,26 @@
-import { functionPrefix, keys } from "#lib/contracts/catalog-keys.ts";
-import type { AliasRecord, FunctionRecord, VersionRecord } from "#lib/contracts/catalog-records.ts";
+import { keys } from "#lib/contracts/catalog-keys.ts";
+import type {
+  AliasRecord,
+  FunctionRecord,
+  RolloutRecord,
+  SecretRecord,
+  VersionRecord,
+} from "#lib/contracts/catalog-records.ts";
 import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
-import { LIVE_ALIAS } from "#lib/contracts/names.ts";
-import type { Compare, Operation, Transaction } from "#lib/ports/catalog.ts";
-import { absent, type Held, modifiedAt, put, remove } from "./transactions.ts";
+import type { Operation, Transaction } from "#lib/ports/catalog.ts";
+import {
+  ALIASES_MAX,
+  type FunctionState,
+  functionRevision,
+  pointersTo,
+  runningRollout,
+  unchanged,
+  VERSIONS_MAX,
+} from "./function-state.ts";
+import { holds, type Precondition } from "./preconditions.ts";
+import { present, put, remove } from "./transactions.ts";
 
-/** Older versions that no alias points at are dropped beyond this many, so that a delete fits into one transaction. */
-export const VERSIONS_MAX = 50;
-export const ALIASES_MAX = 20;
 const VERSION_RECORD_BYTES_MAX = 2_048;
-
-/** A function as the catalog has it; without `record` there is none (yet, or any more). */
-export interface FunctionState {
-  readonly record: Held<FunctionRecord> | undefined;
-  readonly aliases: readonly Held<AliasRecord>[];
-  /** In ascending order. */
-  readonly versions: readonly number[];
-}
 
 export interface DeployWish {
   readonly tenant: string;
@@ -24,45 +28,53 @@ export interface DeployWish {
   readonly codeDigest: string;
   readonly codeBytes: number;
   readonly manifest: FunctionManifest;
+  /** Which alias shall point at the new version; null: none. */
+  readonly alias: string | null;
+  /** The revisions of the secrets that the manifest names; empty where it names none. */
+  readonly secrets: readonly SecretRecord[];
+  readonly precondition: Precondition;
 }
 
 export type DeployPlan =
   | {
       readonly kind: "deploy";
       readonly version: VersionRecord;
-      readonly alias: AliasRecord;
+      readonly alias: AliasRecord | null;
+      readonly isNewFunction: boolean;
       readonly transaction: Transaction;
     }
+  | { readonly kind: "changed-meanwhile"; readonly revision: number | null }
+  | { readonly kind: "rollout-running"; readonly rollout: RolloutRecord }
+  | { readonly kind: "too-many-aliases" }
+  /** Every one of them is needed by an alias or a rollout. */
+  | { readonly kind: "too-many-versions" }
   | { readonly kind: "record-too-large"; readonly bytes: number; readonly bytesMax: number };
 
 /**
- * The next version, and `live` pointing at it, in one transaction. A deploy is explicit: the same code and manifest once more
- * make a version once more. A function that was deleted begins at 1 again; what is cached is cached by digest.
+ * The next version, and an alias pointing at it, in one transaction. A deploy is explicit: the same code and manifest once more make a
+ * version once more. Numbers go on where those of a deleted function of the name ended.
  */
 export function planDeploy(state: FunctionState, wish: DeployWish, wallMs: number): DeployPlan {
-  const { tenant, functionName, codeDigest, codeBytes, manifest } = wish;
-  const number = (state.record?.value.latestVersion ?? 0) + 1;
-  const version: VersionRecord = {
-    tenant,
-    functionName,
-    version: number,
-    codeDigest,
-    codeBytes,
-    manifest,
-    createdAtMs: wallMs,
-  };
+  const { tenant, functionName } = wish;
+  const revision = functionRevision(state);
+  if (!holds(wish.precondition, revision)) return { kind: "changed-meanwhile", revision };
+  const rollout = wish.alias === null ? undefined : runningRollout(state, wish.alias);
+  if (rollout !== undefined) return { kind: "rollout-running", rollout: rollout.value };
+
+  const number = ((state.record ?? state.former)?.value.latestVersion ?? 0) + 1;
+  const version = newVersion(wish, number, wallMs);
   const bytes = new TextEncoder().encode(JSON.stringify(version)).length;
   if (bytes > VERSION_RECORD_BYTES_MAX)
     return { kind: "record-too-large", bytes, bytesMax: VERSION_RECORD_BYTES_MAX };
+  const alias = movedAlias(state, wish, number, wallMs);
+  const isNewAlias = !state.aliases.some(({ value }) => value.alias === wish.alias);
+  if (alias !== null && isNewAlias && state.aliases.length >= ALIASES_MAX)
+    return { kind: "too-many-aliases" };
+  const dropped = versionsToDrop(state);
+  if (dropped === undefined) return { kind: "too-many-versions" };
 
-  const alias: AliasRecord = {
-    tenant,
-    functionName,
-    alias: LIVE_ALIAS,
-    version: number,
-    updatedAtMs: wallMs,
-  };
   const record: FunctionRecord = {
+    ...state.record?.value,
     tenant,
     name: functionName,
     latestVersion: number,
@@ -71,54 +83,63 @@ export function planDeploy(state: FunctionState, wish: DeployWish, wallMs: numbe
   const operations: Operation[] = [
     put(keys.function(tenant, functionName), record),
     put(keys.version(tenant, functionName, number), version),
-    put(keys.alias(tenant, functionName, LIVE_ALIAS), alias),
-    ...versionsToDrop(state).map((old) => remove(keys.version(tenant, functionName, old))),
+    ...(alias === null ? [] : [put(keys.alias(tenant, functionName, alias.alias), alias)]),
+    ...dropped.map((old) => remove(keys.version(tenant, functionName, old))),
+    ...(state.former === undefined ? [] : [remove(keys.formerFunction(tenant, functionName))]),
+    ...wish.secrets.map(touch),
   ];
+  const compares = [
+    ...unchanged(state, tenant, functionName),
+    ...wish.secrets.map(({ name, revision: number }) => present(keys.secret(tenant, name, number))),
+  ];
+  const transaction = { compares, operations };
+  return { kind: "deploy", version, alias, isNewFunction: state.record === undefined, transaction };
+}
+
+/** Written again as it is, so that a removal of the secret that did not see this version fails and looks again. */
+const touch = (secret: SecretRecord): Operation =>
+  put(keys.secret(secret.tenant, secret.name, secret.revision), secret);
+
+function newVersion(wish: DeployWish, version: number, wallMs: number): VersionRecord {
+  const { tenant, functionName, codeDigest, codeBytes, manifest, secrets } = wish;
+  const secretRevisions = Object.fromEntries(secrets.map(({ name, revision }) => [name, revision]));
   return {
-    kind: "deploy",
+    tenant,
+    functionName,
     version,
-    alias,
-    transaction: { compares: unchanged(state, tenant, functionName), operations },
+    codeDigest,
+    codeBytes,
+    manifest,
+    ...(secrets.length === 0 ? {} : { secretRevisions }),
+    createdAtMs: wallMs,
   };
 }
 
-/** Nothing of the function was written since it was read: neither a deploy, a new alias, nor a move of one. */
-function unchanged(state: FunctionState, tenant: string, functionName: string): Compare[] {
-  const functionKey = keys.function(tenant, functionName);
-  const liveKey = keys.alias(tenant, functionName, LIVE_ALIAS);
-  if (state.record === undefined) return [absent(functionKey), absent(liveKey)];
-  return [
-    modifiedAt(functionKey, state.record),
-    ...state.aliases.map((alias) =>
-      modifiedAt(keys.alias(tenant, functionName, alias.value.alias), alias),
-    ),
-  ];
+/** All calls of the alias go to the new version: other shares end with it. */
+function movedAlias(
+  state: FunctionState,
+  { tenant, functionName, alias }: DeployWish,
+  version: number,
+  wallMs: number,
+): AliasRecord | null {
+  if (alias === null) return null;
+  const before = state.aliases.find(({ value }) => value.alias === alias)?.value;
+  const { additionalVersions: _ended, ...kept } = before ?? {};
+  const former = before === undefined ? {} : { formerVersion: before.version };
+  return { ...kept, ...former, tenant, functionName, alias, version, updatedAtMs: wallMs };
 }
 
 /** The oldest that nothing points at, as many as keep the count within its bound once the new one is there. */
-function versionsToDrop(state: FunctionState): readonly number[] {
+function versionsToDrop(state: FunctionState): readonly number[] | undefined {
   const excess = state.versions.length + 1 - VERSIONS_MAX;
   if (excess <= 0) return [];
-  const pointedAt = new Set(state.aliases.map((alias) => alias.value.version));
-  // What `live` pointed at until now stays, for a rollback.
-  return state.versions.filter((version) => !pointedAt.has(version)).slice(0, excess);
+  const unneeded = state.versions.filter((version) => pointersTo(state, version).length === 0);
+  // What an alias was before goes last: a rollback would want it.
+  const isFormer = (version: number): boolean =>
+    state.aliases.some(({ value }) => value.formerVersion === version);
+  const droppable = [
+    ...unneeded.filter((version) => !isFormer(version)),
+    ...unneeded.filter(isFormer),
+  ];
+  return droppable.length < excess ? undefined : droppable.slice(0, excess);
 }
-
-/** Function, aliases and versions go in one revision: an alias never outlives its version. */
-export function planFunctionRemoval(
-  state: FunctionState & { readonly record: Held<FunctionRecord> },
-): Transaction {
-  const { tenant, name } = state.record.value;
-  return {
-    compares: unchanged(state, tenant, name),
-    operations: [
-      remove(keys.function(tenant, name)),
-      ...state.aliases.map((alias) => remove(keys.alias(tenant, name, alias.value.alias))),
-      ...state.versions.map((version) => remove(keys.version(tenant, name, version))),
-    ],
-  };
-}
-
-/** The number at the end of a version's key. */
-export const versionOfKey = (key: string, tenant: string, functionName: string): number =>
-  Number(key.slice(functionPrefix("versions", tenant, functionName).length));

@@ -1,4 +1,4 @@
-import type { GrantRecord } from "#lib/contracts/catalog-records.ts";
+import type { GrantRecord } from "#lib/contracts/quota-records.ts";
 import { WHOLE } from "#lib/divide-grants.ts";
 
 /** A zone asks for this much more than its demand, so that a burst finds room. */
@@ -70,7 +70,7 @@ export const withLease = (
   leaseMillionths: number,
 ): ZoneGrants => ({
   ...zones,
-  [zone]: { floorMillionths: zones[zone]?.floorMillionths ?? 0, leaseMillionths },
+  [zone]: { floorMillionths: 0, ...zones[zone], leaseMillionths },
 });
 
 /** The pool of leases, divided by what each living zone's demand asks beyond its floor. */

@@ -1,5 +1,5 @@
 import { keys } from "#lib/contracts/catalog-keys.ts";
-import type { QuotaCode, QuotaRecord, QuotaRequestRecord } from "#lib/contracts/catalog-records.ts";
+import type { QuotaCode, QuotaRecord, QuotaRequestRecord } from "#lib/contracts/quota-records.ts";
 import type { Operation, Transaction } from "#lib/ports/catalog.ts";
 import { absent, type Held, modifiedAt, put, remove } from "./transactions.ts";
 
@@ -127,7 +127,7 @@ export function planQuotaDecision(
       transaction: { compares: [requestUnchanged], operations: settled },
     };
   const limits: QuotaRecord = {
-    tenant,
+    ...quota.value,
     limits: { ...quota.value.limits, [quotaCode]: desiredValue },
   };
   return {

@@ -1,4 +1,4 @@
-import type { PlanInputRecord } from "#lib/contracts/catalog-records.ts";
+import type { PlanInputRecord } from "#lib/contracts/control-records.ts";
 
 /** The share a cluster returns with, and by how much it grows a step, in percent. */
 export const RAMP_START_PERCENT = 10;

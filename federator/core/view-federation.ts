@@ -1,27 +1,34 @@
-import type { ClusterView, FunctionView, QuotaView, ZoneStatus } from "#lib/contracts/api.ts";
+import type { FunctionView, QuotaView } from "#lib/contracts/api.ts";
+import type { ClusterView, ZoneStatus } from "#lib/contracts/api-status.ts";
 import {
   type AliasRecord,
   type FunctionRecord,
-  type GrantRecord,
-  type PlanInputRecord,
-  QUOTA_CODES,
-  type QuotaRecord,
-  type VerdictRecord,
   type VersionRecord,
 } from "#lib/contracts/catalog-records.ts";
+import { type GrantRecord, QUOTA_CODES, type QuotaRecord } from "#lib/contracts/quota-records.ts";
+import {
+  type ClusterRecord,
+  type PlanInputRecord,
+  type VerdictRecord,
+} from "#lib/contracts/control-records.ts";
 import { LIVE_ALIAS } from "#lib/contracts/names.ts";
+import type { ZoneShares } from "#lib/contracts/operator-api.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import { WHOLE } from "#lib/divide-grants.ts";
+import { ANYWHERE } from "#lib/plan/placement-class.ts";
+import type { PlanInputs } from "#lib/plan/plan-inputs.ts";
+import { planShares } from "#lib/plan/plan-shares.ts";
 
-/** The function as `live` has it; undefined where `live` does not lead to a version. */
+/** The function as `live` has it, or, while there is no `live` yet, as its newest version has it; undefined without versions. */
 export function viewFunction(
   record: FunctionRecord,
   aliases: readonly AliasRecord[],
   versions: readonly VersionRecord[],
 ): FunctionView | undefined {
   const live = aliases.find(({ alias }) => alias === LIVE_ALIAS);
-  const version = versions.find((candidate) => candidate.version === live?.version);
-  if (live === undefined || version === undefined) return undefined;
+  const shown = live?.version ?? record.latestVersion;
+  const version = versions.find((candidate) => candidate.version === shown);
+  if (version === undefined) return undefined;
   return {
     tenant: record.tenant,
     name: record.name,
@@ -29,7 +36,7 @@ export function viewFunction(
     aliases: Object.fromEntries(aliases.map(({ alias, version: number }) => [alias, number])),
     manifest: version.manifest,
     codeDigest: version.codeDigest,
-    updatedAtMs: Math.max(...aliases.map(({ updatedAtMs }) => updatedAtMs)),
+    updatedAtMs: Math.max(version.createdAtMs, ...aliases.map(({ updatedAtMs }) => updatedAtMs)),
   };
 }
 
@@ -50,13 +57,22 @@ export function viewQuotas(quota: QuotaRecord, grants: GrantRecord | undefined):
   });
 }
 
-/** What the catalog has decided on the zone's cluster. */
+/** What the catalog has decided on the zone's cluster, and how the federator that answers sees it itself. */
 export function viewCluster(
   zone: Zone,
   verdict: VerdictRecord | undefined,
   planInput: PlanInputRecord | undefined,
+  sight: NonNullable<ClusterView["sight"]>,
+  operatorsWord: ClusterRecord | undefined,
 ): ClusterView {
   const { clusterId, name } = zone;
+  const capacitySlots = planInput?.capacitySlots?.[clusterId];
+  const standing = {
+    mode: operatorsWord?.mode ?? "in-service",
+    ...(operatorsWord && { modeReason: operatorsWord.reason }),
+    awaitsRelease: planInput?.awaitsFailback?.includes(clusterId) ?? false,
+    ...(capacitySlots !== undefined && { capacitySlots }),
+  };
   if (verdict === undefined)
     return {
       clusterId,
@@ -65,6 +81,8 @@ export function viewCluster(
       weightPercent: 0,
       evidence: [],
       decidedAtMs: null,
+      sight,
+      ...standing,
     };
   return {
     clusterId,
@@ -73,8 +91,28 @@ export function viewCluster(
     weightPercent: verdict.state === "up" ? (planInput?.rampPercent[clusterId] ?? 100) : 0,
     evidence: verdict.evidence,
     decidedAtMs: verdict.decidedAtMs,
+    sight,
+    ...standing,
   };
 }
+
+/** Where the plan sends the calls of functions that may run anywhere. */
+export const viewShares = (inputs: PlanInputs): ZoneShares[] =>
+  [...planShares(inputs, ANYWHERE, new Set())].map(([zone, { critical, normal, batch }]) => ({
+    zone,
+    clusters: normal.clusters.map(({ clusterId, share }) => ({
+      clusterId,
+      percent: inPercent(share),
+    })),
+    shedPercent: {
+      critical: inPercent(critical.shed),
+      normal: inPercent(normal.shed),
+      batch: inPercent(batch.shed),
+    },
+  }));
+
+/** One decimal: more would say nothing. */
+const inPercent = (share: number): number => Math.round(share * 1_000) / 10;
 
 /** A zone whose federator did not answer: only what the catalog says of its cluster is known. */
 export const silentZoneStatus = (zone: Zone, cluster: ClusterView): ZoneStatus => ({

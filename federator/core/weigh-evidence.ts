@@ -5,16 +5,27 @@ const ZONES_TO_AGREE = 2;
 /** With fewer zones than this there is no witness and no verdict: gateways fail over by themselves. */
 const ZONES_FOR_VERDICTS = 3;
 
-/** Which zones hold a cluster to be up or down, now. */
+/** Which zones hold a cluster to be up or down, now; and what an observer outside the federation says, where there is one. */
 export interface Evidence {
   readonly upZones: readonly string[];
   readonly downZones: readonly string[];
+  readonly extra?: ExtraWitness;
+}
+
+/** The second witness at most: it supports what a federator has seen itself, and outvotes nobody. */
+export interface ExtraWitness {
+  readonly name: string;
+  readonly view: "up" | "down";
 }
 
 export const hasWitness = (zoneCount: number): boolean => zoneCount >= ZONES_FOR_VERDICTS;
 
 /** Observations must be fresh: their age is the caller's business. Those that distrust themselves do not count. */
-export function weighEvidence(observations: readonly Observation[], clusterId: string): Evidence {
+export function weighEvidence(
+  observations: readonly Observation[],
+  clusterId: string,
+  extra?: ExtraWitness,
+): Evidence {
   const zonesThatSee = (view: "up" | "down"): readonly string[] =>
     observations
       .filter(({ isQualified }) => isQualified)
@@ -23,15 +34,24 @@ export function weighEvidence(observations: readonly Observation[], clusterId: s
       )
       .map(({ zone }) => zone)
       .toSorted();
-  return { upZones: zonesThatSee("up"), downZones: zonesThatSee("down") };
+  const zones = { upZones: zonesThatSee("up"), downZones: zonesThatSee("down") };
+  return extra === undefined ? zones : { ...zones, extra };
 }
 
-/** Two zones at least, and more than hold the opposite. */
-const isCarried = (supporters: readonly string[], opponents: readonly string[]): boolean =>
-  supporters.length >= ZONES_TO_AGREE && supporters.length > opponents.length;
+/** Who holds the cluster to be so: the zones, and the extra observer behind them. */
+export function witnesses(evidence: Evidence, view: "up" | "down"): readonly string[] {
+  const zones = view === "up" ? evidence.upZones : evidence.downZones;
+  return evidence.extra?.view === view ? [...zones, evidence.extra.name] : zones;
+}
 
-export const isSeenUp = ({ upZones, downZones }: Evidence): boolean =>
-  isCarried(upZones, downZones);
+/** More zones than hold the opposite, by their own probes; and two witnesses at least, of which one may be the extra observer. */
+function isCarried(evidence: Evidence, view: "up" | "down"): boolean {
+  const { upZones, downZones } = evidence;
+  const [supporters, opponents] = view === "up" ? [upZones, downZones] : [downZones, upZones];
+  return supporters.length > opponents.length && witnesses(evidence, view).length >= ZONES_TO_AGREE;
+}
+
+export const isSeenUp = (evidence: Evidence): boolean => isCarried(evidence, "up");
 
 /**
  * What a zone does not use, whatever its table says. Clusters that are out of service already stay in it, so that none slips
@@ -42,9 +62,7 @@ export function judgeOverlay(
   inService: readonly string[],
 ): readonly string[] {
   const outOfService = [...evidence]
-    .filter(
-      ([id, { upZones, downZones }]) => !inService.includes(id) && isCarried(downZones, upZones),
-    )
+    .filter(([id, its]) => !inService.includes(id) && isCarried(its, "down"))
     .map(([id]) => id);
   return [...judgeDowns(evidence, inService), ...outOfService].toSorted();
 }
@@ -55,8 +73,8 @@ export function judgeDowns(
   inService: readonly string[],
 ): readonly string[] {
   const accused = inService.filter((clusterId) => {
-    const { upZones = [], downZones = [] } = evidence.get(clusterId) ?? {};
-    return isCarried(downZones, upZones);
+    const its = evidence.get(clusterId);
+    return its !== undefined && isCarried(its, "down");
   });
   if (accused.length < inService.length) return accused.toSorted();
   const weight = (clusterId: string): number => evidence.get(clusterId)?.downZones.length ?? 0;

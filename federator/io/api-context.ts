@@ -14,10 +14,12 @@ import type { InternalClient } from "#lib/io/internal-client.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { CodeStore } from "#lib/ports/code-store.ts";
+import type { KeyEncryption } from "#lib/ports/key-encryption.ts";
 import type { Action } from "../core/authorize.ts";
 import type { Federation, Replica } from "../ports.ts";
 import type { Audit } from "./audit.ts";
 import type { Caller } from "./authenticate.ts";
+import type { CatalogDesk } from "./catalog-desk.ts";
 
 /** What the management API stands on. */
 export interface ApiPorts {
@@ -25,10 +27,16 @@ export interface ApiPorts {
   readonly replica: Replica;
   readonly federation: Federation;
   readonly codeStore: CodeStore;
+  /** False while this zone cannot know all that refers to its code, whatever the replica's age says. */
+  readonly mayCollectCode: () => boolean;
   readonly audit: Audit;
+  /** Absent where the replica is none of `startReplica`: then there is nothing to decide on. */
+  readonly catalogDesk?: CatalogDesk | undefined;
   readonly client: InternalClient;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Absent: secrets are refused. */
+  readonly keyEncryption?: KeyEncryption | undefined;
   readonly zones: readonly Zone[];
   /** The name of this federator's zone. */
   readonly zone: string;

@@ -18,9 +18,10 @@ const MISTAKES_MAX = 50;
  */
 export const strictValidation: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const compiled = Compile(schema);
+  const hasDefaults = JSON.stringify(schema).includes('"default":');
   return (value: unknown) => {
     const given = httpPart === "querystring" ? withNumbers(schema, value) : (value ?? {});
-    const candidate = Value.Default(schema, given);
+    const candidate = hasDefaults ? Value.Default(schema, given) : given;
     if (compiled.Check(candidate)) return { value: candidate };
     const mistakes = compiled
       .Errors(candidate)

@@ -7,19 +7,29 @@ import type { Api, ApiPorts } from "./api-context.ts";
 import { sendProblem, toApiError } from "./api-problems.ts";
 import { aliasRoutes } from "./api-routes/aliases.ts";
 import { auditRoutes, internalAuditRoutes } from "./api-routes/audit.ts";
+import { catalogRoutes } from "./api-routes/catalog.ts";
+import { clusterRoutes } from "./api-routes/clusters.ts";
 import { codeRoutes } from "./api-routes/code.ts";
 import { functionRoutes } from "./api-routes/functions.ts";
+import { placementRoutes } from "./api-routes/placements.ts";
+import { keyRoutes } from "./api-routes/keys.ts";
 import { logRoutes } from "./api-routes/logs.ts";
 import { quotaDecisionRoutes } from "./api-routes/quota-decisions.ts";
 import { quotaRequestRoutes } from "./api-routes/quota-requests.ts";
 import { quotaRoutes } from "./api-routes/quotas.ts";
+import { rolloutRoutes } from "./api-routes/rollouts.ts";
+import { secretRoutes } from "./api-routes/secrets.ts";
+import { shiftRoutes } from "./api-routes/shifts.ts";
 import { statusRoutes } from "./api-routes/status.ts";
+import { suspensionRoutes } from "./api-routes/suspensions.ts";
 import { tenantRoutes } from "./api-routes/tenants.ts";
 import { versionRoutes } from "./api-routes/versions.ts";
 import { whoamiRoutes } from "./api-routes/whoami.ts";
 import { strictValidation } from "./api-validation.ts";
 import { auditRefusal, guardRequest } from "./guard-request.ts";
 import { internalCodeRoutes } from "./internal-code.ts";
+import { internalSecretRoutes } from "./internal-secrets.ts";
+import { positionHeaders } from "./position-headers.ts";
 import { refuseOtherMethods } from "./refuse-other-methods.ts";
 import { tendCode } from "./tend-code.ts";
 
@@ -44,8 +54,10 @@ export async function registerApi(app: FastifyInstance, ports: ApiPorts): Promis
     );
     api.addHook("onRequest", async (request, reply) => {
       reply.header("x-request-id", request.id);
-      guardRequest(ports, request);
     });
+    // Before the key is looked up: it may be what the caller has just made in another zone.
+    positionHeaders(api, ports.replica, ports.clock);
+    api.addHook("onRequest", async (request) => guardRequest(ports, request));
     logAnswers(api, ports);
     await refuseOtherMethods(api, async () => {
       await publicRoutes(api, ports);
@@ -66,15 +78,23 @@ async function publicRoutes(api: Api, ports: ApiPorts): Promise<void> {
   });
   whoamiRoutes(api);
   tenantRoutes(api, ports);
+  suspensionRoutes(api, ports);
+  keyRoutes(api, ports);
   await codeRoutes(api, ports);
   functionRoutes(api, ports);
   versionRoutes(api, ports);
   aliasRoutes(api, ports);
+  placementRoutes(api, ports);
+  rolloutRoutes(api, ports);
+  secretRoutes(api, ports);
   logRoutes(api, ports);
   quotaRoutes(api, ports);
   quotaRequestRoutes(api, ports);
   quotaDecisionRoutes(api, ports);
+  clusterRoutes(api, ports);
+  shiftRoutes(api, ports);
   statusRoutes(api, ports);
+  if (ports.catalogDesk !== undefined) catalogRoutes(api, ports, ports.catalogDesk);
   auditRoutes(api, ports);
   api.get("/openapi.json", { schema: { hide: true } }, async () => api.swagger());
 }
@@ -91,6 +111,7 @@ async function internalRoutes(api: Api, ports: ApiPorts): Promise<void> {
       );
   });
   internalAuditRoutes(api, ports);
+  internalSecretRoutes(api, ports);
   await internalCodeRoutes(api, ports);
 }
 

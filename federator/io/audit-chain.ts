@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Static, Type } from "typebox";
 import { Compile } from "typebox/compile";
-import { AuditEntry } from "#lib/contracts/api.ts";
+import { AuditEntry } from "#lib/contracts/api-status.ts";
 import { Position } from "#lib/contracts/route-table.ts";
 
 const { zone: _zone, ...members } = AuditEntry.properties;

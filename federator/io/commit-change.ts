@@ -8,6 +8,7 @@ import type { ApiPorts } from "./api-context.ts";
 const ATTEMPTS_MAX = 5;
 /** How long an answer waits for this zone's replica and audit, and for all zones' gateways. */
 const SETTLE_TIMEOUT_MS = 2_000;
+const ENFORCE_TIMEOUT_MS = { gateways: SETTLE_TIMEOUT_MS, everybody: 5_000 } as const;
 
 export interface PlannedChange<T> {
   readonly transaction: Transaction;
@@ -51,14 +52,21 @@ export async function untilApplied(
       log.warn({ revision, err: outcome.reason }, "a committed change is not applied here yet");
 }
 
-/** The same, and until the gateways of all zones have it too; names those that have and those that have not. */
+/**
+ * The same, and until the gateways of all zones have it too; names those that have and those that have not. What takes something
+ * away is waited for longer, and at the agents as well: `everybody`. A `withdrawal`, of a key or a tenant, is in force there even
+ * where the rest of the table is held back.
+ */
 export async function untilEnforced(
   ports: Pick<ApiPorts, "replica" | "audit" | "log" | "federation">,
   revision: number,
+  what: "gateways" | "everybody" | "withdrawal" = "gateways",
 ): Promise<{ ready: string[]; waiting: string[] }> {
-  const [gateways] = await Promise.all([
-    ports.federation.waitForGateways(revision, SETTLE_TIMEOUT_MS),
+  const isWithdrawal = what === "withdrawal";
+  const who = isWithdrawal ? "everybody" : what;
+  const [applied] = await Promise.all([
+    ports.federation.waitFor({ revision, timeoutMs: ENFORCE_TIMEOUT_MS[who], who, isWithdrawal }),
     untilApplied(ports, revision),
   ]);
-  return gateways;
+  return applied;
 }

@@ -1,41 +1,47 @@
-import type { ZoneStatus } from "#lib/contracts/api.ts";
+import type { ZoneStatus } from "#lib/contracts/api-status.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
-import type { Discovery } from "#lib/io/run-directory.ts";
+import type { Discovery } from "#lib/ports/discovery.ts";
+import type { Clock } from "#lib/ports/clock.ts";
 import { viewCluster } from "../core/view-federation.ts";
 import type { Federation, Replica } from "../ports.ts";
 import type { Feed } from "./feed.ts";
-import { type Applied, waitForAllGateways, waitForOwnGateways } from "./gateway-acks.ts";
+import { type Applied, type Wait, waitForAll, waitForOwn } from "./gateway-acks.ts";
 import type { Reports } from "./reports.ts";
 import type { TypedRecords } from "./typed-records.ts";
 
 export interface FederationParts {
-  readonly zone: Zone;
+  readonly zoneName: string;
   readonly zones: readonly Zone[];
   readonly discovery: Discovery;
   readonly client: InternalClient;
+  readonly clock: Clock;
   readonly replica: Replica;
   readonly records: TypedRecords;
   readonly feed: Feed;
   readonly reports: Reports;
+  readonly sightOf: Federation["sightOf"];
+  /** Undefined while there are none. */
+  readonly replicaTroubles: () => ZoneStatus["replicaTroubles"];
 }
 
 /** What the API and the other zones ask of this zone. */
 export interface ZoneDesk extends Federation {
-  readonly waitForOwnGateways: (revision: number, timeoutMs: number) => Promise<Applied>;
+  readonly waitForOwn: (wait: Wait) => Promise<Applied>;
 }
 
 export function openZoneDesk(parts: FederationParts): ZoneDesk {
-  const { zone, zones, discovery, client, replica, records, feed } = parts;
+  const { zoneName, zones, discovery, client, replica, records, feed } = parts;
+  const zone = zones.find(({ name }) => name === zoneName);
+  if (zone === undefined) throw new Error(`${zoneName} is not among the configured zones`);
   const peers = () => internalUrls(discovery, "federator", otherZones(zones, zone.name));
-  const own = (revision: number, timeoutMs: number) =>
-    waitForOwnGateways(feed, replica, zone.name, revision, timeoutMs);
+  const own = (wait: Wait) => waitForOwn(feed, replica, zone.name, parts.clock, wait);
   return {
-    waitForOwnGateways: own,
-    waitForGateways: (revision, timeoutMs) =>
-      waitForAllGateways(own, otherZones(zones, zone.name), peers, client, revision, timeoutMs),
+    waitForOwn: own,
+    waitFor: (wait) => waitForAll(own, otherZones(zones, zone.name), peers, client, wait),
     leader: () => records.leader()?.zone ?? null,
-    zoneStatus: () => describeZone(parts),
+    sightOf: parts.sightOf,
+    zoneStatus: () => describeZone(zone, parts),
     peers,
     agents: () =>
       internalUrls(
@@ -64,20 +70,36 @@ export async function internalUrls(
   return urls;
 }
 
-function describeZone({ zone, replica, records, feed, reports }: FederationParts): ZoneStatus {
+function describeZone(
+  zone: Zone,
+  { replica, records, feed, reports, sightOf, replicaTroubles }: FederationParts,
+): ZoneStatus {
   const position = replica.position();
   const ageMs = replica.ageMs();
+  const wave = feed.wave();
+  const troubles = replicaTroubles();
+  const report = reports.agent(zone.clusterId);
   return {
     zone: zone.name,
     region: zone.region,
     clusterId: zone.clusterId,
     isReachable: true,
-    cluster: viewCluster(zone, records.verdict(zone.clusterId), records.planInput()),
+    cluster: viewCluster(
+      zone,
+      records.verdict(zone.clusterId),
+      records.planInput(),
+      sightOf(zone.clusterId),
+      records.cluster(zone.clusterId),
+    ),
     position: position.incarnation === "" ? null : position,
     replicaAgeMs: Number.isFinite(ageMs) ? ageMs : null,
+    ...(troubles === undefined ? {} : { replicaTroubles: troubles }),
     receivers: feed
       .receivers()
       .map(({ receiver, position: its, refused }) => ({ receiver, position: its, refused })),
-    instances: [...(reports.agent(zone.clusterId)?.functions ?? [])],
+    ...(wave === null ? {} : { wave }),
+    ...(report?.codeMissing === undefined ? {} : { codeMissing: report.codeMissing.length }),
+    ...(report?.quarantined === undefined ? {} : { quarantined: report.quarantined }),
+    instances: [...(report?.functions ?? [])],
   };
 }

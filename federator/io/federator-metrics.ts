@@ -12,11 +12,15 @@ export interface FederatorReadings {
   /** By this federator's own probes. */
   readonly clustersSeenDown: () => number;
   readonly isLeader: () => boolean;
+  /** How full the fullest member of the catalog's etcd is, from 0 to 1; known to the leader. */
+  readonly catalogFullShare: () => number;
 }
 
 export interface FederatorCounters {
   readonly verdict: (state: "up" | "down") => void;
   readonly refusal: () => void;
+  /** A table that changes much goes to nobody else. */
+  readonly waveRefusal: () => void;
 }
 
 export const federatorCounters = (registry: Registry): FederatorCounters => {
@@ -31,7 +35,16 @@ export const federatorCounters = (registry: Registry): FederatorCounters => {
     help: "Tables that a gateway or agent turned down",
     registers: [registry],
   });
-  return { verdict: (state) => verdicts.inc({ state }), refusal: () => refusals.inc() };
+  const waveRefusals = new Counter({
+    name: "meridian_feed_waves_refused_total",
+    help: "Tables that change much and were stopped before all receivers had them",
+    registers: [registry],
+  });
+  return {
+    verdict: (state) => verdicts.inc({ state }),
+    refusal: () => refusals.inc(),
+    waveRefusal: () => waveRefusals.inc(),
+  };
 };
 
 export function registerReadings(registry: Registry, readings: FederatorReadings): void {
@@ -53,6 +66,11 @@ export function registerReadings(registry: Registry, readings: FederatorReadings
     "meridian_replica_age_seconds",
     "Since the catalog was last heard",
     () => readings.replicaAgeMs() / MS_PER_SECOND,
+  );
+  show(
+    "meridian_catalog_full_ratio",
+    "How full the fullest member of the catalog's etcd is, as the leader last saw it",
+    readings.catalogFullShare,
   );
   show(
     "meridian_replica_held_back_functions",

@@ -1,11 +1,21 @@
-import type { Writable } from "node:stream";
+import type { Clock } from "#lib/ports/clock.ts";
 
 /** A receiver that reads nothing for so long is cut off; it connects again when it can. */
 const BLOCKED_MAX_MS = 10_000;
 
+/** As much of a writable stream as a feed needs; a response is one, and so is a simulated network's. */
+export interface FeedStream {
+  readonly writable: boolean;
+  readonly write: (line: Buffer) => boolean;
+  readonly destroy: () => unknown;
+  readonly on: (event: "drain" | "error" | "close", listener: () => void) => unknown;
+}
+
 export interface FeedConnection {
   /** Something may have to be said. */
   readonly pump: () => void;
+  /** Cuts off a receiver that has read nothing for too long. */
+  readonly expire: () => void;
   readonly close: () => void;
 }
 
@@ -14,33 +24,34 @@ export interface FeedConnection {
  * receiver gets the newest state and never what it missed in between.
  */
 export function feedConnection(
-  stream: Writable,
-  nextLine: () => string | undefined,
+  stream: FeedStream,
+  nextLine: () => Buffer | undefined,
+  clock: Clock,
   onClosed: () => void,
 ): FeedConnection {
-  let blocked: NodeJS.Timeout | undefined;
+  let blockedSinceMs: number | undefined;
   const pump = (): void => {
-    while (blocked === undefined && stream.writable) {
-      const line = nextLine();
-      if (line === undefined) return;
-      if (!stream.write(line)) blocked = setTimeout(() => stream.destroy(), BLOCKED_MAX_MS);
-    }
+    if (blockedSinceMs !== undefined || !stream.writable) return;
+    for (let line = nextLine(); line !== undefined; line = nextLine())
+      if (!stream.write(line)) {
+        blockedSinceMs = clock.nowMs();
+        return;
+      }
   };
   stream.on("drain", () => {
-    clearTimeout(blocked);
-    blocked = undefined;
+    blockedSinceMs = undefined;
     pump();
   });
   // A broken connection also closes, and that is where it is dealt with.
   stream.on("error", () => undefined);
-  stream.on("close", () => {
-    clearTimeout(blocked);
-    onClosed();
-  });
+  stream.on("close", onClosed);
   return {
     pump,
+    expire: () => {
+      if (blockedSinceMs !== undefined && clock.nowMs() - blockedSinceMs >= BLOCKED_MAX_MS)
+        stream.destroy();
+    },
     close: () => {
-      clearTimeout(blocked);
       stream.destroy();
     },
   };

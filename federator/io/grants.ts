@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { keys, prefixes } from "#lib/contracts/catalog-keys.ts";
-import { DEFAULT_LIMITS, type GrantRecord } from "#lib/contracts/catalog-records.ts";
+import { DEFAULT_LIMITS, type GrantRecord } from "#lib/contracts/quota-records.ts";
 import type { Observation } from "#lib/contracts/zone-report.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
@@ -8,7 +8,7 @@ import { type GrantPlan, planGrants } from "../core/plan-grants.ts";
 import type { Replica } from "../ports.ts";
 import { lostZones } from "./lost-zones.ts";
 import { lowerLeases } from "./lower-leases.ts";
-import type { Right, RightsLedger } from "./rights.ts";
+import { ARRIVAL_MAX_MS, type Right, type RightsLedger } from "./rights.ts";
 import { runLoop } from "./run-loop.ts";
 import type { TypedRecords } from "./typed-records.ts";
 import { grantWriter } from "./write-grant.ts";
@@ -43,13 +43,16 @@ export function balanceGrants(options: GrantsOptions): Grants {
   const { replica, records, rights, session, clock, log, zone, intervalMs } = options;
   const closing = new AbortController();
   const write = grantWriter(options.catalog, session, zone, log);
-  const lowerings = lowerLeases(zone, replica, rights, write);
+  const startedAtMs = clock.nowMs();
+  const mayLower = (): boolean =>
+    clock.nowMs() - startedAtMs >= options.sessionTtlMs + ARRIVAL_MAX_MS;
+  const lowerings = lowerLeases(zone, replica, rights, write, mayLower);
   const lost = lostZones(replica, clock, options.zones, options.sessionTtlMs);
   let plannedAtMs = Number.NEGATIVE_INFINITY;
 
   /** The zone's rights as the catalog has them, less what is on its way down. */
   const publish = (): void => {
-    rights.set(zoneRights(zone, records, lowerings.limitOf));
+    rights.set(zoneRights(zone, records, lowerings.limitOf), replica.position().revision);
     options.pump();
   };
 

@@ -1,27 +1,46 @@
+import type { Logger } from "pino";
+import { keys, prefixes } from "#lib/contracts/catalog-keys.ts";
 import type { Observation } from "#lib/contracts/zone-report.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
-import { keys, prefixes } from "#lib/contracts/catalog-keys.ts";
 import { type LatestValue, latestValue } from "#lib/latest-value.ts";
+import type { CatalogRecord } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
-import { isQualifiedObserver, upForMs } from "../core/judge-cluster.ts";
-import type { ClusterCase } from "../core/judge-verdict.ts";
-import { isSeenUp, judgeOverlay, weighEvidence } from "../core/weigh-evidence.ts";
+import type { ExtraObserver } from "#lib/ports/discovery.ts";
+import { upForMs } from "../core/judge-cluster.ts";
+import { type ClusterCase, judgeRejoin } from "../core/judge-verdict.ts";
+import {
+  type Evidence,
+  type ExtraWitness,
+  isSeenUp,
+  judgeOverlay,
+  weighEvidence,
+} from "../core/weigh-evidence.ts";
 import type { Replica } from "../ports.ts";
-import type { EventLoopLag } from "./event-loop-lag.ts";
 import type { Gossip } from "./gossip.ts";
 import type { Probing } from "./probe-clusters.ts";
+import { runLoop } from "./run-loop.ts";
 import type { TypedRecords } from "./typed-records.ts";
 
 /** Evidence also changes by growing old: it is weighed again so often without any news. */
 const WEIGH_INTERVAL_MS = 250;
+/** The name of the extra observer in the evidence of a verdict. */
+const EXTRA_OBSERVER = "consul";
 
 export interface HealthOptions {
   readonly zones: readonly Zone[];
-  readonly replica: Replica;
-  readonly records: TypedRecords;
+  readonly replica: {
+    readonly get: (key: string) => Pick<CatalogRecord, "modRevision"> | undefined;
+    readonly list: (prefix: string) => readonly Pick<CatalogRecord, "modRevision">[];
+    readonly position: Replica["position"];
+  };
+  readonly records: Pick<TypedRecords, "verdict">;
   readonly gossip: Gossip;
   readonly probing: Probing;
+  readonly extraObserver?: ExtraObserver;
+  /** What an extra observer said longer ago counts for nothing. */
+  readonly evidenceMaxAgeMs: number;
   readonly clock: Clock;
+  readonly log: Logger;
   readonly canTakeOut: boolean;
 }
 
@@ -34,87 +53,98 @@ export interface Health {
   readonly sessionRevisions: () => readonly number[];
   /** There is news: weigh it now. */
   readonly weigh: () => void;
-  readonly close: () => void;
+  readonly close: () => Promise<void>;
 }
 
 /** Weighs what all zones observe; needs no catalog to take a cluster out of this zone's tables. */
 export function watchHealth(options: HealthOptions): Health {
-  const { zones, replica, records, gossip, probing, clock } = options;
+  const { replica, records, gossip, clock, log } = options;
   const overlay = latestValue<readonly string[]>([]);
-  const goodSinceMs = new Map<string, number>();
+  const goodTimes = new Map<string, GoodTime>();
+  const closing = new AbortController();
 
-  const evidenceNow = () => {
-    const observations = gossip.observations();
-    return new Map(
-      zones.map(({ clusterId }) => [clusterId, weighEvidence(observations, clusterId)]),
-    );
-  };
   const weigh = (): void => {
-    const evidence = evidenceNow();
+    const evidence = evidenceOf(options, gossip.observations());
     for (const [clusterId, its] of evidence) {
-      if (!isSeenUp(its)) goodSinceMs.delete(clusterId);
-      else if (!goodSinceMs.has(clusterId)) goodSinceMs.set(clusterId, clock.nowMs());
+      const verdictAt = verdictRevision(options, clusterId);
+      if (!isSeenUp(its)) goodTimes.delete(clusterId);
+      else if (goodTimes.get(clusterId)?.verdictAt !== verdictAt)
+        goodTimes.set(clusterId, { sinceMs: clock.nowMs(), verdictAt });
     }
     if (!options.canTakeOut) return;
     const inService = [...evidence.keys()].filter((id) => records.verdict(id)?.state === "up");
     const next = judgeOverlay(evidence, inService);
     if (next.join() !== overlay.get().join()) overlay.set(next);
   };
-  const timer = setInterval(weigh, WEIGH_INTERVAL_MS);
+  const loop = runLoop(
+    { name: "weigh evidence", intervalMs: WEIGH_INTERVAL_MS, clock, log, signal: closing.signal },
+    weigh,
+  );
 
   return {
     overlay,
-    cases: () => {
-      const nowMs = clock.nowMs();
-      return [...evidenceNow()].map(([clusterId, evidence]) => {
-        const own = probing.clusters().get(clusterId);
-        return {
-          clusterId,
-          record: records.verdict(clusterId),
-          recordRevision: replica.get(keys.verdict(clusterId))?.modRevision ?? 0,
-          evidence,
-          goodSinceMs: goodSinceMs.get(clusterId),
-          upForMs: own === undefined ? 0 : upForMs(own, nowMs),
-        };
-      });
-    },
+    cases: () => describeCases(options, goodTimes),
     sessionRevisions: () =>
       replica.list(prefixes.zoneSessions).map(({ modRevision }) => modRevision),
     weigh,
-    close: () => clearInterval(timer),
+    close: async () => {
+      closing.abort(new Error("health is no longer watched"));
+      await loop.ended;
+    },
   };
 }
 
-export interface ObserverOptions {
-  readonly zone: string;
-  readonly bootId: string;
-  readonly probing: Probing;
-  readonly lag: EventLoopLag;
-  readonly eventLoopLagMaxMs: number;
-  readonly clock: Clock;
-  readonly demand: () => ReadonlyMap<string, number>;
+/**
+ * Since when a cluster looks good, under one and the same verdict: where news of a verdict comes before the evidence for it, the
+ * good time that went before must not pass for the hold after it.
+ */
+interface GoodTime {
+  readonly sinceMs: number;
+  readonly verdictAt: number;
 }
 
-/** What this federator tells the others. */
-export function describeOwnView(options: ObserverOptions): Omit<Observation, "sequence"> {
-  const { zone, bootId, clock } = options;
-  const states = [...options.probing.clusters()];
-  return {
-    zone,
-    bootId,
-    isQualified: isQualifiedObserver(
-      states.map(([, { view }]) => view),
-      options.lag.lagMs(),
-      options.eventLoopLagMaxMs,
-    ),
-    clusters: states.map(([clusterId, { view, sinceMs }]) => ({
+const verdictRevision = ({ replica }: HealthOptions, clusterId: string): number =>
+  replica.get(keys.verdict(clusterId))?.modRevision ?? 0;
+
+function evidenceOf(
+  { zones, extraObserver, evidenceMaxAgeMs }: HealthOptions,
+  observations: readonly Observation[],
+): ReadonlyMap<string, Evidence> {
+  const isFresh = extraObserver !== undefined && extraObserver.ageMs() <= evidenceMaxAgeMs;
+  const views = isFresh ? extraObserver.views() : undefined;
+  return new Map(
+    zones.map(({ clusterId }) => {
+      const view = views?.get(clusterId);
+      const extra: ExtraWitness | undefined = view && { name: EXTRA_OBSERVER, view };
+      return [clusterId, weighEvidence(observations, clusterId, extra)];
+    }),
+  );
+}
+
+function describeCases(
+  options: HealthOptions,
+  goodTimes: ReadonlyMap<string, GoodTime>,
+): readonly ClusterCase[] {
+  const { zones, replica, records, probing, clock } = options;
+  const observations = options.gossip.observations();
+  const evidence = evidenceOf(options, observations);
+  return zones.map(({ name, clusterId }) => {
+    const own = probing.clusters().get(clusterId);
+    const recordRevision = verdictRevision(options, clusterId);
+    const good = goodTimes.get(clusterId);
+    const agentAccepted = observations.find(({ zone }) => zone === name)?.agentAccepted;
+    return {
       clusterId,
-      view,
-      sinceMs: Math.max(0, Math.round(clock.nowMs() - sinceMs)),
-    })),
-    demand: [...options.demand()].map(([tenant, requestsPerSecond]) => ({
-      tenant,
-      requestsPerSecond,
-    })),
-  };
+      record: records.verdict(clusterId),
+      recordRevision,
+      evidence: evidence.get(clusterId) ?? { upZones: [], downZones: [] },
+      goodSinceMs: good?.verdictAt === recordRevision ? good.sinceMs : undefined,
+      upForMs: own === undefined ? 0 : upForMs(own, clock.nowMs()),
+      sessionRevision: replica.get(keys.zoneSession(name))?.modRevision ?? 0,
+      rejoin: judgeRejoin(agentAccepted, {
+        incarnation: replica.position().incarnation,
+        revision: recordRevision,
+      }),
+    };
+  });
 }

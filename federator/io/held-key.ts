@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { deadline } from "#lib/deadline.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { Catalog, CatalogRecord } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
@@ -6,7 +7,10 @@ import { absent, modifiedAt, remove } from "../core/transactions.ts";
 import { fetchRecord } from "./read-records.ts";
 import { runLoop } from "./run-loop.ts";
 
-/** The holder stops to believe in its lease after this share of the ttl, counted from when it sent the last renewal. */
+/**
+ * The holder stops to believe in its lease after this share of the ttl, counted from when it sent the last renewal. The catalog
+ * counts the whole ttl from when the renewal came, which is later; the rest is for clocks that do not run at one rate.
+ */
 const BELIEF_SHARE = 0.9;
 const RENEWALS_PER_TTL = 3;
 
@@ -46,11 +50,18 @@ interface Holding {
   readonly validUntilMs: number;
 }
 
+/** A lease that was granted for a record of which it is not known whether it was written. */
+interface Candidacy {
+  readonly leaseId: string;
+  readonly validUntilMs: number;
+}
+
 /** Gains the key whenever nobody else holds it, and renews it three times per ttl. */
 export function holdKey(options: HeldKeyOptions): HeldKey {
   const { catalog, clock, log, key, ttlMs } = options;
   const closing = new AbortController();
   let holding: Holding | null = null;
+  let candidacy: Candidacy | null = null;
   const become = (next: Holding | null): void => {
     holding = next;
     options.onChange?.();
@@ -58,28 +69,51 @@ export function holdKey(options: HeldKeyOptions): HeldKey {
 
   const renew = async (current: Holding, signal: AbortSignal): Promise<void> => {
     const sentAtMs = clock.nowMs();
-    const limited = AbortSignal.any([
-      signal,
-      AbortSignal.timeout(Math.floor(ttlMs / RENEWALS_PER_TTL)),
-    ]);
-    if ((await catalog.renewLease(current.leaseId, limited)) === "renewed") {
-      become({ ...current, validUntilMs: sentAtMs + ttlMs * BELIEF_SHARE });
-      return;
-    }
-    log.warn({ key }, "the catalog has let the lease expire");
+    using limit = deadline(clock, Math.floor(ttlMs / RENEWALS_PER_TTL), signal);
+    if ((await catalog.renewLease(current.leaseId, limit.signal)) === "gone")
+      return lose("the catalog has let the lease expire");
+    become({ ...current, validUntilMs: sentAtMs + ttlMs * BELIEF_SHARE });
+    // The lease can outlive the record: where somebody else deleted it, or wrote over it.
+    const found = await fetchRecord(catalog, key, limit.signal);
+    if (found?.leaseId === current.leaseId) return;
+    lose("somebody else has taken the record away");
+    await giveBack(current.leaseId);
+  };
+
+  const lose = (why: string): void => {
+    log.warn({ key }, why);
     become(null);
     loop.wake();
   };
 
   const gain = async (signal: AbortSignal): Promise<void> => {
-    const gained = await gainKey(options, giveBack, signal);
-    if (gained === "again") loop.wake();
-    else if (gained !== "taken") become(gained);
+    const found = await fetchRecord(catalog, key, signal);
+    // An earlier attempt whose fate was not known, and which has succeeded after all.
+    if (found !== undefined && found.leaseId === candidacy?.leaseId) return win(found, candidacy);
+    if (found !== undefined && !options.isPredecessor(found)) return;
+    if (found !== undefined && options.succession === "depose") {
+      await catalog.txn({ compares: [modifiedAt(key, found)], operations: [remove(key)] }, signal);
+      return loop.wake();
+    }
+    const sentAtMs = clock.nowMs();
+    const leaseId = await catalog.grantLease(ttlMs, signal);
+    candidacy = { leaseId, validUntilMs: sentAtMs + ttlMs * BELIEF_SHARE };
+    const written = await writeRecord(options, found, leaseId, signal);
+    if (written !== undefined) return win(written, candidacy);
+    candidacy = null;
+    await giveBack(leaseId);
+  };
+
+  const win = ({ createRevision, modRevision }: CatalogRecord, its: Candidacy): void => {
+    candidacy = null;
+    log.info({ key, revision: modRevision }, "gained");
+    become({ ...its, createRevision, writtenAt: modRevision });
   };
 
   const giveBack = async (leaseId: string): Promise<void> => {
+    using limit = deadline(clock, Math.floor(ttlMs / RENEWALS_PER_TTL));
     await catalog
-      .revokeLease(leaseId, AbortSignal.timeout(Math.floor(ttlMs / RENEWALS_PER_TTL)))
+      .revokeLease(leaseId, limit.signal)
       .catch((error: unknown) => log.debug({ err: error, key }, "the lease is left to expire"));
   };
 
@@ -91,11 +125,18 @@ export function holdKey(options: HeldKeyOptions): HeldKey {
       log,
       signal: closing.signal,
     },
-    (signal) => (holding === null ? gain(signal) : renew(holding, signal)),
+    async (signal) => {
+      if (holding !== null) return renew(holding, signal);
+      // What comes later than the lease could last is of no use, and the seat must not wait for it.
+      using limit = deadline(clock, ttlMs, signal);
+      return await gain(limit.signal);
+    },
   );
 
   const validForMs = (): number =>
-    holding === null ? 0 : Math.max(0, holding.validUntilMs - clock.nowMs());
+    holding === null || closing.signal.aborted
+      ? 0
+      : Math.max(0, holding.validUntilMs - clock.nowMs());
   return {
     held: () => (validForMs() > 0 ? holding : null),
     validForMs,
@@ -105,36 +146,11 @@ export function holdKey(options: HeldKeyOptions): HeldKey {
     close: async (then) => {
       closing.abort(new Error("no longer held"));
       await loop.ended;
-      if (holding !== null && then === "revoke") await giveBack(holding.leaseId);
+      const lease = holding ?? candidacy;
+      if (lease !== null && then === "revoke") await giveBack(lease.leaseId);
       holding = null;
     },
   };
-}
-
-/** `taken`: somebody else holds it; `again`: a predecessor was deposed, and the seat is free. */
-async function gainKey(
-  options: HeldKeyOptions,
-  giveBack: (leaseId: string) => Promise<void>,
-  signal: AbortSignal,
-): Promise<Holding | "taken" | "again"> {
-  const { catalog, clock, log, key, ttlMs } = options;
-  const found = await fetchRecord(catalog, key, signal);
-  if (found !== undefined && !options.isPredecessor(found)) return "taken";
-  if (found !== undefined && options.succession === "depose") {
-    await catalog.txn({ compares: [modifiedAt(key, found)], operations: [remove(key)] }, signal);
-    return "again";
-  }
-  const sentAtMs = clock.nowMs();
-  const leaseId = await catalog.grantLease(ttlMs, signal);
-  // After an error the record may stand or not: the lease is left to expire, never revoked, so that nothing vanishes early.
-  const written = await writeRecord(options, found, leaseId, signal);
-  if (written === undefined) {
-    await giveBack(leaseId);
-    return "taken";
-  }
-  const { createRevision, modRevision: writtenAt } = written;
-  log.info({ key, revision: writtenAt }, "gained");
-  return { leaseId, createRevision, writtenAt, validUntilMs: sentAtMs + ttlMs * BELIEF_SHARE };
 }
 
 /** The record as written with the lease; undefined when somebody else was faster. */

@@ -18,7 +18,7 @@ export async function internalCodeRoutes(api: Api, { codeStore }: ApiPorts): Pro
       if (request.query.only === "size") {
         const code = await codeStore.find(digest);
         if (code === undefined) throw notHere(digest);
-        return code;
+        return { digest, bytes: code.bytes, place: codeStore.place };
       }
       const archive = await codeStore.read(digest);
       if (archive === undefined) throw notHere(digest);
@@ -37,7 +37,7 @@ export async function internalCodeRoutes(api: Api, { codeStore }: ApiPorts): Pro
       async (request, reply) => {
         const code = await receiveArchive(request, codeStore, request.params.digest);
         reply.code(201);
-        return { digest: code.digest, bytes: code.bytes };
+        return { digest: code.digest, bytes: code.bytes, place: codeStore.place };
       },
     );
   });

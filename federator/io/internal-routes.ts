@@ -1,13 +1,15 @@
 import { Type } from "typebox";
 import { FeedAck } from "#lib/contracts/feed.ts";
+import { Name } from "#lib/contracts/names.ts";
 import { Observation, ZoneReport } from "#lib/contracts/zone-report.ts";
 import type { Api } from "./api-context.ts";
 import type { Feed } from "./feed.ts";
-import type { TableMark } from "./feed-lines.ts";
+import { type TableMark, UNKNOWN_DIGEST } from "./table-deliveries.ts";
 import type { ZoneDesk } from "./federation.ts";
 import { WaitApplied } from "./gateway-acks.ts";
 import type { Gossip } from "./gossip.ts";
 import type { Reports } from "./reports.ts";
+import type { Verdicts } from "./verdicts.ts";
 
 /** Reports and observations name every tenant with demand. */
 const REPORT_BYTES_MAX = 8 * 1024 * 1024;
@@ -22,21 +24,34 @@ const FeedQuery = Type.Object(
   { additionalProperties: false },
 );
 
+/** A cluster that is about to be stopped on purpose; who stops it does not wait for longer than this. */
+const PlannedDown = Type.Object({ clusterId: Name }, { additionalProperties: false });
+const PLAN_LIMIT_MS = 1_000;
+
 export interface InternalRoutes {
   readonly feed: Feed;
   readonly reports: Reports;
   readonly gossip: Gossip;
   readonly desk: ZoneDesk;
+  readonly planDown: Verdicts["planDown"];
 }
 
 /** What the other programs ask: `/internal/*`, but for code, which belongs to the API. */
-export function internalRoutes(app: Api, { feed, reports, gossip, desk }: InternalRoutes): void {
+export function internalRoutes(app: Api, parts: InternalRoutes): void {
+  const { feed, reports, gossip, desk } = parts;
+
   app.get("/internal/feed", { schema: { querystring: FeedQuery } }, (request, reply) => {
     const { receiver, incarnation, revision, digest } = request.query;
-    const isWhole = incarnation !== undefined && revision !== undefined && digest !== undefined;
-    const from: TableMark | null = isWhole ? { position: { incarnation, revision }, digest } : null;
-    reply.raw.setHeader("content-type", "application/x-ndjson");
-    feed.attach(receiver, from, reply.raw);
+    const from: TableMark | null =
+      incarnation === undefined || revision === undefined
+        ? null
+        : { position: { incarnation, revision }, digest: digest ?? UNKNOWN_DIGEST };
+    feed.assertRoom(receiver);
+    const { socket } = request.raw;
+    // The answer is not chunked and ends with its connection, so that each line is one write of one buffer, to the socket itself.
+    reply.raw.useChunkedEncodingByDefault = false;
+    reply.raw.writeHead(200, { "content-type": "application/x-ndjson" }).flushHeaders();
+    feed.attach(receiver, from, socket);
     // From here on the feed writes, for as long as the receiver listens.
     reply.hijack();
   });
@@ -64,9 +79,14 @@ export function internalRoutes(app: Api, { feed, reports, gossip, desk }: Intern
     },
   );
 
+  app.post("/internal/planned-downs", { schema: { body: PlannedDown } }, async (request, reply) => {
+    const isDown = await parts.planDown(request.body.clusterId, AbortSignal.timeout(PLAN_LIMIT_MS));
+    return reply.code(200).send({ isDown });
+  });
+
   app.get("/internal/zone-status", () => desk.zoneStatus());
 
   app.post("/internal/wait-applied", { schema: { body: WaitApplied } }, (request) =>
-    desk.waitForOwnGateways(request.body.revision, request.body.timeoutMs),
+    desk.waitForOwn({ who: "gateways", ...request.body }),
   );
 }

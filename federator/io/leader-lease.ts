@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { keys } from "#lib/contracts/catalog-keys.ts";
-import type { LeaderRecord } from "#lib/contracts/catalog-records.ts";
+import type { LeaderRecord } from "#lib/contracts/control-records.ts";
 import type { Catalog, Compare } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { Replica } from "../ports.ts";
@@ -10,12 +10,14 @@ import { readLeader } from "./read-records.ts";
 export interface Leadership {
   /** The compare that fences every write of a leader; null while this federator does not surely lead. */
   readonly fence: () => Compare | null;
+  /** The token under which it acts now: of two leaders, the later one has the greater. Null while it does not surely lead. */
+  readonly actsAs: () => { readonly token: number } | null;
   readonly close: () => Promise<void>;
 }
 
 export interface LeadershipOptions {
   readonly catalog: Catalog;
-  readonly replica: Replica;
+  readonly replica: Pick<Replica, "onApplied">;
   readonly clock: Clock;
   readonly log: Logger;
   readonly zone: string;
@@ -48,6 +50,10 @@ export function standForLeader(options: LeadershipOptions): Leadership {
     fence: () => {
       const held = seat.held();
       return held && { kind: "created-at", key, revision: held.createRevision };
+    },
+    actsAs: () => {
+      const held = seat.held();
+      return held && { token: held.createRevision };
     },
     close: async () => {
       stopListening();

@@ -1,4 +1,4 @@
-import type { GrantRecord } from "#lib/contracts/catalog-records.ts";
+import type { GrantRecord } from "#lib/contracts/quota-records.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { withLease } from "../core/plan-grants.ts";
 import type { Held } from "../core/transactions.ts";
@@ -36,6 +36,8 @@ export function lowerLeases(
   replica: Pick<Replica, "position">,
   rights: RightsLedger,
   write: WriteGrant,
+  /** False while gateways may hold what an earlier process of this zone told them, of which this one knows nothing. */
+  mayLower: () => boolean,
 ): Lowerings {
   const lowerings = new Map<string, Lowering>();
   return {
@@ -54,7 +56,12 @@ export function lowerLeases(
         if (replica.position().revision >= state.revision) lowerings.delete(tenant);
         return;
       }
-      if (rights.leaseHeld(tenant) > leaseMillionths) return;
+      if ((zones[zone]?.leaseMillionths ?? 0) <= leaseMillionths) {
+        // The others took it back while this zone had no session: writing now would raise it.
+        lowerings.delete(tenant);
+        return;
+      }
+      if (!mayLower() || rights.leaseHeld(tenant) > leaseMillionths) return;
       lowerings.set(tenant, { leaseMillionths, state: { kind: "sent" } });
       try {
         const revision = await write(grant, withLease(zones, zone, leaseMillionths), signal);

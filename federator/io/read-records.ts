@@ -4,16 +4,22 @@ import {
   AliasRecord,
   ApiKeyRecord,
   ChangeRecord,
+  FormerFunctionRecord,
   FunctionRecord,
-  GrantRecord,
-  LeaderRecord,
-  PlanInputRecord,
-  QuotaRecord,
-  QuotaRequestRecord,
+  RolloutRecord,
+  SecretNameRecord,
+  SecretRecord,
   TenantRecord,
-  VerdictRecord,
   VersionRecord,
 } from "#lib/contracts/catalog-records.ts";
+import { GrantRecord, QuotaRecord, QuotaRequestRecord } from "#lib/contracts/quota-records.ts";
+import {
+  ClusterRecord,
+  LeaderRecord,
+  PlanInputRecord,
+  ShiftRecord,
+  VerdictRecord,
+} from "#lib/contracts/control-records.ts";
 import type { Catalog, CatalogRecord } from "#lib/ports/catalog.ts";
 import type { Held } from "../core/transactions.ts";
 
@@ -23,13 +29,19 @@ export type ReadRecord<T> = (record: CatalogRecord | undefined) => Held<T> | und
 export const readTenant = reader<TenantRecord>(TenantRecord);
 export const readApiKey = reader<ApiKeyRecord>(ApiKeyRecord);
 export const readFunction = reader<FunctionRecord>(FunctionRecord);
+export const readFormerFunction = reader<FormerFunctionRecord>(FormerFunctionRecord);
 export const readVersion = reader<VersionRecord>(VersionRecord);
 export const readAlias = reader<AliasRecord>(AliasRecord);
+export const readRollout = reader<RolloutRecord>(RolloutRecord);
+export const readSecretName = reader<SecretNameRecord>(SecretNameRecord);
+export const readSecret = reader<SecretRecord>(SecretRecord);
 export const readQuota = reader<QuotaRecord>(QuotaRecord);
 export const readQuotaRequest = reader<QuotaRequestRecord>(QuotaRequestRecord);
 export const readGrant = reader<GrantRecord>(GrantRecord);
 export const readVerdict = reader<VerdictRecord>(VerdictRecord);
 export const readPlanInput = reader<PlanInputRecord>(PlanInputRecord);
+export const readCluster = reader<ClusterRecord>(ClusterRecord);
+export const readShift = reader<ShiftRecord>(ShiftRecord);
 export const readLeader = reader<LeaderRecord>(LeaderRecord);
 export const readChange = reader<ChangeRecord>(ChangeRecord);
 
@@ -60,19 +72,31 @@ export async function fetchRecords(
   return result.kind === "compacted" ? [] : result.records;
 }
 
+/** So many records of each kind are parsed once; the hot ones are far fewer, and scans pass through. */
+const PARSED_MAX = 4_096;
+
 function reader<T>(schema: TSchema): ReadRecord<T> {
   const compiled = Compile(schema);
-  // A replica hands out the same record object until it changes: each is parsed once.
-  const known = new WeakMap<CatalogRecord, Held<T> | null>();
+  // By key and text: revisions begin anew in another incarnation.
+  const parsed = new Map<
+    string,
+    { readonly record: CatalogRecord; readonly held: Held<T> | null }
+  >();
   return (record) => {
     if (record === undefined) return undefined;
-    const before = known.get(record);
-    if (before !== undefined) return before ?? undefined;
+    const before = parsed.get(record.key);
+    const isSame =
+      before?.record.modRevision === record.modRevision && before.record.value === record.value;
+    if (isSame) return before.held ?? undefined;
     const candidate = parseJson(record.value);
     const held = compiled.Check(candidate)
       ? { value: candidate as T, modRevision: record.modRevision }
       : null;
-    known.set(record, held);
+    // The oldest is the first; one that was changed takes its place at the end.
+    parsed.delete(record.key);
+    const [oldest] = parsed.size < PARSED_MAX ? [] : parsed.keys();
+    if (oldest !== undefined) parsed.delete(oldest);
+    parsed.set(record.key, { record, held });
     return held ?? undefined;
   };
 }

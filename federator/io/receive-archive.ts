@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { CODE_BYTES_MAX } from "#lib/contracts/api.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { CodeStore } from "#lib/ports/code-store.ts";
-import { codeTooLarge } from "./code-store.ts";
+import { codeTooLarge } from "./archive-intake.ts";
 
 /** An upload may take this long, and be this long without a byte. */
 const UPLOAD_TIMEOUT_MS = 10 * 60_000;

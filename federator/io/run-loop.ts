@@ -17,6 +17,9 @@ export interface LoopOptions {
   readonly signal: AbortSignal;
 }
 
+/** One for all pauses: making an error, with its stack, at each waking would cost more than most turns. */
+const PAUSE_IS_OVER = new Error("the pause is over");
+
 /** Observe → decide → act, again and again at its own pace; a turn that fails is logged and the next one comes. */
 export function runLoop(
   { name, intervalMs, clock, log, signal }: LoopOptions,
@@ -24,6 +27,8 @@ export function runLoop(
 ): Loop {
   let pause = new AbortController();
   let isWoken = false;
+  const endPause = (): void => pause.abort(PAUSE_IS_OVER);
+  signal.addEventListener("abort", endPause, { once: true });
   const loop = async (): Promise<void> => {
     while (!signal.aborted) {
       isWoken = false;
@@ -33,17 +38,18 @@ export function runLoop(
       } catch (error) {
         if (!signal.aborted) log.warn({ err: error, loop: name }, "a turn failed");
       }
-      if (isWoken) continue;
-      pause = new AbortController();
+      if (isWoken || signal.aborted) continue;
+      if (pause.signal.aborted) pause = new AbortController();
       const paceMs = typeof intervalMs === "number" ? intervalMs : intervalMs();
       const pauseMs = Math.max(0, startedAtMs + paceMs - clock.nowMs());
-      await clock.sleep(pauseMs, AbortSignal.any([pause.signal, signal])).catch(() => undefined);
+      await clock.sleep(pauseMs, pause.signal).catch(() => undefined);
     }
+    signal.removeEventListener("abort", endPause);
   };
   return {
     wake: () => {
       isWoken = true;
-      pause.abort();
+      endPause();
     },
     ended: loop(),
   };

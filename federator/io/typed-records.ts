@@ -1,17 +1,21 @@
 import { functionPrefix, keys, prefixes } from "#lib/contracts/catalog-keys.ts";
-import type { GrantRecord, LeaderRecord, PlanInputRecord } from "#lib/contracts/catalog-records.ts";
+import type { GrantRecord } from "#lib/contracts/quota-records.ts";
+import type { LeaderRecord, PlanInputRecord } from "#lib/contracts/control-records.ts";
 import type { RecordReader } from "../core/record-reader.ts";
 import type { Held } from "../core/transactions.ts";
 import type { Replica } from "../ports.ts";
 import {
   readAlias,
   readApiKey,
+  readCluster,
   readEach,
   readFunction,
   readGrant,
   readLeader,
   readPlanInput,
   readQuota,
+  readRollout,
+  readShift,
   readTenant,
   readVerdict,
   readVersion,
@@ -33,9 +37,13 @@ export function typedRecords(replica: Pick<Replica, "get" | "list">): TypedRecor
     apiKey: (keyHash) => readApiKey(get(keys.apiKey(keyHash)))?.value,
     function: (tenant, name) => readFunction(get(keys.function(tenant, name)))?.value,
     aliases: (tenant, name) => valuesOf(list(functionPrefix("aliases", tenant, name)), readAlias),
+    rollouts: (tenant, name) =>
+      valuesOf(list(functionPrefix("rollouts", tenant, name)), readRollout),
     version: (tenant, name, version) =>
       readVersion(get(keys.version(tenant, name, version)))?.value,
     verdict: (clusterId) => readVerdict(get(keys.verdict(clusterId)))?.value,
+    cluster: (clusterId) => readCluster(get(keys.cluster(clusterId)))?.value,
+    shifts: () => valuesOf(list(prefixes.shifts), readShift),
     planInput: () => readPlanInput(get(keys.planInput()))?.value,
     planInputHeld: () => readPlanInput(get(keys.planInput())),
     leader: () => readLeader(get(keys.leader()))?.value,

@@ -1,9 +1,17 @@
 import { keys } from "#lib/contracts/catalog-keys.ts";
-import type { PlanInputRecord } from "#lib/contracts/catalog-records.ts";
-import type { Catalog } from "#lib/ports/catalog.ts";
+import type { PlanInputRecord } from "#lib/contracts/control-records.ts";
+import { deadline } from "#lib/deadline.ts";
+import type { Catalog, Compare } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { Logger } from "pino";
-import { judgeVerdicts, type VerdictLimits } from "../core/judge-verdict.ts";
+import type { Random } from "#lib/ports/random.ts";
+import {
+  type ClusterCase,
+  judgePlannedDown,
+  judgeVerdicts,
+  type VerdictDecision,
+  type VerdictLimits,
+} from "../core/judge-verdict.ts";
 import { planRamps } from "../core/plan-ramp.ts";
 import { modifiedAt, put } from "../core/transactions.ts";
 import type { Replica } from "../ports.ts";
@@ -14,6 +22,13 @@ import type { TypedRecords } from "./typed-records.ts";
 import { verdictTransaction } from "./verdict-transaction.ts";
 
 const TURN_INTERVAL_MS = 250;
+const PLAN_RETRY_MS = 50;
+/**
+ * A write that meets a catalog between two leaders is answered only when its whole time is up. Whether it was made is seen in the
+ * replica, and until then it may be tried again: it compares the verdict before.
+ */
+const WRITE_LIMIT_MS = 1_500;
+const ID_DIGITS = 16;
 
 export interface VerdictOptions {
   readonly catalog: Catalog;
@@ -22,6 +37,7 @@ export interface VerdictOptions {
   readonly health: Health;
   readonly leadership: Leadership;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
   readonly zone: string;
   readonly limits: VerdictLimits;
@@ -32,6 +48,8 @@ export interface VerdictOptions {
 export interface Verdicts {
   /** There is news: decide now. */
   readonly wake: () => void;
+  /** Takes a cluster out that is about to be stopped on purpose; false when it was not in service, or is the last one. */
+  readonly planDown: (clusterId: string, signal: AbortSignal) => Promise<boolean>;
   readonly close: () => Promise<void>;
 }
 
@@ -40,6 +58,25 @@ export function decideVerdicts(options: VerdictOptions): Verdicts {
   const { catalog, replica, records, health, leadership, clock, log } = options;
   const closing = new AbortController();
   const shownSinceMs = shareWatch(clock);
+
+  /** True once it is written; what another federator wrote in between is decided anew next time. */
+  const write = async (
+    decision: VerdictDecision,
+    its: ClusterCase,
+    fence: Compare | null,
+    signal: AbortSignal,
+  ): Promise<boolean> => {
+    const by = { zone: options.zone, wallMs: clock.wallMs(), requestId: newId(options.random) };
+    using limit = deadline(clock, WRITE_LIMIT_MS, signal);
+    const result = await catalog.txn(
+      verdictTransaction(decision, its, records.planInputHeld(), fence, by),
+      limit.signal,
+    );
+    if (result.kind === "conflict") return false;
+    log.warn({ decision, evidence: its.evidence, revision: result.revision }, "verdict");
+    options.onVerdict(decision.kind);
+    return true;
+  };
 
   const stepVerdicts = async (signal: AbortSignal): Promise<void> => {
     const cases = health.cases();
@@ -51,20 +88,10 @@ export function decideVerdicts(options: VerdictOptions): Verdicts {
     );
     for (const decision of decisions) {
       const needsLeader = decision.kind === "up" && decision.needsLeader;
-      const fence = leadership.fence();
+      const fence = needsLeader ? leadership.fence() : null;
       const its = cases.find(({ clusterId }) => clusterId === decision.clusterId);
       if (its === undefined || (needsLeader && fence === null)) continue;
-      const transaction = verdictTransaction(
-        decision,
-        its,
-        records.planInputHeld(),
-        needsLeader ? fence : null,
-        { zone: options.zone, wallMs: clock.wallMs() },
-      );
-      const result = await catalog.txn(transaction, signal);
-      if (result.kind === "conflict") continue;
-      log.warn({ decision, evidence: its.evidence, revision: result.revision }, "verdict");
-      options.onVerdict(decision.kind);
+      await write(decision, its, fence, signal);
     }
   };
 
@@ -79,7 +106,7 @@ export function decideVerdicts(options: VerdictOptions): Verdicts {
     );
     const next = planRamps(ramps, inService, sinceMs, clock.nowMs(), options.rampMs);
     if (next === undefined) return;
-    const value: PlanInputRecord = { rampPercent: next };
+    const value: PlanInputRecord = { ...held.value, rampPercent: next };
     const key = keys.planInput();
     await catalog.txn(
       { compares: [fence, modifiedAt(key, held)], operations: [put(key, value)] },
@@ -97,12 +124,27 @@ export function decideVerdicts(options: VerdictOptions): Verdicts {
   );
   return {
     wake: loop.wake,
+    planDown: async (clusterId, signal) => {
+      while (!signal.aborted) {
+        const cases = health.cases();
+        const decision = judgePlannedDown(clusterId, cases);
+        const its = cases.find((one) => one.clusterId === clusterId);
+        if (decision === undefined || its === undefined) return false;
+        if (await write(decision, its, null, signal)) return true;
+        // What somebody else wrote in between is known here in a moment.
+        await clock.sleep(PLAN_RETRY_MS, signal).catch(() => undefined);
+      }
+      return false;
+    },
     close: async () => {
       closing.abort(new Error("verdicts were closed"));
       await loop.ended;
     },
   };
 }
+
+const newId = (random: Random): string =>
+  Array.from({ length: ID_DIGITS }, () => Math.floor(random.next() * 16).toString(16)).join("");
 
 /** Since when each cluster's share has been as it is, as far as this process saw. */
 function shareWatch(

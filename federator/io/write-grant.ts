@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { keys } from "#lib/contracts/catalog-keys.ts";
-import type { GrantRecord } from "#lib/contracts/catalog-records.ts";
+import type { GrantRecord } from "#lib/contracts/quota-records.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { Catalog, Compare } from "#lib/ports/catalog.ts";
 import { absent, type Held, modifiedAt, put } from "../core/transactions.ts";
@@ -37,7 +37,7 @@ export const grantWriter =
       modifiedAt(key, grant),
       ...reclaimed.map((name) => absent(keys.zoneSession(name))),
     ];
-    const value: GrantRecord = { tenant, zones };
+    const value: GrantRecord = { ...grant.value, zones };
     const result = await catalog.txn({ compares, operations: [put(key, value)] }, signal);
     if (result.kind === "committed") log.info({ tenant, zones, reclaimed }, "grants moved");
     return result.revision;

@@ -1,14 +1,13 @@
 import type { Logger } from "pino";
 import { keys } from "#lib/contracts/catalog-keys.ts";
-import type { ZoneSessionRecord } from "#lib/contracts/catalog-records.ts";
+import type { ZoneSessionRecord } from "#lib/contracts/quota-records.ts";
 import type { Catalog, Compare } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
-import type { Replica } from "../ports.ts";
 import { holdKey } from "./held-key.ts";
 
 export interface ZoneSession {
-  /** For how much longer this zone may spend the leases in the catalog, as the replica has them. */
-  readonly leaseValidForMs: () => number;
+  /** For how much longer this zone may spend its leases, as the catalog has them at that revision. */
+  readonly leaseValidForMs: (asOfRevision: number) => number;
   /** The compare by which a write of this zone proves that it still is this process's; null while that is not certain. */
   readonly fence: () => Compare | null;
   readonly close: () => Promise<void>;
@@ -16,7 +15,6 @@ export interface ZoneSession {
 
 export interface ZoneSessionOptions {
   readonly catalog: Catalog;
-  readonly replica: Replica;
   readonly clock: Clock;
   readonly log: Logger;
   readonly zone: string;
@@ -28,7 +26,7 @@ export interface ZoneSessionOptions {
 
 /** Keeps the zone's session alive: the one renewal on which all its quota leases hang. */
 export function keepZoneSession(options: ZoneSessionOptions): ZoneSession {
-  const { replica, clock, zone, sessionId } = options;
+  const { clock, zone, sessionId } = options;
   const record: ZoneSessionRecord = { zone, sessionId, startedAtMs: clock.wallMs() };
   const key = keys.zoneSession(zone);
   const session = holdKey({
@@ -41,10 +39,10 @@ export function keepZoneSession(options: ZoneSessionOptions): ZoneSession {
     onChange: options.onRenewed,
   });
   return {
-    leaseValidForMs: () => {
+    leaseValidForMs: (asOfRevision) => {
       const held = session.held();
-      // Between two sessions others may have taken the leases back: a replica that is older would not know.
-      if (held === null || replica.position().revision < held.writtenAt) return 0;
+      // Between two sessions others may have taken the leases back: what is older would not know.
+      if (held === null || asOfRevision < held.writtenAt) return 0;
       return session.validForMs();
     },
     fence: () => {

@@ -1,3 +1,5 @@
+import type { GeoPoint } from "#lib/great-circle.ts";
+
 /*
  * A point for each country of ISO 3166-1, in degrees to one decimal, to tell which zone is near a caller of whom only the
  * country is known. Source: "Geographic coordinates" of the CIA World Factbook (public domain); for AX, BQ, GF, GP, MQ, RE
@@ -37,11 +39,6 @@ UA:49,32 UG:1,32 UM:0.2,-176.5 US:38,-97 UY:-33,-56 UZ:41,64 VA:41.9,12.4 VC:13.
 VE:8,-66 VG:18.5,-64.5 VI:18.3,-64.8 VN:16.2,107.8 VU:-16,167 WF:-13.3,-176.2
 WS:-13.6,-172.3 YE:15,48 YT:-12.8,45.2 ZA:-29,24 ZM:-15,30 ZW:-20,30
 `;
-
-export interface GeoPoint {
-  readonly latitudeDegrees: number;
-  readonly longitudeDegrees: number;
-}
 
 /** By ISO 3166-1 alpha-2 code, upper case. */
 export const countryCentroids: ReadonlyMap<string, GeoPoint> = new Map(

@@ -1,5 +1,6 @@
 import type { Zone } from "#lib/contracts/zone.ts";
-import { countryCentroids, type GeoPoint } from "./country-centroids.ts";
+import { distanceKilometres, type GeoPoint } from "#lib/great-circle.ts";
+import { countryCentroids } from "./country-centroids.ts";
 import type { NetworkAddress } from "./network-address.ts";
 
 /** Where a caller is taken to be, and what said so. */
@@ -43,6 +44,14 @@ export function locateCaller(clues: CallerClues, geography: Geography): Located 
   if (home !== undefined) return located("address", home.country, home.point);
 
   return located("gateway-zone", geography.gatewayZone.name, geography.gatewayZone);
+}
+
+/** The name of the zone whose callers the origin's are counted with. */
+export function nearestZone(origin: GeoPoint, { zones, gatewayZone }: Geography): string {
+  let nearest = gatewayZone;
+  for (const zone of zones)
+    if (distanceKilometres(origin, zone) < distanceKilometres(origin, nearest)) nearest = zone;
+  return nearest.name;
 }
 
 /** A zone by its own name, else the first of the region. */

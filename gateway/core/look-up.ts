@@ -2,12 +2,9 @@ import type {
   ClusterRoute,
   FunctionRoute,
   KeyRoute,
-  RouteEntry,
   TenantRoute,
 } from "#lib/contracts/route-table.ts";
-
-/** A route table's entries by `entryKey`. */
-export type RouteEntries = ReadonlyMap<string, RouteEntry>;
+import type { RouteEntries } from "#lib/route-table-state.ts";
 
 export function findFunction(
   entries: RouteEntries,

@@ -1,20 +1,31 @@
+import type { ClusterRoute } from "#lib/contracts/route-table.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
+import { distanceKilometres, type GeoPoint } from "#lib/great-circle.ts";
+import type { OriginShares } from "#lib/plan/plan-shares.ts";
 import type { Random } from "#lib/ports/random.ts";
-import type { GeoPoint } from "./country-centroids.ts";
-import { distanceKilometres } from "./great-circle.ts";
 
 /** What this gateway knows of a zone's cluster at the moment of choosing. */
 export interface ClusterSnapshot {
   readonly zone: Zone;
   /** The federation's word, from the route table. */
   readonly state: "up" | "down" | "unseen";
-  /** 0 to 100: below 100 while it ramps up after a return. */
+  /** An operator's word. */
+  readonly mode: NonNullable<ClusterRoute["mode"]>;
+  /** Below 100 while it ramps up after a return. */
   readonly weightPercent: number;
+  /** It was lost, and the function's placement leaves it to an operator when it gets calls again. */
+  readonly awaitsRelease: boolean;
   /** Held to be down by this zone's federator, on fresh evidence of two zones. */
   readonly isOverlaid: boolean;
   /** This gateway's own pings; `absent`: no agent of it is known to be running. */
   readonly pings: "good" | "unknown" | "avoid" | "absent";
   readonly isTripped: boolean;
+}
+
+/** How the plan divides the calls of one origin. */
+export interface Preference {
+  readonly originZone: string;
+  readonly clusters: OriginShares["clusters"];
 }
 
 export interface RankedCluster {
@@ -25,13 +36,15 @@ export interface RankedCluster {
 }
 
 /**
- * The clusters in order of preference: the nearest usable one is chosen, the next are on standby. Only permitted zones may be
- * given; nothing here can add one. With `failover` off the nearest is chosen whatever is known of it, and there is no standby.
+ * The clusters in order of preference: one of the usable is drawn by its share in the plan, the others stand by, nearest first.
+ * Without a preference the nearest is chosen. Only permitted zones may be given; nothing here can add one. With `failover` off the
+ * nearest is chosen whatever is known of it, and there is no standby.
  */
 export function orderClusters(
   permitted: readonly ClusterSnapshot[],
   origin: GeoPoint,
   failover: "on" | "off",
+  preference: Preference | undefined,
   random: Random,
 ): readonly RankedCluster[] {
   const nearestFirst = permitted
@@ -44,24 +57,14 @@ export function orderClusters(
   const lastResort: Ranking[] = [];
   const refused: Ranking[] = [];
   for (const { cluster, kilometres } of nearestFirst) {
-    const standing = judge(cluster, random);
-    const ranking = { zone: cluster.zone, kilometres, reason: standing.reason };
-    switch (standing.kind) {
-      case "usable":
-        full.push(ranking);
-        break;
-      case "ramping":
-        ramping.push(ranking);
-        break;
-      case "last-resort":
-        lastResort.push(ranking);
-        break;
-      case "refused":
-        refused.push(ranking);
-        break;
-    }
+    const standing = judge(cluster);
+    const reason = standing.reason ?? describeShare(cluster, preference);
+    const ranking = { zone: cluster.zone, kilometres, reason };
+    if (standing.kind === "refused") refused.push(ranking);
+    else if (standing.kind === "last-resort") lastResort.push(ranking);
+    else (cluster.weightPercent < 100 ? ramping : full).push(ranking);
   }
-  const usable = [...full, ...ramping];
+  const usable = drawnFirst([...full, ...ramping], preference, random);
   const order = usable.length > 0 ? usable : lastResort;
   const unused = usable.length > 0 ? [...lastResort, ...refused] : refused;
   return [
@@ -70,38 +73,75 @@ export function orderClusters(
   ];
 }
 
+/** Clusters that this gateway knows to be out of reach, whatever the table says: the plan is asked for their loss. */
+export const isOutOfReach = ({ isOverlaid, pings, isTripped }: ClusterSnapshot): boolean =>
+  isOverlaid || isTripped || pings === "avoid" || pings === "absent";
+
 interface Ranking {
   readonly zone: Zone;
   readonly kilometres: number;
   readonly reason: string;
 }
 
-interface Standing {
-  readonly kind: "usable" | "ramping" | "last-resort" | "refused";
-  readonly reason: string;
-}
+type Standing =
+  | { readonly kind: "usable"; readonly reason?: undefined }
+  | { readonly kind: "last-resort" | "refused"; readonly reason: string };
 
 /** What this gateway's own connections say comes first: nothing overrules a cluster that refuses or stalls them. */
-function judge(cluster: ClusterSnapshot, random: Random): Standing {
+function judge(cluster: ClusterSnapshot): Standing {
   if (cluster.pings === "absent") return { kind: "refused", reason: "no agent of it is known" };
   if (cluster.pings === "avoid")
     return { kind: "refused", reason: "it does not answer this gateway's pings" };
   if (cluster.isTripped) return { kind: "refused", reason: "the circuit breaker to it is open" };
+  if (cluster.mode === "quarantined")
+    return { kind: "refused", reason: "an operator has quarantined it" };
 
-  const against = verdictAgainst(cluster);
-  if (against !== undefined)
-    return { kind: cluster.pings === "good" ? "last-resort" : "refused", reason: against };
-  if (cluster.weightPercent < 100 && random.next() * 100 >= cluster.weightPercent)
-    return { kind: "ramping", reason: `it takes ${cluster.weightPercent} % while it ramps up` };
-  return { kind: "usable", reason: "up" };
+  const against = wordAgainst(cluster);
+  if (against === undefined) return { kind: "usable" };
+  return { kind: cluster.pings === "good" ? "last-resort" : "refused", reason: against };
 }
 
-function verdictAgainst({ state, isOverlaid }: ClusterSnapshot): string | undefined {
+function wordAgainst(cluster: ClusterSnapshot): string | undefined {
+  const { state, mode, isOverlaid, awaitsRelease } = cluster;
   if (state === "unseen") return "no zone has reached it yet";
   if (state === "down") return "the federation's verdict is down";
   if (isOverlaid) return "fresh evidence of two zones holds it to be down";
+  if (mode === "draining") return "an operator drains it";
+  if (awaitsRelease)
+    return "it was lost and waits for an operator's release, as the placement asks";
   return undefined;
 }
+
+function describeShare({ zone, weightPercent }: ClusterSnapshot, preference?: Preference): string {
+  if (preference === undefined) return "up";
+  const share = shareOf(zone, preference);
+  const percent = share > 0 && share < 0.01 ? "less than 1 %" : `${Math.round(share * 100)} %`;
+  const ramp = weightPercent < 100 ? ", while it ramps up" : "";
+  return `up; takes ${percent} of ${preference.originZone}'s calls${ramp}`;
+}
+
+/** Where nothing usable has a share, the plan knows less than this gateway: then the nearest stays the first. */
+function drawnFirst(
+  nearestFirst: readonly Ranking[],
+  preference: Preference | undefined,
+  random: Random,
+): readonly Ranking[] {
+  if (preference === undefined) return nearestFirst;
+  const shares = nearestFirst.map(({ zone }) => shareOf(zone, preference));
+  const sum = shares.reduce((total, share) => total + share, 0);
+  if (sum === 0) return nearestFirst;
+  let mark = random.next() * sum;
+  const drawn = nearestFirst.find((_, index) => {
+    const share = shares[index] ?? 0;
+    mark -= share;
+    return share > 0 && mark < 0;
+  });
+  if (drawn === undefined) return nearestFirst;
+  return [drawn, ...nearestFirst.filter((ranking) => ranking !== drawn)];
+}
+
+const shareOf = ({ clusterId }: Zone, { clusters }: Preference): number =>
+  clusters.find((one) => one.clusterId === clusterId)?.share ?? 0;
 
 function homeOnly(
   { cluster, kilometres }: { readonly cluster: ClusterSnapshot; readonly kilometres: number },

@@ -23,11 +23,15 @@ export type RateDecision =
 
 /** What each tenant may still do here: its share of the rate, and its concurrent calls in this zone. */
 export interface TenantLimits {
-  /** New shares; the lease parts end `leaseValidMs` from now unless they come again. */
+  /**
+   * New shares; the lease parts end `leaseValidMs` from now unless they come again. Tenants that are not named keep their share:
+   * with `others: "go-on"` their leases go on as those of the named, else they end.
+   */
   readonly applyShares: (
     shares: readonly TenantShare[],
     leaseValidMs: number,
     nowMs: number,
+    others?: "go-on" | "end",
   ) => void;
   readonly takeRate: (tenant: string, limits: TenantLimitValues, nowMs: number) => RateDecision;
   /** Gives a taken token back: the call was refused later, and cost nothing. */
@@ -59,16 +63,22 @@ export function createTenantLimits(defaultFloorMillionths: number, startMs: numb
     return account;
   };
 
+  const apply = (share: TenantShare, leaseValidMs: number, nowMs: number): void => {
+    const account = accountOf(share.tenant, nowMs);
+    // What has gathered until now did so under the old share, as far as the limits are known.
+    if (account.limits !== undefined) settle(account, account.limits, nowMs);
+    else if (isMore(share, account, nowMs)) account.bucket = emptyBucket(nowMs);
+    account.share = share;
+    account.leaseUntilMs = nowMs + leaseValidMs;
+  };
+
   return {
-    applyShares: (shares, leaseValidMs, nowMs) => {
-      for (const share of shares) {
-        const account = accountOf(share.tenant, nowMs);
-        // What has gathered until now did so under the old share, as far as the limits are known.
-        if (account.limits !== undefined) settle(account, account.limits, nowMs);
-        else if (isMore(share, account, nowMs)) account.bucket = emptyBucket(nowMs);
-        account.share = share;
-        account.leaseUntilMs = nowMs + leaseValidMs;
-      }
+    applyShares: (shares, leaseValidMs, nowMs, others = "end") => {
+      const named = new Set(shares.map(({ tenant }) => tenant));
+      for (const [tenant, { share }] of accounts)
+        if (share.leaseMillionths > 0 && !named.has(tenant))
+          apply(others === "go-on" ? share : { ...share, leaseMillionths: 0 }, leaseValidMs, nowMs);
+      for (const share of shares) apply(share, leaseValidMs, nowMs);
     },
     takeRate: (tenant, limits, nowMs) => {
       const account = accountOf(tenant, startMs);

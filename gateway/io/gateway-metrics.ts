@@ -43,11 +43,15 @@ export function gatewayMetrics(
   const byFailure = new Map(FAILURES.map((failure) => [failure, retries.labels(failure)]));
   const limited = new Counter({
     name: "meridian_gateway_limited_total",
-    help: "Calls refused with 429, by the limit that was used up.",
+    help: "Calls turned away, by the limit of the tenant that was used up, or `plan` where the federation is full.",
     labelNames: ["limit"],
     registers,
   });
-  const byLimit = { rate: limited.labels("rate"), concurrency: limited.labels("concurrency") };
+  const byLimit = {
+    rate: limited.labels("rate"),
+    concurrency: limited.labels("concurrency"),
+    plan: limited.labels("plan"),
+  };
   observeClusters(registers, clusterIds, links);
   observeTable(registers, routing);
 

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { Agent, type Dispatcher } from "undici";
 import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
 import { MeridianError } from "#lib/errors.ts";
-import type { Discovery } from "#lib/io/run-directory.ts";
+import type { Discovery } from "#lib/ports/discovery.ts";
 import { type ApiBodyLimit, apiBodyLimit } from "../core/limit-api-body.ts";
 import { withoutHopHeaders } from "../core/hop-headers.ts";
 import type { IdentifiedCall } from "../call.ts";

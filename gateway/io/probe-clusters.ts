@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Zone } from "#lib/contracts/zone.ts";
-import type { Discovery } from "#lib/io/run-directory.ts";
+import type { Discovery } from "#lib/ports/discovery.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { Random } from "#lib/ports/random.ts";
 import type { Agents } from "../ports.ts";

@@ -1,19 +1,26 @@
 import type { Logger } from "pino";
+import type { ClassDemand } from "#lib/contracts/control-records.ts";
 import type { GatewayReport } from "#lib/contracts/zone-report.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
-import type { Discovery } from "#lib/io/run-directory.ts";
+import type { Discovery } from "#lib/ports/discovery.ts";
+import { totalDemand } from "#lib/plan/sum-demand.ts";
 import type { Clock } from "#lib/ports/clock.ts";
+import type { ArmCounters } from "../core/count-arms.ts";
+import type { CallMeter } from "../core/measure-calls.ts";
 import type { DemandMeter } from "../core/measure-demand.ts";
 import type { ClusterLinks } from "./probe-clusters.ts";
 
 export interface ReportOptions {
   readonly zone: string;
   readonly receiver: string;
+  readonly bootId: string;
   readonly discovery: Discovery;
   readonly client: InternalClient;
   readonly clock: Clock;
   readonly log: Logger;
   readonly demand: DemandMeter;
+  readonly meter: CallMeter;
+  readonly arms: ArmCounters;
   readonly avoided: ClusterLinks["avoided"];
 }
 
@@ -32,7 +39,10 @@ export function startReporting(options: ReportOptions): { readonly close: () => 
       const report: GatewayReport = {
         program: "gateway",
         receiver: options.receiver,
+        bootId: options.bootId,
         demand: [...demand.endInterval(Math.max(1, nowMs - lastMs))],
+        ...describeCalls(options.meter.endInterval(nowMs)),
+        arms: [...options.arms.arms(nowMs)],
         avoided: [...options.avoided()],
       };
       lastMs = nowMs;
@@ -49,6 +59,11 @@ export function startReporting(options: ReportOptions): { readonly close: () => 
     },
   };
 }
+
+const describeCalls = (classDemand: readonly ClassDemand[]) => ({
+  inFlight: totalDemand(classDemand),
+  classDemand: [...classDemand],
+});
 
 async function deliver(
   { discovery, client, zone: home }: ReportOptions,

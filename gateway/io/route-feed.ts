@@ -3,12 +3,13 @@ import type { Logger } from "pino";
 import type { OverlayFrame, RightsFrame } from "#lib/contracts/feed.ts";
 import { followFeed } from "#lib/io/follow-feed.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
-import type { Discovery } from "#lib/io/run-directory.ts";
+import type { Discovery } from "#lib/ports/discovery.ts";
 import { oneAtATime } from "#lib/one-at-a-time.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { Random } from "#lib/ports/random.ts";
 import type { TenantLimits } from "../core/tenant-limits.ts";
 import type { Routing } from "../ports.ts";
+import { openConfirmedFile } from "./confirmed-file.ts";
 import { type Floors, floorsFile } from "./floors-file.ts";
 
 export interface RouteFeedOptions {
@@ -42,11 +43,27 @@ export async function followRoutes(options: RouteFeedOptions): Promise<RouteFeed
 
   const floors = floorsFile(join(stateDirectory, "floors.json"));
   limits.applyShares((await floors.load()).map(withoutLease), 0, startMs);
-  const saving = oneAtATime<Floors>((newest) =>
+  const floorsNow = new Map<string, number>();
+  const saving = oneAtATime<void>(() =>
     floors
-      .save(newest)
+      .save(Array.from(floorsNow, ([tenant, floorMillionths]) => ({ tenant, floorMillionths })))
       .catch((error: unknown) => log.error({ err: error }, "the quota floors are not on disk")),
   );
+
+  const confirmed = await openConfirmedFile(join(stateDirectory, "confirmed.json"), clock);
+  const confirmedAgeMs = (): number => {
+    const atMs = feed.confirmedAtMs();
+    const nowMs = clock.nowMs();
+    return atMs === undefined ? confirmed.ageAtStartMs + nowMs - startMs : nowMs - atMs;
+  };
+  const noteConfirmed = (): void => {
+    if (feed.confirmedAtMs() === undefined) return;
+    confirmed
+      .note(confirmedAgeMs())
+      .catch((error: unknown) =>
+        log.warn({ err: error }, "when the table was confirmed is not on disk"),
+      );
+  };
 
   const feed = await followFeed({
     ...options,
@@ -54,19 +71,28 @@ export async function followRoutes(options: RouteFeedOptions): Promise<RouteFeed
     onOverlay: (frame) => {
       overlay = frame;
       overlaidUntilMs = clock.nowMs() + frame.validMs;
+      noteConfirmed();
     },
     onRights: (frame: RightsFrame) => {
       hasRights = true;
-      limits.applyShares(frame.tenants, frame.leaseValidMs, clock.nowMs());
-      saving.offer(
-        frame.tenants.map(({ tenant, floorMillionths }) => ({ tenant, floorMillionths })),
+      const isPartial = frame.isPartial === true;
+      limits.applyShares(
+        frame.tenants,
+        frame.leaseValidMs,
+        clock.nowMs(),
+        isPartial ? "go-on" : "end",
       );
+      if (!isPartial) floorsNow.clear();
+      for (const { tenant, floorMillionths } of frame.tenants)
+        floorsNow.set(tenant, floorMillionths);
+      saving.offer();
     },
   });
 
   return {
     table: () => feed.table.get(),
     ageMs: () => clock.nowMs() - (feed.heardAtMs() ?? startMs),
+    confirmedAgeMs,
     hasRights: () => hasRights,
     isOverlaid: (clusterId) =>
       options.failover === "on" &&

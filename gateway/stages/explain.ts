@@ -1,32 +1,30 @@
-import type { RouteExplanation } from "#lib/contracts/api.ts";
+import type { RouteExplanation } from "#lib/contracts/api-status.ts";
 import { LIVE_ALIAS } from "#lib/contracts/names.ts";
 import { MeridianError } from "#lib/errors.ts";
-import type { Random } from "#lib/ports/random.ts";
-import type { CallerClues } from "../core/locate-caller.ts";
+import { type CallerClues, nearestZone } from "../core/locate-caller.ts";
 import { permittedZones } from "#lib/residency.ts";
-import { distanceKilometres } from "../core/great-circle.ts";
+import { distanceKilometres } from "#lib/great-circle.ts";
 import { parseAddress } from "../core/network-address.ts";
-import { orderClusters } from "../core/order-clusters.ts";
 import { jsonAnswer } from "../answers.ts";
 import type { RoutedCall } from "../call.ts";
 import type { Handler } from "../pipeline.ts";
-import type { Agents, Routing } from "../ports.ts";
+import type { Routing } from "../ports.ts";
 import { unauthenticated } from "./authenticate.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { type Locating, originOf, readClues } from "./locate.ts";
-import { versionFor } from "./match-function.ts";
-import { surveyClusters } from "./survey-clusters.ts";
+import { sharesOf } from "../core/choose-version.ts";
+import { findActiveTenant, findRoute, findVersion } from "./match-function.ts";
+import type { ClusterRanking } from "./survey-clusters.ts";
 
 export interface ExplainPorts {
   readonly keyRing: KeyRing;
   readonly locating: Locating;
   readonly routing: Routing;
-  readonly agents: Agents;
-  readonly random: Random;
+  readonly ranking: ClusterRanking;
 }
 
 /** `GET /v1/route:explain`: where a call would go and why, by the functions that decide on calls. */
-export function explainRoute(ports: ExplainPorts, failover: "on" | "off"): Handler<RoutedCall> {
+export function explainRoute(ports: ExplainPorts): Handler<RoutedCall> {
   return async (call) => {
     const { table } = call;
     const key = ports.keyRing(call.arrival.headers.authorization, table.entries);
@@ -41,15 +39,21 @@ export function explainRoute(ports: ExplainPorts, failover: "on" | "off"): Handl
         "MERIDIAN_BAD_REQUEST",
         "Say which function: `?function=NAME`, with `&tenant=NAME` for an operator's key.",
       );
-    const version = versionFor(table.entries, { tenant, functionName, alias }, key);
+    const route = findRoute(table.entries, { tenant, functionName, alias }, key);
+    const version = findVersion(route, alias, route.aliases[alias]);
+    findActiveTenant(table.entries, tenant);
+    const split = sharesOf(route, alias, ports.locating.geography.gatewayZone.name);
 
     const clues = withAskedAddress(readClues(call, ports.locating).clues, query.get("ip"));
     const origin = originOf(clues, ports.locating.geography);
     const { regions } = version.manifest.placement;
     const { zones } = ports.locating.geography;
     const permitted = permittedZones(regions, zones);
-    const clusters = surveyClusters(permitted, table, ports.routing, ports.agents);
-    const ranking = orderClusters(clusters, origin, failover, ports.random);
+    const originZone = nearestZone(origin, ports.locating.geography);
+    const asked = { table, placement: version.manifest.placement, origin, originZone };
+    const ranking = ports.ranking.byShares(asked, permitted);
+    const planned = ports.ranking.planned(asked)?.[version.manifest.placement.tier];
+    const shed = planned === undefined || planned.clusters.length === 0 ? 0 : planned.shed;
     const forbidden = zones
       .filter((zone) => !permitted.includes(zone))
       .map((zone) => ({
@@ -64,6 +68,7 @@ export function explainRoute(ports: ExplainPorts, failover: "on" | "off"): Handl
       function: functionName,
       alias,
       version: version.version,
+      ...(split.length > 1 && { split }),
       origin,
       candidates: [...ranking, ...forbidden].map(({ zone, ...candidate }) => ({
         clusterId: zone.clusterId,
@@ -71,6 +76,7 @@ export function explainRoute(ports: ExplainPorts, failover: "on" | "off"): Handl
         ...candidate,
       })),
       chosen: ranking.find(({ decision }) => decision === "chosen")?.zone.clusterId ?? null,
+      ...(shed > 0 && { shedPercent: Math.round(shed * 1_000) / 10 }),
       position: table.position,
       tableAgeMs: ports.routing.ageMs(),
     };

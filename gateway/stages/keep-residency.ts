@@ -4,10 +4,23 @@ import { permittedZones } from "#lib/residency.ts";
 import type { MatchedCall, PermittedCall } from "../call.ts";
 import type { Stage } from "../pipeline.ts";
 
-/** Before anything looks at health: later stages see only zones the placement permits, so that no failover can leave them. */
-export function keepResidency(zones: readonly Zone[]): Stage<MatchedCall, PermittedCall> {
+/**
+ * Before anything looks at health: later stages see only zones the placement permits, so that no failover can leave them. A table
+ * that was not confirmed for longer than `securityMaxAgeMs` (0: for ever) may permit what is forbidden by now, and decides on no
+ * placement.
+ */
+export function keepResidency(
+  zones: readonly Zone[],
+  confirmedAgeMs: () => number,
+  securityMaxAgeMs: number,
+): Stage<MatchedCall, PermittedCall> {
   return (next) => async (call) => {
     const { regions } = call.version.manifest.placement;
+    if (regions.length > 0 && securityMaxAgeMs > 0 && confirmedAgeMs() > securityMaxAgeMs)
+      throw new MeridianError(
+        "MERIDIAN_ROUTES_UNCONFIRMED",
+        `The function may run in ${regions.join(", ")} alone, and this gateway has not been able to confirm that for longer than ${securityMaxAgeMs} ms; ask another zone, or bring its federator back.`,
+      );
     const permitted = permittedZones(regions, zones);
     if (permitted.length === 0)
       throw new MeridianError(

@@ -1,6 +1,7 @@
 import type { KeyRoute } from "#lib/contracts/route-table.ts";
 import { hashApiKey } from "#lib/api-key.ts";
-import { findKey, type RouteEntries } from "../core/look-up.ts";
+import type { RouteEntries } from "#lib/route-table-state.ts";
+import { findKey } from "../core/look-up.ts";
 
 /** Keys of this many recent callers are found without hashing. */
 const REMEMBERED_MAX = 10_000;

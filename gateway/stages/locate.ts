@@ -4,6 +4,7 @@ import {
   type CallerClues,
   type Geography,
   locateCaller,
+  nearestZone,
   zoneNamed,
 } from "../core/locate-caller.ts";
 import { queryValue } from "../core/match-route.ts";
@@ -23,7 +24,9 @@ export interface Locating {
 export function locate(locating: Locating): Stage<AdmittedCall, LocatedCall> {
   return (next) => async (call) => {
     const { clues, clientIp } = readClues(call, locating);
-    return next({ ...call, origin: originOf(clues, locating.geography), clientIp });
+    const origin = originOf(clues, locating.geography);
+    const originZone = nearestZone(origin, locating.geography);
+    return next({ ...call, origin, originZone, clientIp });
   };
 }
 

@@ -8,20 +8,19 @@ import {
   pauseBeforeSameMs,
   type RetryDecision,
 } from "../core/decide-retry.ts";
-import { orderClusters, type RankedCluster } from "../core/order-clusters.ts";
+import type { RankedCluster } from "../core/order-clusters.ts";
 import type { RetryBudget } from "../core/retry-budget.ts";
 import type { LocatedCall } from "../call.ts";
 import type { Handler } from "../pipeline.ts";
-import type { Agents, Answer, FailedOutcome, Outcome, Routing } from "../ports.ts";
+import type { Answer, FailedOutcome, Outcome } from "../ports.ts";
 import { callerGone, failedAnswer, functionAnswer, outOfTime } from "./answer-outcome.ts";
 import type { Forward } from "./forward.ts";
-import { surveyClusters } from "./survey-clusters.ts";
+import { type ClusterRanking, toRank } from "./survey-clusters.ts";
 
 export interface RetryPorts {
   readonly clock: Clock;
   readonly random: Random;
-  readonly routing: Routing;
-  readonly agents: Agents;
+  readonly ranking: ClusterRanking;
   readonly budget: RetryBudget;
   readonly onRetry: (failure: FailedOutcome["failure"]) => void;
 }
@@ -31,7 +30,7 @@ const ATTEMPTS_MAX = 3;
 /** Over the budget a call waits this long for a slot, then fails. */
 const BUDGET_WAIT_MS = 250;
 
-/** Tries the nearest usable cluster, then others, else the same, for as long as that is proved safe or permitted. */
+/** Tries the cluster that the plan's shares give it, then others, nearest first, else the same, for as long as that is proved safe or permitted. */
 export function retryAttempts(
   ports: RetryPorts,
   failover: "on" | "off",
@@ -41,7 +40,7 @@ export function retryAttempts(
   return async (call) => {
     ports.budget.countRequest(ports.clock.nowMs());
     const tried = new Set<string>();
-    let zone = await firstZone(call, attemptsMax, failover, ports);
+    let zone = await firstZone(call, attemptsMax, ports);
     for (let attempts = 1; ; attempts += 1) {
       tried.add(zone.clusterId);
       const { name, clusterId } = zone;
@@ -54,7 +53,7 @@ export function retryAttempts(
       const remainingMs = call.deadlineAtMs - ports.clock.nowMs();
       const decision = decideRetry({ failure, isIdempotent, attempts, attemptsMax, remainingMs });
       if (decision.kind === "give-up") return failedAnswer(call, outcome);
-      const next = await nextZone(call, zone, failure, tried, failover, ports);
+      const next = await nextZone(call, zone, failure, tried, ports);
       if (next === undefined || !(await mayGo(call, decision, ports)))
         return failedAnswer(call, outcome);
       ports.onRetry(failure);
@@ -64,14 +63,9 @@ export function retryAttempts(
 }
 
 /** Waits a little for a cluster to come back when there is none, as often as a failed attempt would be repeated. */
-async function firstZone(
-  call: LocatedCall,
-  attemptsMax: number,
-  failover: "on" | "off",
-  ports: RetryPorts,
-): Promise<Zone> {
+async function firstZone(call: LocatedCall, attemptsMax: number, ports: RetryPorts): Promise<Zone> {
   for (let looks = 1; ; looks += 1) {
-    const ranking = rank(call, call.zones, failover, ports);
+    const ranking = ports.ranking.byShares(toRank(call), call.zones);
     const zone = chosenZone(ranking);
     if (zone !== undefined) return zone;
     if (looks >= attemptsMax || !(await pause(call, ports))) throw noCluster(call, ranking);
@@ -87,14 +81,13 @@ async function nextZone(
   last: Zone,
   failure: AttemptFailure,
   tried: ReadonlySet<string>,
-  failover: "on" | "off",
   ports: RetryPorts,
 ): Promise<Zone | undefined> {
   const untried = call.zones.filter(({ clusterId }) => !tried.has(clusterId));
-  const other = chosenZone(rank(call, untried, failover, ports));
+  const other = chosenZone(ports.ranking.byDistance(toRank(call), untried));
   if (other !== undefined) return other;
   if (!(await pause(call, ports))) return undefined;
-  const usable = chosenZone(rank(call, call.zones, failover, ports));
+  const usable = chosenZone(ports.ranking.byDistance(toRank(call), call.zones));
   return usable ?? (failure === "maybe-executed" ? undefined : last);
 }
 
@@ -109,16 +102,6 @@ function pause(call: LocatedCall, { clock, random }: RetryPorts): Promise<boolea
 
 const chosenZone = (ranking: readonly RankedCluster[]): Zone | undefined =>
   ranking.find(({ decision }) => decision === "chosen")?.zone;
-
-function rank(
-  call: LocatedCall,
-  zones: readonly Zone[],
-  failover: "on" | "off",
-  { routing, agents, random }: RetryPorts,
-): readonly RankedCluster[] {
-  const clusters = surveyClusters(zones, call.table, routing, agents);
-  return orderClusters(clusters, call.origin, failover, random);
-}
 
 function settled(call: LocatedCall, outcome: Exclude<Outcome, FailedOutcome>): Answer {
   switch (outcome.kind) {

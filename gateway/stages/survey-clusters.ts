@@ -1,22 +1,100 @@
+import type { Placement } from "#lib/contracts/placement.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
+import type { GeoPoint } from "#lib/great-circle.ts";
+import type { Tier } from "#lib/plan/placement-class.ts";
+import type { OriginShares } from "#lib/plan/plan-shares.ts";
+import type { Random } from "#lib/ports/random.ts";
 import type { RouteTable } from "#lib/route-table-state.ts";
+import type { LocatedCall } from "../call.ts";
 import { findCluster } from "../core/look-up.ts";
-import type { ClusterSnapshot } from "../core/order-clusters.ts";
+import {
+  type ClusterSnapshot,
+  isOutOfReach,
+  orderClusters,
+  type RankedCluster,
+} from "../core/order-clusters.ts";
+import type { SharePlanner } from "../core/share-planner.ts";
 import type { Agents, Routing } from "../ports.ts";
 
-/** What is known now of the clusters of some zones: the table's word, the zone's overlay, this gateway's own experience. */
-export function surveyClusters(
+/** What decides where a call goes. */
+export interface CallToRank {
+  readonly table: RouteTable;
+  readonly placement: Placement;
+  readonly origin: GeoPoint;
+  /** The name of the zone nearest to the origin: whose share of the plan the call is part of. */
+  readonly originZone: string;
+}
+
+export interface ClusterRanking {
+  /** For a first attempt: one of the permitted zones' clusters is drawn by the shares of the plan. */
+  readonly byShares: (call: CallToRank, permitted: readonly Zone[]) => readonly RankedCluster[];
+  /** For a further attempt: nearest first. */
+  readonly byDistance: (call: CallToRank, zones: readonly Zone[]) => readonly RankedCluster[];
+  /**
+   * The plan for such calls, by tier, without what the federation holds to be lost: that one gateway cannot reach a cluster is no
+   * reason to shed. Undefined with `failover` off.
+   */
+  readonly planned: (call: CallToRank) => Readonly<Record<Tier, OriginShares>> | undefined;
+}
+
+export interface RankingPorts {
+  readonly zones: readonly Zone[];
+  readonly failover: "on" | "off";
+  readonly planner: SharePlanner;
+  readonly routing: Routing;
+  readonly agents: Agents;
+  readonly random: Random;
+}
+
+/** For calls and for explanations of them alike: the table's word, the zone's overlay, this gateway's own experience, the plan. */
+export function rankClusters(ports: RankingPorts): ClusterRanking {
+  const { zones, failover, planner, routing, random } = ports;
+  const preferenceOf = ({ table, placement, originZone }: CallToRank, all: ClusterSnapshot[]) => {
+    const lost = new Set(all.filter(isOutOfReach).map(({ zone }) => zone.clusterId));
+    const shares = planner.shares((key) => table.entries.get(key), placement, lost);
+    return { originZone, clusters: shares.get(originZone)?.[placement.tier].clusters ?? [] };
+  };
+  return {
+    byShares: (call, permitted) => {
+      const all = surveyClusters(zones, call, ports);
+      const preference = failover === "on" ? preferenceOf(call, all) : undefined;
+      const names = new Set(permitted.map(({ clusterId }) => clusterId));
+      const clusters = all.filter(({ zone }) => names.has(zone.clusterId));
+      return orderClusters(clusters, call.origin, failover, preference, random);
+    },
+    byDistance: (call, some) =>
+      orderClusters(surveyClusters(some, call, ports), call.origin, failover, undefined, random),
+    planned: ({ table, placement, originZone }) => {
+      if (failover === "off") return undefined;
+      const lost = zones.map(({ clusterId }) => clusterId).filter(routing.isOverlaid);
+      const find = (key: string) => table.entries.get(key);
+      return planner.shares(find, placement, new Set(lost)).get(originZone);
+    },
+  };
+}
+
+/** What decides on a call is known once it is located. */
+export const toRank = ({ table, version, origin, originZone }: LocatedCall): CallToRank => ({
+  table,
+  placement: version.manifest.placement,
+  origin,
+  originZone,
+});
+
+function surveyClusters(
   zones: readonly Zone[],
-  table: RouteTable,
-  routing: Routing,
-  agents: Agents,
+  { table, placement }: CallToRank,
+  { planner, routing, agents }: RankingPorts,
 ): ClusterSnapshot[] {
+  const { awaitsFailback } = planner.inputs((key) => table.entries.get(key));
   return zones.map((zone) => {
     const route = findCluster(table.entries, zone.clusterId);
     return {
       zone,
       state: route?.state ?? "unseen",
+      mode: route?.mode ?? "in-service",
       weightPercent: route?.weightPercent ?? 0,
+      awaitsRelease: placement.failback === "manual" && awaitsFailback.includes(zone.clusterId),
       isOverlaid: routing.isOverlaid(zone.clusterId),
       ...agents.health(zone.clusterId),
     };

@@ -29,7 +29,17 @@ export interface History {
   readonly removeLease: (leaseId: string) => void;
   /** Keys whose newest version carries the lease, in order. */
   readonly keysOfLease: (leaseId: string) => readonly string[];
+  /** What became of a recent transaction with that id. */
+  readonly recall: (operationId: string) => RememberedOutcome | undefined;
+  /** Kept as long as the change itself is, but for the oldest when there are too many. */
+  readonly remember: (operationId: string, outcome: RememberedOutcome) => void;
 }
+
+/**
+ * So many outcomes are remembered: ten seconds, the longest that a lost answer is asked for again, of 13,000 writes each; the
+ * bench saw some 3,000.
+ */
+export const OUTCOMES_REMEMBERED_MAX = 131_072;
 
 export interface HistoryPosition {
   readonly incarnation: string;
@@ -56,7 +66,8 @@ export interface ScanQuery {
 }
 
 export type CatalogWrite =
-  | { readonly kind: "txn"; readonly transaction: Transaction }
+  /** Sent again with the same id it is not made again: its outcome is told again. */
+  | { readonly kind: "txn"; readonly transaction: Transaction; readonly operationId?: string }
   | { readonly kind: "grant-lease"; readonly lease: Lease }
   | { readonly kind: "end-lease"; readonly leaseId: string }
   | { readonly kind: "compact"; readonly revision: number };
@@ -67,6 +78,8 @@ export type WriteOutcome =
   | { readonly kind: "conflict"; readonly revision: number; readonly failedKey: string }
   | { readonly kind: "unknown-lease"; readonly leaseId: string }
   | { readonly kind: "not-yet"; readonly revision: number };
+
+export type RememberedOutcome = Extract<WriteOutcome, { kind: "applied" | "conflict" }>;
 
 /** `not-yet`: the asked revision is still to come. */
 export type PageResult = RangeResult | { readonly kind: "not-yet"; readonly revision: number };
@@ -79,7 +92,7 @@ export type RevisionsResult =
 export function applyWrite(history: History, write: CatalogWrite): WriteOutcome {
   switch (write.kind) {
     case "txn":
-      return applyTransaction(history, write.transaction);
+      return applyOnce(history, write.transaction, write.operationId);
     case "grant-lease":
       history.addLease(write.lease);
       return applied(history, []);
@@ -150,9 +163,25 @@ export function revisionBytes({ changes }: Revision): number {
 export const changedKey = (change: Change): string =>
   change.kind === "put" ? change.record.key : change.key;
 
+function applyOnce(
+  history: History,
+  transaction: Transaction,
+  operationId: string | undefined,
+): WriteOutcome {
+  if (operationId === undefined) return applyTransaction(history, transaction);
+  const known = history.recall(operationId);
+  // What it changed was told to the watchers then.
+  if (known !== undefined) return known.kind === "applied" ? { ...known, changes: [] } : known;
+  const outcome = applyTransaction(history, transaction);
+  // A conflict too: an earlier sending that comes later must not be made after its caller was told of the conflict.
+  if (outcome.kind === "applied" || outcome.kind === "conflict")
+    history.remember(operationId, outcome);
+  return outcome;
+}
+
 function applyTransaction(history: History, transaction: Transaction): WriteOutcome {
   const { compares, operations } = transaction;
-  const failed = compares.find((compare) => !holds(compare, history.get(compare.key)));
+  const failed = compares.find((compare) => !compareHolds(compare, history.get(compare.key)));
   const { revision } = history.position();
   if (failed !== undefined) return { kind: "conflict", revision, failedKey: failed.key };
 
@@ -168,7 +197,11 @@ function applyTransaction(history: History, transaction: Transaction): WriteOutc
   return applied(history, changes);
 }
 
-function holds(compare: Compare, record: CatalogRecord | undefined): boolean {
+/** Whether the record, or that there is none, is as the comparison says. */
+export function compareHolds(
+  compare: Compare,
+  record: Pick<CatalogRecord, "createRevision" | "modRevision"> | undefined,
+): boolean {
   switch (compare.kind) {
     case "absent":
       return record === undefined;

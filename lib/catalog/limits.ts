@@ -4,14 +4,17 @@ import type { RangeQuery, Transaction, WatchQuery } from "#lib/ports/catalog.ts"
 /** What one call may ask of a catalog; the same for every driver, and within what etcd allows. */
 export const CATALOG_LIMITS = {
   operationsMax: 100,
-  comparesMax: 128,
+  /** One less than etcd takes: the driver needs one of its own. */
+  comparesMax: 127,
   /** Keys and values of all operations together. */
   transactionBytesMax: 1_000_000,
   keyLengthMax: 512,
   valueBytesMax: 64 * 1024,
+  leaseIdLengthMax: 128,
   pageRecordsMax: 2_000,
   leaseTtlMsMin: 100,
-  leaseTtlMsMax: 3_600_000,
+  /** A day and a little: the longest that an operator may shift calls. */
+  leaseTtlMsMax: 90_000_000,
 } as const;
 
 /** Printable ASCII without the space: the order of keys is then the same in every language and every store. */
@@ -25,7 +28,10 @@ export function checkTransaction({ compares, operations }: Transaction): void {
     refuse(`a transaction has at most ${operationsMax} operations, not ${operations.length}`);
   if (compares.length > comparesMax)
     refuse(`a transaction has at most ${comparesMax} comparisons, not ${compares.length}`);
-  for (const { key } of compares) checkKey(key);
+  for (const compare of compares) {
+    checkKey(compare.key);
+    if ("revision" in compare) checkRevision(compare.revision);
+  }
 
   const keys = new Set<string>();
   for (const operation of operations) {
@@ -34,6 +40,7 @@ export function checkTransaction({ compares, operations }: Transaction): void {
       refuse(`a transaction changes a key once; ${operation.key} appears twice`);
     keys.add(operation.key);
     if (operation.kind === "delete") continue;
+    if (operation.leaseId !== undefined) checkLeaseId(operation.leaseId);
     if (!operation.value.isWellFormed())
       refuse(`the value of ${operation.key} is not well-formed Unicode`);
     if (Buffer.byteLength(operation.value) > valueBytesMax)
@@ -80,6 +87,13 @@ export function checkLeaseTtl(ttlMs: number): void {
   const { leaseTtlMsMin, leaseTtlMsMax } = CATALOG_LIMITS;
   if (!Number.isInteger(ttlMs) || ttlMs < leaseTtlMsMin || ttlMs > leaseTtlMsMax)
     refuse(`a lease lives ${leaseTtlMsMin} to ${leaseTtlMsMax} ms between renewals, not ${ttlMs}`);
+}
+
+/** Refuses what no driver would name a lease; any other name is that of a lease, or of one that is gone. */
+export function checkLeaseId(leaseId: string): void {
+  const { leaseIdLengthMax } = CATALOG_LIMITS;
+  if (leaseId.length > leaseIdLengthMax || !KEY_PATTERN.test(leaseId))
+    refuse(`the name of a lease is 1 to ${leaseIdLengthMax} characters of printable ASCII`);
 }
 
 function checkKey(key: string): void {

@@ -2,9 +2,11 @@ import {
   changedKey,
   type History,
   type Lease,
+  OUTCOMES_REMEMBERED_MAX,
   type Revision,
   type ScanQuery,
 } from "#lib/catalog/history.ts";
+import { recentOutcomes } from "#lib/catalog/recent-outcomes.ts";
 import type { CatalogRecord } from "#lib/ports/catalog.ts";
 
 interface Version {
@@ -21,6 +23,7 @@ export function memoryHistory(incarnation: string): History {
   let newest = 0;
   let compactRevision = 0;
   const leases = new Map<string, Lease>();
+  const { recall, remember } = recentOutcomes(OUTCOMES_REMEMBERED_MAX);
 
   const get = (key: string) => versionsOf.get(key)?.at(-1)?.record ?? undefined;
 
@@ -70,6 +73,8 @@ export function memoryHistory(incarnation: string): History {
     hasLease: (leaseId) => leases.has(leaseId),
     addLease: (lease) => leases.set(lease.leaseId, lease),
     removeLease: (leaseId) => leases.delete(leaseId),
+    recall,
+    remember,
     keysOfLease: (leaseId) => keysInOrder.filter((key) => get(key)?.leaseId === leaseId),
   };
 }

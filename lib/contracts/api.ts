@@ -1,16 +1,15 @@
 import { type Static, Type } from "typebox";
 import {
+  AdditionalVersion,
   AliasRecord,
-  ChangeRecord,
-  QuotaCode,
-  QuotaRequestRecord,
-  QuotaRequestState,
+  ApiKeyRecord,
   Role,
+  RolloutRecord,
   VersionRecord,
 } from "./catalog-records.ts";
+import { QuotaCode, QuotaRequestRecord, QuotaRequestState } from "./quota-records.ts";
 import { FunctionManifest } from "./function-manifest.ts";
 import { Digest, Name, VersionNumber } from "./names.ts";
-import { Position } from "./route-table.ts";
 
 /** What an upload of code may have; every other body of the management API is far smaller. */
 export const CODE_BYTES_MAX = 50 * 1024 * 1024;
@@ -22,20 +21,38 @@ export const API_BODY_BYTES_MAX = 1024 * 1024;
  *
  *   GET    /v1/whoami                                              Whoami
  *   GET    /v1/tenants                    POST {name}              operator; POST answers TenantCreated, 201
+ *   POST   /v1/tenants/T:suspend  T:resume                         TenantSuspension, once gateways and agents know; operator
+ *   GET    /v1/tenants/T/keys             POST CreateKey           {items: KeyView[]}; POST answers KeyCreated, 201
+ *   DELETE /v1/tenants/T/keys/ID                                   Enforced, once gateways and agents know
  *   PUT    /v1/tenants/T/code/DIGEST      application/zip          CodeStored, 201; verified, staged in this zone
  *   GET    /v1/tenants/T/functions                                 {items: FunctionView[]}
  *   GET    /v1/tenants/T/functions/F      DELETE                   FunctionView; DELETE 204 once every reachable gateway knows
+ *   PUT    /v1/tenants/T/functions/F      CreateVersion            Deployed: 201 new function, 200 new version or nothing to change
  *   GET    /v1/tenants/T/functions/F/versions   POST CreateVersion {items: VersionRecord[]}; POST answers Deployed, 201
- *   GET    /v1/tenants/T/functions/F/aliases/A  PUT {version}      AliasRecord with ETag; If-Match honoured, 412
+ *   GET    /v1/tenants/T/functions/F/versions/N DELETE             VersionRecord; 409 while an alias or a rollout needs it
+ *   GET    /v1/tenants/T/functions/F/placement  PUT Placement      Placement behind live; PUT makes a version, answers Deployed
+ *   GET    /v1/tenants/T/functions/F/aliases                       {items: AliasRecord[]}
+ *   GET    /v1/tenants/T/functions/F/aliases/A  PUT MoveAlias  DELETE   AliasRecord; `meridian-waiting` names who lacks it
+ *   POST   /v1/tenants/T/functions/F/aliases/A:rollout  StartRollout    RolloutRecord, 201
+ *   POST   /v1/tenants/T/functions/F/aliases/A:cancel-rollout      RolloutRecord
+ *   GET    /v1/tenants/T/functions/F/rollouts                      {items: RolloutRecord[]}, the newest of each alias
+ *   GET    /v1/tenants/T/secrets                                   {items: SecretView[]}
+ *   GET    /v1/tenants/T/secrets/NAME     PUT PutSecret  DELETE    SecretView; the value goes in and never comes out
  *   GET    /v1/tenants/T/functions/F/logs?requestId=&sinceMs=&limit=   LogPage
  *   GET    /v1/tenants/T/quotas                                    {items: QuotaView[]}
  *   GET    /v1/tenants/T/quota-requests   POST CreateQuotaRequest  {items: QuotaRequestRecord[]}; POST 201
  *   GET    /v1/quota-requests[?state=]    GET /v1/quota-requests/ID    approver and operator: all; tenants: their own
  *   POST   /v1/quota-requests/ID:approve|:deny|:cancel   {reason?} QuotaRequestRecord
- *   GET    /v1/clusters                                            {items: ClusterView[]}
+ *   GET    /v1/clusters                   GET /v1/clusters/C       {items: ClusterView[]}; ClusterView
+ *   POST   /v1/clusters/C:drain|:undrain|:quarantine|:release      ChangeCluster; operator; ClusterView
+ *   GET    /v1/shifts                     POST CreateShift         {items: ShiftRecord[]}; operator; POST 201 ShiftRecord
+ *   DELETE /v1/shifts/ID                                           204
  *   GET    /v1/status                                              FederationStatus: fans out, names who did not answer
  *   GET    /v1/audit?tenant=&limit=                                {items: AuditEntry[], silentZones}, newest first; tenants see their own
  *   GET    /v1/route:explain?tenant=&function=&ip=&region=         RouteExplanation (answered by the gateway itself)
+ *
+ * Functions, their versions, aliases and placement, and secrets carry an ETag, `"<revision>"`. Whatever changes one of them honours
+ * `If-Match` and, where it can make it, `If-None-Match: *`; what does not hold is answered with 412.
  */
 const closed = { additionalProperties: false } as const;
 
@@ -50,15 +67,65 @@ export const CreateTenant = Type.Object({ name: Name }, closed);
 export const TenantCreated = Type.Object({ tenant: Name, apiKey: Type.String() }, closed);
 export type TenantCreated = Static<typeof TenantCreated>;
 
+/** Who has a change in force: receivers by name. Those that could not be reached, or not in time, are waiting. */
+export const Enforced = Type.Object(
+  { ready: Type.Array(Type.String()), waiting: Type.Array(Type.String()) },
+  closed,
+);
+export type Enforced = Static<typeof Enforced>;
+
+/** Of an answer that shows what was changed: who does not have it in force yet, or cannot be reached. Absent: nobody. */
+export const WAITING_HEADER = "meridian-waiting";
+
+export const TenantSuspension = Type.Object(
+  { tenant: Name, isSuspended: Type.Boolean(), enforced: Enforced },
+  closed,
+);
+export type TenantSuspension = Static<typeof TenantSuspension>;
+
+/** What may be seen of a key: its id is the beginning of the SHA-256 of its text. */
+export const KeyView = Type.Object(
+  {
+    id: Type.String({ pattern: "^[0-9a-f]{16}$" }),
+    prefix: ApiKeyRecord.properties.prefix,
+    roles: ApiKeyRecord.properties.roles,
+    createdAtMs: Type.Integer(),
+  },
+  closed,
+);
+export type KeyView = Static<typeof KeyView>;
+
+export const CreateKey = Type.Object(
+  {
+    /** Absent: tenant-admin. */
+    roles: Type.Optional(
+      Type.Array(Type.Union([Type.Literal("tenant-admin"), Type.Literal("tenant-reader")]), {
+        minItems: 1,
+        maxItems: 2,
+        uniqueItems: true,
+      }),
+    ),
+  },
+  closed,
+);
+/** The only time the key is shown. */
+export const KeyCreated = Type.Object({ key: KeyView, apiKey: Type.String() }, closed);
+export type KeyCreated = Static<typeof KeyCreated>;
+
 export const CodeStored = Type.Object(
   { digest: Digest, bytes: Type.Integer(), files: Type.Integer() },
   closed,
 );
 export type CodeStored = Static<typeof CodeStored>;
 
-/** Makes the next version and points the alias `live` at it, in one revision. */
+/** Makes the next version and points the alias at it, in one revision. */
 export const CreateVersion = Type.Object(
-  { codeDigest: Digest, manifest: FunctionManifest },
+  {
+    codeDigest: Digest,
+    manifest: FunctionManifest,
+    /** Absent: `live`. Null: none, so that nobody calls the version yet. */
+    alias: Type.Optional(Type.Union([Name, Type.Null()])),
+  },
   closed,
 );
 export type CreateVersion = Static<typeof CreateVersion>;
@@ -66,7 +133,8 @@ export type CreateVersion = Static<typeof CreateVersion>;
 export const Deployed = Type.Object(
   {
     version: VersionRecord,
-    alias: AliasRecord,
+    /** Null: no alias was moved. */
+    alias: Type.Union([AliasRecord, Type.Null()]),
     /** Zones whose store holds the code durably, in the residency set. */
     codeZones: Type.Array(Name),
     revision: Type.Integer(),
@@ -94,7 +162,46 @@ export const FunctionView = Type.Object(
 );
 export type FunctionView = Static<typeof FunctionView>;
 
-export const MoveAlias = Type.Object({ version: VersionNumber }, closed);
+/** Without `additionalVersions`, all calls go to `version`; with them, it takes what they leave, at least 1 %. */
+export const MoveAlias = Type.Object(
+  {
+    version: VersionNumber,
+    additionalVersions: Type.Optional(
+      Type.Array(Type.Object(AdditionalVersion.properties, closed), { maxItems: 4 }),
+    ),
+  },
+  closed,
+);
+export type MoveAlias = Static<typeof MoveAlias>;
+
+/** Moves the alias to the version step by step, zone after zone, and back by itself when it does worse. */
+export const StartRollout = Type.Object(
+  {
+    version: VersionNumber,
+    /** Growing, the last one 100. */
+    stepPercents: Type.Optional(RolloutRecord.properties.stepPercents),
+    stepMsMin: Type.Optional(Type.Integer({ minimum: 1_000, maximum: 86_400_000 })),
+    stepCallsMin: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+    /** These first, in this order; the others follow. */
+    zones: Type.Optional(Type.Array(Name, { minItems: 1, maxItems: 64, uniqueItems: true })),
+  },
+  closed,
+);
+export type StartRollout = Static<typeof StartRollout>;
+
+/** An environment variable cannot hold more, nor a NUL. */
+export const SECRET_BYTES_MAX = 4_096;
+export const PutSecret = Type.Object(
+  { value: Type.String({ minLength: 1, maxLength: SECRET_BYTES_MAX }) },
+  closed,
+);
+
+/** What there is to see of a secret; its value is for instances alone. */
+export const SecretView = Type.Object(
+  { name: Name, revision: VersionNumber, changedBy: Type.String(), changedAtMs: Type.Integer() },
+  closed,
+);
+export type SecretView = Static<typeof SecretView>;
 
 export const LogLine = Type.Object(
   {
@@ -141,133 +248,3 @@ export const DecideQuotaRequest = Type.Object(
   closed,
 );
 export { QuotaRequestRecord, QuotaRequestState };
-
-export const ClusterView = Type.Object(
-  {
-    clusterId: Name,
-    zone: Name,
-    state: Type.Union([Type.Literal("up"), Type.Literal("down"), Type.Literal("unseen")]),
-    weightPercent: Type.Integer(),
-    evidence: Type.Array(Name),
-    decidedAtMs: Type.Union([Type.Integer(), Type.Null()]),
-  },
-  closed,
-);
-export type ClusterView = Static<typeof ClusterView>;
-
-export const ZoneStatus = Type.Object(
-  {
-    zone: Name,
-    region: Name,
-    clusterId: Name,
-    /** Whether this zone's federator answered the fan-out. */
-    isReachable: Type.Boolean(),
-    cluster: Type.Union([ClusterView, Type.Null()]),
-    position: Type.Union([Position, Type.Null()]),
-    /** How long ago the zone's replica last heard from the catalog. */
-    replicaAgeMs: Type.Union([Type.Number(), Type.Null()]),
-    receivers: Type.Array(
-      Type.Object(
-        {
-          receiver: Type.String(),
-          position: Type.Union([Position, Type.Null()]),
-          refused: Type.Union([Type.String(), Type.Null()]),
-        },
-        closed,
-      ),
-    ),
-    instances: Type.Array(
-      Type.Object(
-        {
-          tenant: Name,
-          functionName: Name,
-          version: VersionNumber,
-          starting: Type.Integer(),
-          idle: Type.Integer(),
-          busy: Type.Integer(),
-          queued: Type.Integer(),
-        },
-        closed,
-      ),
-    ),
-  },
-  closed,
-);
-export type ZoneStatus = Static<typeof ZoneStatus>;
-
-export const FederationStatus = Type.Object(
-  {
-    leader: Type.Union([Name, Type.Null()]),
-    /** Why there can be no verdict, where there cannot: fewer than three zones have no witness. */
-    witness: Type.Union([Type.Literal("present"), Type.Literal("none")]),
-    catalog: Type.Union([Type.Literal("reachable"), Type.Literal("unreachable")]),
-    zones: Type.Array(ZoneStatus),
-    silentZones: Type.Array(Name),
-  },
-  closed,
-);
-export type FederationStatus = Static<typeof FederationStatus>;
-
-/** An entry of the zone's hash chain: `hash` covers the entry and the hash before it. */
-export const AuditEntry = Type.Object(
-  {
-    /** Whose chain it stands in: changes come from the chain of the zone that answers, refused attempts from all. */
-    zone: Name,
-    sequence: Type.Integer(),
-    /** Null for refused attempts, which never reached the catalog. */
-    revision: Type.Union([Type.Integer(), Type.Null()]),
-    outcome: Type.Union([Type.Literal("done"), Type.Literal("refused")]),
-    change: ChangeRecord,
-    previousHash: Type.String(),
-    hash: Type.String(),
-  },
-  closed,
-);
-export type AuditEntry = Static<typeof AuditEntry>;
-
-/** Why a call from there would go where it goes; made by the code that decides. */
-export const RouteExplanation = Type.Object(
-  {
-    tenant: Name,
-    function: Name,
-    alias: Name,
-    version: VersionNumber,
-    origin: Type.Object(
-      {
-        /** What decided where the caller is. */
-        source: Type.Union([
-          Type.Literal("explicit"),
-          Type.Literal("edge-header"),
-          Type.Literal("address"),
-          Type.Literal("gateway-zone"),
-        ]),
-        value: Type.String(),
-        latitudeDegrees: Type.Number(),
-        longitudeDegrees: Type.Number(),
-      },
-      closed,
-    ),
-    candidates: Type.Array(
-      Type.Object(
-        {
-          clusterId: Name,
-          zone: Name,
-          distanceKilometres: Type.Number(),
-          /** `chosen`, `standby` (in order of preference), or the reason it is not a candidate. */
-          decision: Type.Union([
-            Type.Literal("chosen"),
-            Type.Literal("standby"),
-            Type.Literal("refused"),
-          ]),
-          reason: Type.String(),
-        },
-        closed,
-      ),
-    ),
-    chosen: Type.Union([Name, Type.Null()]),
-    position: Position,
-    tableAgeMs: Type.Number(),
-  },
-  closed,
-);
-export type RouteExplanation = Static<typeof RouteExplanation>;

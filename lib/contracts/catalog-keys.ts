@@ -7,6 +7,9 @@ export const keys = {
   tenant: (tenant: string) => `tenants/${tenant}`,
   apiKey: (keyHash: string) => `api-keys/${keyHash}`,
   function: (tenant: string, functionName: string) => `functions/${tenant}/${functionName}`,
+  /** What is left of a deleted function, so that its version numbers are never given out again. */
+  formerFunction: (tenant: string, functionName: string) =>
+    `former-functions/${tenant}/${functionName}`,
   /** Zero-padded, so that the order of keys is the order of versions. */
   version: (tenant: string, functionName: string, version: number) =>
     `versions/${tenant}/${functionName}/${String(version).padStart(10, "0")}`,
@@ -15,6 +18,7 @@ export const keys = {
   /** The key of the alias it moves: one rollout at a time. */
   rollout: (tenant: string, functionName: string, alias: string) =>
     `rollouts/${tenant}/${functionName}/${alias}`,
+  secretName: (tenant: string, name: string) => `secret-names/${tenant}/${name}`,
   /** Zero-padded as versions are; the newest is the last. */
   secret: (tenant: string, name: string, revision: number) =>
     `secrets/${tenant}/${name}/${String(revision).padStart(10, "0")}`,
@@ -38,9 +42,11 @@ export const prefixes = {
   tenants: "tenants/",
   apiKeys: "api-keys/",
   functions: "functions/",
+  formerFunctions: "former-functions/",
   versions: "versions/",
   aliases: "aliases/",
   rollouts: "rollouts/",
+  secretNames: "secret-names/",
   secrets: "secrets/",
   quotas: "quotas/",
   quotaRequests: "quota-requests/",

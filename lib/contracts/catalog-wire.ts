@@ -46,7 +46,12 @@ const OperationBody = Type.Union([
   Type.Object({ kind: Type.Literal("delete"), key: Key }, closed),
 ]);
 export const TxnRequest = Type.Object(
-  { compares: Type.Array(CompareBody), operations: Type.Array(OperationBody) },
+  {
+    compares: Type.Array(CompareBody),
+    operations: Type.Array(OperationBody),
+    /** The caller's own name for it: sent again with the same, after a lost answer, it is not made again. */
+    operationId: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  },
   closed,
 );
 export const TxnAnswer = Type.Union([

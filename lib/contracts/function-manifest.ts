@@ -3,6 +3,9 @@ import { extensible } from "./extensible.ts";
 import { Name } from "./names.ts";
 import { Placement } from "./placement.ts";
 
+/** A record says nothing of names that are not of its pattern; `propertyNames` beside it refuses them. */
+const VariableName = Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" });
+
 /** `meridian.json` in a function's folder, all of it optional; flags of `deploy` win. */
 export const FunctionManifest = Type.Object(
   {
@@ -20,18 +23,16 @@ export const FunctionManifest = Type.Object(
     concurrency: Type.Integer({ minimum: 1, maximum: 1_000, default: 1 }),
     /** True permits a second start of a call whose first start cannot be ruled out. */
     idempotent: Type.Boolean({ default: false }),
-    environment: Type.Record(
-      Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" }),
-      Type.String({ maxLength: 1024 }),
-      {
-        default: {},
-        maxProperties: 64,
-      },
-    ),
+    environment: Type.Record(VariableName, Type.String({ maxLength: 1024 }), {
+      default: {},
+      maxProperties: 64,
+      propertyNames: VariableName,
+    }),
     /** Environment variable → name of a secret of the tenant; the value never leaves the agent's memory in clear. */
     secrets: Type.Optional(
-      Type.Record(Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" }), Name, {
+      Type.Record(VariableName, Name, {
         maxProperties: 32,
+        propertyNames: VariableName,
       }),
     ),
     placement: Type.Object(Placement.properties, { additionalProperties: false, default: {} }),

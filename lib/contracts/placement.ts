@@ -13,6 +13,7 @@ export const Placement = Type.Object(
     spread: Type.Optional(Type.Union([Type.Literal("nearest"), Type.Literal("even")])),
     /** `manual`: a cluster that was lost gets this function's calls again only when an operator releases it. */
     failback: Type.Optional(Type.Union([Type.Literal("automatic"), Type.Literal("manual")])),
+    /** A placement that leaves fewer clusters than this is refused. All that it leaves keep code and secrets at hand. */
     clustersMin: Type.Integer({ minimum: 1, maximum: 32, default: 1 }),
   },
   { additionalProperties: false },

@@ -1,11 +1,13 @@
 import { type Static, Type } from "typebox";
+import { ApiKeyRecord } from "./catalog-records.ts";
+import { QuotaRecord } from "./quota-records.ts";
 import {
-  ApiKeyRecord,
+  ClassDemand,
   ClusterRecord,
-  QuotaRecord,
+  DEMAND_CLASSES_MAX,
   TierDemand,
   VerdictState,
-} from "./catalog-records.ts";
+} from "./control-records.ts";
 import { extensible } from "./extensible.ts";
 import { StoredManifest } from "./function-manifest.ts";
 import { Digest, Name, VersionNumber } from "./names.ts";
@@ -39,6 +41,8 @@ export const RouteSplit = Type.Object(
     zonePercent: Type.Optional(Type.Record(Name, Type.Integer({ minimum: 0, maximum: 100 }))),
     /** Set while a rollout runs: the gateways count this version's calls and those of an equal-size control. */
     rolloutId: Type.Optional(Type.String()),
+    /** Which step of the rollout that is; a count belongs to one step. */
+    step: Type.Optional(Type.String({ maxLength: 32 })),
   },
   extensible,
 );
@@ -60,7 +64,13 @@ export const FunctionRoute = Type.Object(
 export type FunctionRoute = Static<typeof FunctionRoute>;
 
 export const TenantRoute = Type.Object(
-  { kind: Type.Literal("tenant"), tenant: Name, limits: QuotaRecord.properties.limits },
+  {
+    kind: Type.Literal("tenant"),
+    tenant: Name,
+    limits: QuotaRecord.properties.limits,
+    /** True: its calls are refused. */
+    isSuspended: Type.Optional(Type.Boolean()),
+  },
   extensible,
 );
 export type TenantRoute = Static<typeof TenantRoute>;
@@ -100,6 +110,8 @@ export const PlanRoute = Type.Object(
     kind: Type.Literal("plan"),
     capacitySlots: Type.Record(Name, Type.Integer({ minimum: 0 })),
     demand: Type.Record(Name, TierDemand),
+    /** Of functions with a placement; `demand` is that of all others. */
+    classDemand: Type.Optional(Type.Array(ClassDemand, { maxItems: DEMAND_CLASSES_MAX })),
     awaitsFailback: Type.Array(Name),
     shifts: Type.Array(
       Type.Object(
@@ -126,6 +138,13 @@ export const RouteEntry = Type.Union([
   PlanRoute,
 ]);
 export type RouteEntry = Static<typeof RouteEntry>;
+
+/** Entries that take traffic away or give it back: never held back. */
+export const isUrgentKey = (key: string): boolean => key === "plan" || key.startsWith("cluster/");
+
+/** Entries that say who may call: what takes something away there is not held back either. */
+export const isCallerKey = (key: string): boolean =>
+  key.startsWith("tenant/") || key.startsWith("key/");
 
 export function entryKey(entry: RouteEntry): string {
   switch (entry.kind) {

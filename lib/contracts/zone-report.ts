@@ -1,15 +1,21 @@
 import { type Static, Type } from "typebox";
-import { TierDemand } from "./catalog-records.ts";
+import { ClassDemand, DEMAND_CLASSES_MAX, TierDemand } from "./control-records.ts";
 import { extensible } from "./extensible.ts";
 import { Digest, Name, VersionNumber } from "./names.ts";
 import { Position } from "./route-table.ts";
 
 /* What runs in a zone tells its federator each second: `POST /internal/reports`. Newest wins; nothing is stored. */
 
-/** The upper ends of the classes in which latencies are counted, in milliseconds; the last class is open. */
-export const LATENCY_CLASSES_MS = [
-  5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000,
-] as const;
+/** One class is this much wider than the one before, so that `1.2 times slower` is exactly one class higher. */
+export const LATENCY_CLASS_RATIO = 1.2;
+/**
+ * The upper ends of the classes in which latencies are counted, from 10 ms to about a minute; the last class is open. What takes less
+ * than 10 ms is all the same.
+ */
+export const LATENCY_CLASSES_MS: readonly number[] = Array.from(
+  { length: 49 },
+  (_, index) => 10 * LATENCY_CLASS_RATIO ** index,
+);
 
 /** One arm of a rollout: the new version, or an equal-size control of the old one. Counters only grow, within one process. */
 export const RolloutArm = Type.Object(
@@ -21,8 +27,11 @@ export const RolloutArm = Type.Object(
     calls: Type.Integer({ minimum: 0 }),
     /** The function's own errors, time-outs and lost instances; never 4xx or the platform's refusals. */
     errors: Type.Integer({ minimum: 0 }),
-    /** One count for each class of `LATENCY_CLASSES_MS` and one for what took longer. */
-    latencyCounts: Type.Array(Type.Integer({ minimum: 0 }), { minItems: 12, maxItems: 12 }),
+    /** One count for each class of `LATENCY_CLASSES_MS` and one for what took longer; calls that waited for a cold start are in none. */
+    latencyCounts: Type.Array(Type.Integer({ minimum: 0 }), {
+      minItems: LATENCY_CLASSES_MS.length + 1,
+      maxItems: LATENCY_CLASSES_MS.length + 1,
+    }),
   },
   extensible,
 );
@@ -63,12 +72,16 @@ export const GatewayReport = Type.Object(
   {
     program: Type.Literal("gateway"),
     receiver: Type.String({ maxLength: 128 }),
+    /** Changes with each start: counters that only grow began again at 0. */
+    bootId: Type.Optional(Type.String({ maxLength: 64 })),
     /** Requests offered per second, refused ones included, as an average over about two seconds. */
     demand: Type.Array(
       Type.Object({ tenant: Name, requestsPerSecond: Type.Number({ minimum: 0 }) }, extensible),
     ),
     /** Calls in flight, as an average over about two seconds; what an operator's plan is made from. */
     inFlight: Type.Optional(TierDemand),
+    /** The same by placement and by the zone nearest to the caller, with what was shed counted as if it had been carried. */
+    classDemand: Type.Optional(Type.Array(ClassDemand, { maxItems: DEMAND_CLASSES_MAX + 1 })),
     /** What it counted of the rollouts that run, since it started. */
     arms: Type.Optional(Type.Array(RolloutArm, { maxItems: 1_000 })),
     /** Clusters this gateway does not use now, and why. */
@@ -90,6 +103,8 @@ export const Observation = Type.Object(
     /** Grows with every message of one process; an older one is ignored. */
     sequence: Type.Integer({ minimum: 0 }),
     bootId: Type.String(),
+    /** By the sender's monotonic clock, so that the receiver can tell what took longer than usual; absent: as old as its receipt. */
+    sentAtMs: Type.Optional(Type.Number()),
     /** False when the observer distrusts itself: its event loop lags, or most of its targets look down. */
     isQualified: Type.Boolean(),
     clusters: Type.Array(
@@ -106,9 +121,12 @@ export const Observation = Type.Object(
     position: Type.Optional(Position),
     accepted: Type.Optional(Position),
     refused: Type.Optional(Position),
+    /** The newest table that the zone's agent has in force; absent where it is not connected. */
+    agentAccepted: Type.Optional(Position),
     /** Calls that the zone's cluster can serve at the same time, and what enters the federation in this zone. */
     capacitySlots: Type.Optional(Type.Integer({ minimum: 0 })),
     inFlight: Type.Optional(TierDemand),
+    classDemand: Type.Optional(Type.Array(ClassDemand, { maxItems: DEMAND_CLASSES_MAX + 1 })),
     /** All gateways of the zone together. */
     arms: Type.Optional(Type.Array(RolloutArm, { maxItems: 1_000 })),
     /** Demand of the zone's gateways, for dividing quotas. */

@@ -1,4 +1,5 @@
 import {
+  checkLeaseId,
   checkLeaseTtl,
   checkRange,
   checkRevision,
@@ -10,17 +11,27 @@ import { MeridianError } from "#lib/errors.ts";
 import type { CatalogStore } from "#lib/io/catalog-store.ts";
 import { leaseTimers } from "#lib/io/lease-timers.ts";
 import { watchHistory } from "#lib/io/watch-history.ts";
-import type { Catalog } from "#lib/ports/catalog.ts";
+import type { Catalog, Transaction, TxnResult } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 
 const LEASES_MAX = 10_000;
+
+/** The port, for one who serves it to callers that may have to ask twice. */
+export interface CatalogOverStore extends Omit<Catalog, "txn"> {
+  /** With the id of an earlier transaction it tells that one's outcome again, as long as that is remembered. */
+  readonly txn: (
+    transaction: Transaction,
+    signal?: AbortSignal,
+    operationId?: string,
+  ) => Promise<TxnResult>;
+}
 
 /** A catalog on a store: limits, lease times and watchers are the same whatever keeps the history. Owns the store. */
 export function catalogOverStore(
   store: CatalogStore,
   clock: Clock,
   newLeaseId: () => string,
-): Catalog {
+): CatalogOverStore {
   const watchers = watchHistory(store, clock);
   store.onRevision(watchers.tell);
   const timers = leaseTimers(clock, async (leaseId) => {
@@ -45,9 +56,10 @@ export function catalogOverStore(
   };
 
   return {
-    txn: async (transaction, signal) => {
+    txn: async (transaction, signal, operationId) => {
       checkTransaction(transaction);
-      const outcome = await write({ kind: "txn", transaction }, signal);
+      const once = operationId === undefined ? {} : { operationId };
+      const outcome = await write({ kind: "txn", transaction, ...once }, signal);
       const { revision } = outcome;
       return outcome.kind === "applied" ? { kind: "committed", revision } : outcome;
     },
@@ -81,10 +93,12 @@ export function catalogOverStore(
       return lease.leaseId;
     },
     renewLease: async (leaseId, signal) => {
+      checkLeaseId(leaseId);
       refuseUnusable(signal);
       return timers.renew(leaseId);
     },
     revokeLease: async (leaseId, signal) => {
+      checkLeaseId(leaseId);
       await write({ kind: "end-lease", leaseId }, signal);
       timers.drop(leaseId);
     },

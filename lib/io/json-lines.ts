@@ -5,6 +5,13 @@ const LINE_BYTES_MAX = 64 * 1024 * 1024;
 export async function* readJsonLines(
   stream: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<unknown, void, undefined> {
+  for await (const line of readLines(stream)) if (line !== "") yield JSON.parse(line);
+}
+
+/** Each line as it is, without its end; a last line that has none is dropped. */
+export async function* readLines(
+  stream: AsyncIterable<Uint8Array>,
+): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of stream) {
@@ -13,6 +20,6 @@ export async function* readJsonLines(
       throw new Error(`a line is longer than ${LINE_BYTES_MAX} bytes`);
     const lines = rest.split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) if (line !== "") yield JSON.parse(line);
+    yield* lines;
   }
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { Compile } from "typebox/compile";
 import {
   CATALOG_PATHS,
@@ -8,21 +9,25 @@ import {
   TxnAnswer,
 } from "#lib/contracts/catalog-wire.ts";
 import {
+  checkLeaseId,
   checkLeaseTtl,
   checkRange,
   checkRevision,
   checkTransaction,
   checkWatch,
 } from "#lib/catalog/limits.ts";
+import { MeridianError } from "#lib/errors.ts";
 import { type CallKind, catalogFailure, unavailable } from "#lib/io/catalog-failure.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
 import { remoteWatch } from "#lib/io/remote-watch.ts";
-import type { Discovery } from "#lib/io/run-directory.ts";
-import type { Catalog } from "#lib/ports/catalog.ts";
+import type { Discovery } from "#lib/ports/discovery.ts";
+import type { Catalog, TxnResult } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 
 /** Longer than a discovery reading may be old, so that the second try finds a catalog that was restarted. */
 const RETRY_DELAY_MS = 250;
+/** A write is asked for again after this part of its time, so that there is time left to learn its fate. */
+const ATTEMPTS_OF_A_WRITE = 3;
 
 export interface RemoteCatalogOptions {
   readonly discovery: Discovery;
@@ -78,6 +83,27 @@ export function connectCatalog(options: RemoteCatalogOptions): Catalog {
       throw catalogFailure(error, kind);
     }
   };
+  /**
+   * Asked for again after a lost answer, under the same id: the catalog makes it once and remembers what became of it, beyond its
+   * own death. What never arrived is not asked for again.
+   */
+  const txn = async (call: Call<TxnResult>): Promise<TxnResult> => {
+    const endsAtMs = clock.nowMs() + callTimeoutMs;
+    const attemptMs = Math.ceil(callTimeoutMs / ATTEMPTS_OF_A_WRITE);
+    let lost: MeridianError | undefined;
+    for (;;) {
+      const leftMs = Math.floor(endsAtMs - clock.nowMs());
+      try {
+        return await attempt(call, "change", Math.max(1, Math.min(attemptMs, leftMs)));
+      } catch (error) {
+        if (isAmbiguous(error)) lost = error;
+        else if (lost === undefined || !isUnavailable(error)) throw error;
+        const isGivenUp = closing.signal.aborted || call.signal?.aborted === true;
+        if (isGivenUp || endsAtMs - clock.nowMs() <= RETRY_DELAY_MS) throw lost;
+        await clock.sleep(RETRY_DELAY_MS, call.signal).catch(() => undefined);
+      }
+    }
+  };
   /** Sent once: a second sending could make the change twice. */
   const change = <Answer>(call: Call<Answer>) => attempt(call, "change", callTimeoutMs);
   const repeatable = async <Answer>(call: Call<Answer>): Promise<Answer> => {
@@ -96,7 +122,8 @@ export function connectCatalog(options: RemoteCatalogOptions): Catalog {
   return {
     txn: async (transaction, signal) => {
       checkTransaction(transaction);
-      return change({ path: CATALOG_PATHS.txn, json: transaction, answer: answers.txn, signal });
+      const json = { ...transaction, operationId: randomUUID() };
+      return txn({ path: CATALOG_PATHS.txn, json, answer: answers.txn, signal });
     },
     range: async (query, signal) => {
       checkRange(query);
@@ -117,11 +144,13 @@ export function connectCatalog(options: RemoteCatalogOptions): Catalog {
       return (await repeatable({ path, json: { ttlMs }, answer, signal })).leaseId;
     },
     renewLease: async (leaseId, signal) => {
+      checkLeaseId(leaseId);
       const { renewLease: path } = CATALOG_PATHS;
       const answer = answers.renewLease;
       return (await repeatable({ path, json: { leaseId }, answer, signal })).outcome;
     },
     revokeLease: async (leaseId, signal) => {
+      checkLeaseId(leaseId);
       const { revokeLease: path } = CATALOG_PATHS;
       await change({ path, json: { leaseId }, answer: answers.done, signal });
     },
@@ -135,4 +164,7 @@ export function connectCatalog(options: RemoteCatalogOptions): Catalog {
 }
 
 const isUnavailable = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && error.code === "MERIDIAN_CATALOG_UNAVAILABLE";
+  error instanceof MeridianError && error.code === "MERIDIAN_CATALOG_UNAVAILABLE";
+
+const isAmbiguous = (error: unknown): error is MeridianError =>
+  error instanceof MeridianError && error.code === "MERIDIAN_WRITE_AMBIGUOUS";

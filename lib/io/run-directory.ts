@@ -3,15 +3,10 @@ import { join } from "node:path";
 import { Value } from "typebox/value";
 import { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import { writeAtomically } from "#lib/io/write-atomically.ts";
+import type { Discovery } from "#lib/ports/discovery.ts";
 
 /** How old a reading of the folder may be; a restarted program is found this fast. */
 const REFRESH_MS = 200;
-
-/** Where the programs of this machine find each other. */
-export interface Discovery {
-  /** Every known program, from a reading at most 200 ms old. Never throws: an unreadable file is left out. */
-  readonly list: () => Promise<readonly RunEndpoint[]>;
-}
 
 export const endpointFileName = (program: RunEndpoint["program"], zone: string | null): string =>
   zone === null ? `${program}.json` : `${zone}.${program}.json`;
@@ -25,6 +20,7 @@ export async function publishEndpoint(runDirectory: string, endpoint: RunEndpoin
   );
 }
 
+/** From a reading at most 200 ms old; an unreadable file is left out. */
 export function runDirectoryDiscovery(runDirectory: string): Discovery {
   let known: Promise<readonly RunEndpoint[]> = Promise.resolve([]);
   let readAtMs = Number.NEGATIVE_INFINITY;

@@ -2,12 +2,11 @@ import { randomUUID } from "node:crypto";
 import type { CatalogWrite, Revision, WriteOutcome } from "#lib/catalog/history.ts";
 import { transactionBytes } from "#lib/catalog/limits.ts";
 import { MeridianError } from "#lib/errors.ts";
-import { catalogOverStore } from "#lib/io/catalog-over-store.ts";
+import { type CatalogOverStore, catalogOverStore } from "#lib/io/catalog-over-store.ts";
 import { groupCommit } from "#lib/io/group-commit.ts";
 import type { StoreStatus } from "#lib/io/sqlite-worker-calls.ts";
 import { startSqliteWorker } from "#lib/io/sqlite-worker-client.ts";
 import { withinDeadline } from "#lib/io/within-deadline.ts";
-import type { Catalog } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 
 const CALL_TIMEOUT_MS = 10_000;
@@ -27,7 +26,7 @@ export interface SqliteCatalogOptions {
   readonly onLost: (cause: Error) => void;
 }
 
-export interface SqliteCatalog extends Catalog {
+export interface SqliteCatalog extends CatalogOverStore {
   readonly status: () => Promise<StoreStatus>;
 }
 

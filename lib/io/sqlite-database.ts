@@ -1,5 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { MeridianError } from "#lib/errors.ts";
@@ -33,15 +42,23 @@ const SCHEMA = `
   pragma user_version = ${SCHEMA_VERSION};
 `;
 
-/** The catalog's file, made if it is missing, locked for this process and ready to write durably. */
+/** By which transaction a revision was made, for callers whose answer was lost. A program that does not know of it does no harm. */
+const OPERATIONS = `
+  create table if not exists operations (
+    operation_id text primary key,
+    revision integer not null
+  ) strict, without rowid;
+  create index if not exists operations_by_revision on operations (revision);
+`;
+
+/** The catalog's file, made if it is missing, locked for this process and ready to write durably. A damaged one is refused. */
 export function openDatabase(databaseFile: string, databaseBytesMax: number): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
-    mkdirSync(dirname(databaseFile), { recursive: true, mode: 0o700 });
-    closeSync(openSync(databaseFile, "a", 0o600));
+    if (!existsSync(databaseFile)) createDatabase(databaseFile);
+    if (statSync(databaseFile).size === 0) throw new Error("it is damaged: nothing of it is left");
     database = new DatabaseSync(databaseFile, { timeout: LOCK_WAIT_MS });
     database.exec(`
-      pragma page_size = ${PAGE_BYTES};
       pragma locking_mode = exclusive;
       pragma journal_mode = wal;
       pragma synchronous = full;
@@ -50,9 +67,10 @@ export function openDatabase(databaseFile: string, databaseBytesMax: number): Da
       begin immediate;
     `);
     const version = pragma(database, "user_version");
-    if (version === 0) createSchema(database);
-    else if (version !== SCHEMA_VERSION)
+    if (version !== SCHEMA_VERSION)
       throw new Error(`it has format ${version}, and this program knows ${SCHEMA_VERSION}`);
+    refuseDamaged(database, databaseFile);
+    database.exec(OPERATIONS);
     database.exec("commit");
     return database;
   } catch (cause) {
@@ -65,9 +83,41 @@ export function openDatabase(databaseFile: string, databaseBytesMax: number): Da
   }
 }
 
-function createSchema(database: DatabaseSync): void {
-  database.exec(SCHEMA);
-  database.prepare("insert into position values (1, ?, 0, 0)").run(randomUUID());
+/** Under its name there is a whole catalog or nothing, so that an empty file is known to have lost what it held. */
+function createDatabase(databaseFile: string): void {
+  const folder = dirname(databaseFile);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const unfinished = `${databaseFile}.new`;
+  rmSync(unfinished, { force: true });
+  closeSync(openSync(unfinished, "a", 0o600));
+  const database = new DatabaseSync(unfinished);
+  try {
+    database.exec(`pragma page_size = ${PAGE_BYTES}; ${SCHEMA}`);
+    database.prepare("insert into position values (1, ?, 0, 0)").run(randomUUID());
+  } finally {
+    database.close();
+  }
+  renameSync(unfinished, databaseFile);
+  const entries = openSync(folder, "r");
+  fsyncSync(entries);
+  closeSync(entries);
+}
+
+/**
+ * After a clean end all of the catalog is in the file, which is then as long as it says. What a process that was killed left in
+ * the write-ahead log may still be missing there, so that only reading everything tells.
+ */
+function refuseDamaged(database: DatabaseSync, databaseFile: string): void {
+  const wasKilled = (statSync(`${databaseFile}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  if (wasKilled) {
+    const found = database.prepare("pragma quick_check(1)").get();
+    const [said] = Object.values(found ?? {});
+    if (said !== "ok") throw new Error(`it is damaged: ${String(said)}`);
+    return;
+  }
+  const { size } = statSync(databaseFile);
+  const bytes = databaseBytes(database);
+  if (size < bytes) throw new Error(`it is damaged: of its ${bytes} bytes ${size} are left`);
 }
 
 /** The size of the file without its write-ahead log. */

@@ -3,9 +3,11 @@ import {
   changedKey,
   type History,
   type HistoryPosition,
+  OUTCOMES_REMEMBERED_MAX,
   type Revision,
   type ScanQuery,
 } from "#lib/catalog/history.ts";
+import { type RecentOutcomes, recentOutcomes } from "#lib/catalog/recent-outcomes.ts";
 import { databaseBytes, openDatabase, writeFailure } from "#lib/io/sqlite-database.ts";
 import type { CatalogRecord, Change } from "#lib/ports/catalog.ts";
 
@@ -25,8 +27,11 @@ export function openSqliteHistory(databaseFile: string, databaseBytesMax: number
   let position = readPosition(database);
   const write = versionWriter(database);
   const forget = versionForgetter(database);
+  const outcomes = operationTable(database);
 
   return {
+    recall: outcomes.recall,
+    remember: outcomes.remember,
     ...recordReader(database),
     ...leaseTable(database),
     position: () => position,
@@ -41,6 +46,7 @@ export function openSqliteHistory(databaseFile: string, databaseBytesMax: number
     inTransaction: (work) => {
       let isCommitting = false;
       try {
+        outcomes.begin();
         database.exec("begin immediate");
         const result = work();
         isCommitting = true;
@@ -48,6 +54,7 @@ export function openSqliteHistory(databaseFile: string, databaseBytesMax: number
         return result;
       } catch (cause) {
         if (database.isTransaction) database.exec("rollback");
+        outcomes.rollBack();
         position = readPosition(database);
         throw writeFailure(cause, isCommitting);
       }
@@ -181,5 +188,42 @@ function leaseTable(
     hasLease: (leaseId) => one.get(leaseId) !== undefined,
     addLease: ({ leaseId, ttlMs }) => add.run(leaseId, ttlMs),
     removeLease: (leaseId) => remove.run(leaseId),
+  };
+}
+
+/**
+ * What changed something is remembered on the disk with the change. What changed nothing is remembered by this process alone: an
+ * earlier sending of it that is still on its way cannot outlive the process.
+ */
+function operationTable(database: DatabaseSync): Pick<History, "recall" | "remember"> & {
+  readonly begin: () => void;
+  readonly rollBack: () => void;
+} {
+  const find = database.prepare("select revision from operations where operation_id = ?");
+  const add = database.prepare("insert into operations values (?, ?)");
+  const dropOld = database.prepare("delete from operations where revision <= ?");
+  const unchanged: RecentOutcomes = recentOutcomes(OUTCOMES_REMEMBERED_MAX);
+  let unchangedNow: string[] = [];
+  return {
+    recall: (operationId) => {
+      const row = find.get(operationId);
+      return row === undefined
+        ? unchanged.recall(operationId)
+        : { kind: "applied", revision: Number(row["revision"]), changes: [] };
+    },
+    remember: (operationId, outcome) => {
+      if (outcome.kind === "applied" && outcome.changes.length > 0) {
+        add.run(operationId, outcome.revision);
+        dropOld.run(outcome.revision - OUTCOMES_REMEMBERED_MAX);
+        return;
+      }
+      unchanged.remember(operationId, outcome);
+      unchangedNow.push(operationId);
+    },
+    begin: () => {
+      unchangedNow = [];
+    },
+    /** They were decided against changes that are not there. */
+    rollBack: () => unchangedNow.forEach(unchanged.forget),
   };
 }

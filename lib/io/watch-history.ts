@@ -8,6 +8,8 @@ const PROGRESS_INTERVAL_MS = 1_000;
 /** What all watchers share of the newest history; one that falls behind it reads the store, and none holds a queue. */
 const RECENT_REVISIONS_MAX = 1_000;
 const RECENT_BYTES_MAX = 8 * 1024 * 1024;
+/** One for all: nobody sees it, and an error with its stack for each watcher of each revision is not free. */
+const WOKEN = new Error("there may be something new");
 
 export interface HistoryWatchers {
   readonly tell: (revision: Revision) => void;
@@ -25,11 +27,11 @@ export function watchHistory(store: CatalogStore, clock: Clock): HistoryWatchers
   let isClosed = false;
 
   const wakeAll = () => {
-    for (const sleeper of sleepers) sleeper.abort();
+    for (const sleeper of sleepers) sleeper.abort(WOKEN);
   };
   const pause = async (pauseMs: number, signal: AbortSignal): Promise<void> => {
     const sleeper = new AbortController();
-    const wake = () => sleeper.abort();
+    const wake = () => sleeper.abort(WOKEN);
     sleepers.add(sleeper);
     signal.addEventListener("abort", wake, { once: true });
     await clock.sleep(pauseMs, sleeper.signal).catch(() => undefined);

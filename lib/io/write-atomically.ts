@@ -2,10 +2,13 @@ import { randomBytes } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Replaces the file as one step that survives a crash: temporary file, fsync, rename, fsync of the folder. */
+/**
+ * Replaces the file as one step that survives a crash: temporary file, fsync, rename, fsync of the folder. A text that comes in
+ * parts is written part by part.
+ */
 export async function writeAtomically(
   path: string,
-  text: string | Uint8Array,
+  text: string | Uint8Array | Iterable<string>,
   mode = 0o600,
 ): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;

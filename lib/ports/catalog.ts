@@ -1,7 +1,9 @@
 /**
  * The authoritative metadata: an ordered history of transactions over string keys. Contract: `test/contract/catalog.contract.ts`,
  * run on every driver. Every call ends by its deadline (10 s) or when its signal aborts, and fails with a `MeridianError`:
- * MERIDIAN_CATALOG_UNAVAILABLE (nothing happened) or MERIDIAN_WRITE_AMBIGUOUS (a transaction may have been committed).
+ * MERIDIAN_CATALOG_UNAVAILABLE (nothing happened) or MERIDIAN_WRITE_AMBIGUOUS (a transaction may have been committed, and what
+ * became of it could not be learnt in time). Revisions increase and need not be consecutive: a store may be shared with others,
+ * and so may its compactions.
  */
 export interface Catalog {
   /** All operations in one revision, if every comparison holds. At most 100 operations, 1 MB. */
@@ -10,11 +12,16 @@ export interface Catalog {
   readonly range: (query: RangeQuery, signal?: AbortSignal) => Promise<RangeResult>;
   /**
    * Every revision after `afterRevision` that touched the prefix, in order, none twice and none missing; `progress` at least
-   * each second while nothing happens. Ends after `compacted`; throws MERIDIAN_CATALOG_UNAVAILABLE when the stream breaks.
+   * each second while nothing happens. Ends after `compacted`; throws MERIDIAN_CATALOG_UNAVAILABLE when the stream breaks and, if
+   * the driver replaces broken streams, stays broken.
    */
   readonly watch: (query: WatchQuery, signal: AbortSignal) => AsyncIterable<WatchEvent>;
-  /** Records put with the lease are deleted in one revision when it is not renewed for `ttlMs`. */
+  /**
+   * Records put with the lease are deleted in one revision when it is not renewed for `ttlMs`: never sooner, and as soon as the store
+   * can. etcd counts whole seconds from 1.5 election timeouts (2 s) up, and begins anew when its leader changes.
+   */
   readonly grantLease: (ttlMs: number, signal?: AbortSignal) => Promise<string>;
+  /** Counts from when it was sent, which is all that a holder knows. */
   readonly renewLease: (leaseId: string, signal?: AbortSignal) => Promise<"renewed" | "gone">;
   readonly revokeLease: (leaseId: string, signal?: AbortSignal) => Promise<void>;
   /** Forgets history up to and including the revision; current records stay. */

@@ -3,10 +3,10 @@ import { execFile } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { findEtcd } from "./find-engine.ts";
+import { findEngine } from "./find-engine.ts";
 import { startEtcd } from "./start-etcd.ts";
 
-const [server, control] = [await findEtcd("etcd"), await findEtcd("etcdctl")];
+const [server, control] = [await findEngine("etcd"), await findEngine("etcdctl")];
 const missing = [server, control].find((engine) => engine.kind === "missing");
 
 test(

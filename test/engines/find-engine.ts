@@ -5,6 +5,39 @@ import { promisify } from "node:util";
 
 const ENGINES_FOLDER = resolve(import.meta.dirname, "../../.engines/bin");
 
+interface Engine {
+  /** The argument that makes it print its version, and where in what it prints the version is. */
+  readonly ask: string;
+  readonly says: RegExp;
+  /** `FOLDER/go.mod` beside this file requires the module at the version that tests run against. */
+  readonly pinnedIn: string;
+  readonly module: string;
+}
+
+/** What `npm run engines` builds. A variable named after the program, `MERIDIAN_ETCD` for etcd, names one elsewhere. */
+const ENGINES = {
+  etcd: etcdProgram("--version", "server"),
+  etcdctl: etcdProgram("version", "etcdctl"),
+  etcdutl: etcdProgram("version", "etcdutl"),
+  versitygw: {
+    ask: "--version",
+    says: /^Version *: v(\S+)/m,
+    pinnedIn: "versitygw",
+    module: "github.com/versity/versitygw",
+  },
+  consul: {
+    ask: "version",
+    says: /^Consul v(\S+)/m,
+    pinnedIn: "consul",
+    module: "github.com/hashicorp/consul",
+  },
+} as const satisfies Record<string, Engine>;
+
+function etcdProgram(ask: string, part: string): Engine {
+  const module = `go.etcd.io/etcd/${part}/v3`;
+  return { ask, says: /version: (\S+)/i, pinnedIn: "etcd", module };
+}
+
 /** Where an engine was found, or why it cannot be used and which command would change that. */
 export type FoundEngine =
   | { readonly kind: "found"; readonly path: string; readonly version: string }
@@ -17,37 +50,30 @@ interface EngineLookup {
 
 const HERE: EngineLookup = { folder: ENGINES_FOLDER, environment: process.env };
 
-type EtcdProgram = "etcd" | "etcdctl" | "etcdutl";
-
 /**
- * One of etcd's programs at the pinned version: `MERIDIAN_ETCD` and its like name one, else `.engines/bin` holds it. Never
- * from PATH, where a distribution's old etcd may be. With MERIDIAN_ENGINES=required a missing engine throws.
+ * An engine at the pinned version: its variable names one, else `.engines/bin` holds it. Never from PATH, where a
+ * distribution's old one may be. With MERIDIAN_ENGINES=required a missing engine throws.
  */
-export async function findEtcd(
-  program: EtcdProgram,
+export async function findEngine(
+  program: keyof typeof ENGINES,
   { folder, environment }: EngineLookup = HERE,
 ): Promise<FoundEngine> {
-  const found = await lookUp(program, folder, environment);
+  const path = environment[`MERIDIAN_${program.toUpperCase()}`] ?? join(folder, program);
+  const found = await lookUp(program, ENGINES[program], path);
   if (found.kind === "missing" && environment["MERIDIAN_ENGINES"] === "required")
     throw new Error(`MERIDIAN_ENGINES=required, and ${found.reason}`);
   return found;
 }
 
-async function lookUp(
-  program: EtcdProgram,
-  folder: string,
-  environment: EngineLookup["environment"],
-): Promise<FoundEngine> {
-  const variable = `MERIDIAN_${program.toUpperCase()}`;
-  const path = environment[variable] ?? join(folder, program);
+async function lookUp(program: string, engine: Engine, path: string): Promise<FoundEngine> {
   const isThere = await access(path, constants.X_OK).then(
     () => true,
     () => false,
   );
   if (!isThere) return missing(`${program} is not there; build it with \`npm run engines\``);
 
-  const pinned = await pinnedEtcdVersion();
-  const version = await versionOf(program, path);
+  const pinned = await pinnedVersion(engine);
+  const version = await versionOf(engine, path);
   return version === pinned
     ? { kind: "found", path, version }
     : missing(`${program} is ${version}, not ${pinned}; build it with \`npm run engines\``);
@@ -55,18 +81,22 @@ async function lookUp(
 
 const missing = (reason: string): FoundEngine => ({ kind: "missing", reason });
 
-async function pinnedEtcdVersion(): Promise<string> {
-  const goModule = await readFile(join(import.meta.dirname, "etcd/go.mod"), "utf8");
-  const version = /go\.etcd\.io\/etcd\/server\/v3 v(\S+)/.exec(goModule)?.[1];
-  if (version === undefined) throw new Error("test/engines/etcd/go.mod does not pin etcd");
-  return version;
+async function pinnedVersion({ pinnedIn, module }: Engine): Promise<string> {
+  const text = await readFile(join(import.meta.dirname, pinnedIn, "go.mod"), "utf8");
+  for (const line of text.split("\n")) {
+    const [name, version] = line
+      .trim()
+      .replace(/^require /, "")
+      .split(" ");
+    if (name === module && version !== undefined) return version.replace(/^v/, "");
+  }
+  throw new Error(`test/engines/${pinnedIn}/go.mod does not pin ${module}`);
 }
 
-async function versionOf(program: EtcdProgram, path: string): Promise<string> {
-  const argument = program === "etcd" ? "--version" : "version";
-  const printed = await promisify(execFile)(path, [argument], { timeout: 10_000 }).then(
+async function versionOf({ ask, says }: Engine, path: string): Promise<string> {
+  const printed = await promisify(execFile)(path, [ask], { timeout: 10_000 }).then(
     ({ stdout }) => stdout,
     () => "",
   );
-  return /version: (\S+)/i.exec(printed)?.[1] ?? "of an unknown version";
+  return says.exec(printed)?.[1] ?? "of an unknown version";
 }

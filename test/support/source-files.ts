@@ -15,10 +15,12 @@ export interface SourceImport {
   readonly specifier: string;
   /** A type-only import leaves no trace when the program runs. */
   readonly isTypeOnly: boolean;
+  /** What stands between `import` and `from`, as written; empty when there is no such clause. */
+  readonly clause: string;
 }
 
 const IMPORT =
-  /^(?:import|export)\s+(?<type>type\s)?[^"';]*?from\s*"(?<from>[^"]+)"|^import\s*"(?<bare>[^"]+)"|\bimport\(\s*"(?<dynamic>[^"]+)"/gm;
+  /^(?:import|export)\s+(?<type>type\s)?(?<clause>[^"';]*?)from\s*"(?<from>[^"]+)"|^import\s*"(?<bare>[^"]+)"|\bimport\(\s*"(?<dynamic>[^"]+)"/gm;
 
 /** The project's own files that match, read once, with what they import. */
 export function sourceFiles(pattern: string): SourceFile[] {
@@ -47,6 +49,7 @@ export function readImports(text: string): SourceImport[] {
   return [...text.matchAll(IMPORT)].map(({ groups = {} }) => ({
     specifier: groups["from"] ?? groups["bare"] ?? groups["dynamic"] ?? "",
     isTypeOnly: groups["type"] !== undefined,
+    clause: (groups["clause"] ?? "").trim(),
   }));
 }
 

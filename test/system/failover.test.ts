@@ -61,6 +61,36 @@ test("a frozen gateway is withdrawn and the one address goes on answering", asyn
   );
 });
 
+test("a zone stopped on purpose fails no call, and is back at once at its whole share", async () => {
+  const victim = "us-east";
+  const load = keepCalling("ap-south", victim);
+  await load.seen(20);
+  const stopped = await federation.cli("zone", "stop", victim);
+  assert.equal(stopped.exitCode, 0, stopped.stderr);
+  await load.seen(20);
+  await until("every zone knows", 5_000, async () =>
+    (await clusterState(victim)) === "down" ? true : undefined,
+  );
+  const started = await federation.cli("zone", "start", victim);
+  assert.equal(started.exitCode, 0, started.stderr);
+  const { weightPercent } = await until("it is in service", 15_000, async () => {
+    const now = await cluster(victim);
+    return now.state === "up" ? now : undefined;
+  });
+  assert.equal(weightPercent, 100, "no ramp");
+  const { failures } = await load.stop();
+  assert.deepEqual(failures, []);
+
+  const audit = JSON.parse((await federation.cli("audit", "--json")).stdout) as {
+    items: { change: { action: string; subject: string; detail: { cause?: string } } }[];
+  };
+  const verdicts = audit.items
+    .map(({ change }) => change)
+    .filter(({ action, subject }) => action.startsWith("cluster.") && subject === `${victim}-1`)
+    .map(({ action, detail }) => `${action} ${detail.cause}`);
+  assert.deepEqual(verdicts.slice(0, 2), ["cluster.up planned", "cluster.down planned"]);
+});
+
 test("killing a whole zone under load loses no idempotent call, doubles no other, and the zone returns to its share", async () => {
   const leader = (
     JSON.parse((await federation.cli("status", "--json")).stdout) as { leader: string | null }

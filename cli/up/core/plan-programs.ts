@@ -1,7 +1,8 @@
 import type { Zone } from "#lib/contracts/zone.ts";
+import { catalogConfigOf, type CatalogPlan } from "./plan-catalog.ts";
 
 export type ProgramName = "catalog" | "federator" | "agent" | "gateway";
-/** The group of the catalog process, which belongs to no zone; no zone can have this name. */
+/** The group of the embedded catalog, which belongs to no zone; no zone can have this name. */
 export const CATALOG_GROUP = "the catalog";
 /** More instances than this at once would thrash one machine that holds every zone. */
 const INSTANCES_MAX = 64;
@@ -10,6 +11,7 @@ export interface Federation {
   /** Absolute. */
   readonly stateDirectory: string;
   readonly zones: readonly Zone[];
+  readonly catalog: CatalogPlan;
   /** The one address; zone number n alone listens on `basePort` + n. */
   readonly basePort: number;
   readonly hasReusePort: boolean;
@@ -37,16 +39,54 @@ export const groupOf = ({ zone }: Pick<ProgramPlan, "zone">): string => zone ?? 
 
 /** Every process of the federation, the catalog first, then zone by zone. */
 export function planPrograms(federation: Federation): ProgramPlan[] {
-  const catalog = plan(federation, "catalog", null, {
-    databaseFile: `${federation.stateDirectory}/catalog/catalog.sqlite`,
-  });
-  return [catalog, ...federation.zones.flatMap((zone, index) => planZone(federation, zone, index))];
+  return [
+    ...planCatalog(federation),
+    ...federation.zones.flatMap((zone, index) => planZone(federation, zone, index)),
+  ];
 }
+
+function planCatalog(federation: Federation): ProgramPlan[] {
+  const { catalog, stateDirectory } = federation;
+  const bootTokenFile = bootTokenOf(federation);
+  switch (catalog.kind) {
+    case "embedded": {
+      const databaseFile = `${stateDirectory}/catalog/catalog.sqlite`;
+      return [plan(federation, "catalog", null, { databaseFile, bootTokenFile })];
+    }
+    case "members": {
+      const { etcd, clusterToken, passwordFile, members } = catalog;
+      return members.map(({ zone }) => ({
+        ...plan(federation, "catalog", zone, {
+          zone,
+          etcd,
+          clusterToken,
+          passwordFile,
+          members,
+          dataDirectory: memberDirectory(stateDirectory, zone),
+          hasServedFile: hasServedFile(stateDirectory, zone),
+        }),
+        entry: "catalog/etcd-member/main.ts",
+      }));
+    }
+    case "endpoints":
+      return [];
+  }
+}
+
+/** A member's data dies with its zone. */
+export const memberDirectory = (stateDirectory: string, zone: string): string =>
+  `${stateDirectory}/zones/${zone}/etcd`;
+
+/** That a member has served is remembered outside its zone, so that one who lost its data is told from one that is new. */
+export const hasServedFile = (stateDirectory: string, zone: string): string =>
+  `${stateDirectory}/catalog/has-served/${zone}`;
 
 function planZone(federation: Federation, zone: Zone, index: number): ProgramPlan[] {
   const home = `${federation.stateDirectory}/zones/${zone.name}`;
-  const shared = { zone: zone.name, zones: federation.zones };
+  const bootTokenFile = bootTokenOf(federation);
+  const shared = { zone: zone.name, zones: federation.zones, bootTokenFile };
   const codeDirectory = `${home}/code`;
+  const keyFile = keyEncryptionKeyFile(federation.stateDirectory);
   // Without SO_REUSEPORT only one process can hold the common port.
   const sharesPort = federation.hasReusePort || index === 0;
   return [
@@ -54,12 +94,15 @@ function planZone(federation: Federation, zone: Zone, index: number): ProgramPla
       ...shared,
       stateDirectory: `${home}/federator`,
       codeDirectory,
+      catalog: catalogConfigOf(federation.catalog, zone.name),
+      keyEncryptionKeyFile: keyFile,
       failover: federation.failover,
       acceptLargeRemovals: federation.acceptsCatalogLoss,
     }),
     plan(federation, "agent", zone.name, {
       ...shared,
       stateDirectory: `${home}/agent`,
+      keyEncryptionKeyFile: keyFile,
       codeDirectory,
       idleMs: federation.idleMs,
       instancesMax: INSTANCES_MAX,
@@ -74,6 +117,12 @@ function planZone(federation: Federation, zone: Zone, index: number): ProgramPla
     }),
   ];
 }
+
+/** What secrets are encrypted under. Whoever has a backup of the rest of the state folder but not this file cannot read them. */
+export const keyEncryptionKeyFile = (stateDirectory: string): string =>
+  `${stateDirectory}/key-encryption-key`;
+
+const bootTokenOf = ({ stateDirectory }: Federation): string => `${stateDirectory}/run/boot-token`;
 
 const ENTRIES: Readonly<Record<ProgramName, string>> = {
   catalog: "catalog/main.ts",
@@ -97,7 +146,6 @@ function plan(
     config: {
       ...config,
       runDirectory,
-      bootTokenFile: `${runDirectory}/boot-token`,
       logLevel,
     },
     configFile: `${runDirectory}/${name}.config.json`,

@@ -25,7 +25,7 @@ export async function deployExample(
   for (;;) {
     try {
       if (await isDeployed(client, tenant, signal)) return;
-      await deployCode(client, tenant, await bundle(), signal);
+      await deployCode(client, { tenant }, await bundle(), signal);
       return;
     } catch (error) {
       if (!isStarting(error)) throw error;

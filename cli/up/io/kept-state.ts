@@ -18,7 +18,7 @@ export function refuseLostCatalog(stateDirectory: string, isAccepted: boolean): 
     : [];
   if (copies.length === 0) return;
   throw new UsageError(
-    `${file} is gone, and ${copies.join(", ")} still hold copies of what was in it: put the file back from a backup, or start with --accept-catalog-loss to begin with an empty catalog, which forgets every function, tenant and quota`,
+    `${file} is gone, and ${copies.join(", ")} still hold copies of what was in it: put the file back from a backup, or start with --accept-catalog-loss, which begins with an empty one, and bring all back with \`meridian catalog recover\` (docs/operations.md)`,
   );
 }
 

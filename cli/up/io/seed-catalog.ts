@@ -1,9 +1,11 @@
 import { Value } from "typebox/value";
 import { apiKeyPrefix, hashApiKey, newApiKey } from "#lib/api-key.ts";
 import { keys, prefixes } from "#lib/contracts/catalog-keys.ts";
-import { GrantRecord, type Role } from "#lib/contracts/catalog-records.ts";
+import { FederationRecord, type Role, SCHEMA_VERSION } from "#lib/contracts/catalog-records.ts";
+import { GrantRecord } from "#lib/contracts/quota-records.ts";
 import type { Credentials } from "#lib/contracts/run-endpoint.ts";
 import { evenGrants } from "#lib/divide-grants.ts";
+import { MeridianError } from "#lib/errors.ts";
 import { newKeyOperation, newTenantTransaction } from "#lib/new-tenant.ts";
 import type { Catalog, CatalogRecord } from "#lib/ports/catalog.ts";
 
@@ -34,6 +36,7 @@ export async function seedCatalog(
   wallMs: number,
   signal: AbortSignal,
 ): Promise<void> {
+  await refuseUnknown(catalog, signal);
   await addKey(catalog, apiKeys.operator.apiKey, null, OPERATOR_ROLES, wallMs, signal);
   for (const tenant of FIRST_TENANTS) {
     const apiKey = apiKeys.tenants[tenant]?.apiKey;
@@ -46,6 +49,33 @@ export async function seedCatalog(
       await addKey(catalog, apiKey, tenant, ["tenant-admin"], wallMs, signal);
   }
   await divideAmong(catalog, zones, signal);
+}
+
+/** What this version would write, a newer one that has been at work here might not be able to read. */
+async function refuseUnknown(catalog: Catalog, signal: AbortSignal): Promise<void> {
+  const page = await catalog.range({ prefix: keys.federation(), limit: 1 }, signal);
+  const record = page.kind === "page" ? page.records[0] : undefined;
+  // An empty catalog gets its name from the federators.
+  if (record?.key !== keys.federation()) return;
+  const federation = parseJson(record.value);
+  if (!Value.Check(FederationRecord, federation))
+    throw new MeridianError(
+      "MERIDIAN_CATALOG_FOREIGN",
+      "The catalog's federation record is not one of Meridian's: somebody else writes there, or it is damaged; restore a backup, or name another state folder with --state.",
+    );
+  if (federation.schemaVersion > SCHEMA_VERSION)
+    throw new MeridianError(
+      "MERIDIAN_CATALOG_NEWER",
+      `The catalog has schema ${federation.schemaVersion}, and this program knows ${SCHEMA_VERSION}: start it with the version that it was last started with, or a newer one.`,
+    );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 const storedKey = (apiKey: string) => ({
@@ -89,7 +119,7 @@ async function divideAmong(
           {
             kind: "put",
             key: record.key,
-            value: JSON.stringify(evenGrants(grant.tenant, zones)),
+            value: JSON.stringify({ ...grant, ...evenGrants(grant.tenant, zones) }),
           },
         ],
       },

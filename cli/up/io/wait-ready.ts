@@ -1,5 +1,5 @@
 import { Value } from "typebox/value";
-import { RouteExplanation } from "#lib/contracts/api.ts";
+import { RouteExplanation } from "#lib/contracts/api-status.ts";
 import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import { readEndpoints } from "#lib/io/run-directory.ts";
 import { UnreachableError } from "../../failures.ts";

@@ -1,23 +1,110 @@
-import { MoveAlias } from "#lib/contracts/api.ts";
-import { keys } from "#lib/contracts/catalog-keys.ts";
+import { MoveAlias, WAITING_HEADER } from "#lib/contracts/api.ts";
+import { functionPrefix, keys } from "#lib/contracts/catalog-keys.ts";
 import { AliasRecord } from "#lib/contracts/catalog-records.ts";
 import { MeridianError } from "#lib/errors.ts";
-import { type AliasPlan, parseIfMatch, planAliasMove } from "../../core/plan-alias-move.ts";
-import { ALIASES_MAX } from "../../core/plan-deploy.ts";
+import { ALIASES_MAX } from "../../core/function-state.ts";
+import { type AliasPlan, planAliasMove } from "../../core/plan-alias-move.ts";
+import { planAliasRemoval } from "../../core/plan-removals.ts";
 import { type Api, type ApiPorts, changeBy } from "../api-context.ts";
 import { commitChange, untilEnforced } from "../commit-change.ts";
-import { fetchFunctionState, noSuchFunction } from "../function-state.ts";
+import { changedMeanwhile, etag, readPrecondition, rolloutRuns } from "../etags.ts";
+import { fetchFunctionState, fetchStandingFunction, noSuchFunction } from "../function-state.ts";
+import { pageRecords } from "../page-records.ts";
 import { readAlias } from "../read-records.ts";
-import { AliasPath, JSON_BODY_BYTES_MAX } from "./schemas.ts";
+import { refuseRemoval } from "../refuse-removal.ts";
+import { whoMustKnow } from "../who-must-know.ts";
+import { AliasPath, FunctionPath, JSON_BODY_BYTES_MAX, PageQuery, pageOf } from "./schemas.ts";
 
-/** The alias's ETag is the revision that wrote it. */
-const etag = (revision: number): string => `"${revision}"`;
+const ALIAS = "/v1/tenants/:tenant/functions/:functionName/aliases/:alias";
 
 export function aliasRoutes(api: Api, ports: ApiPorts): void {
-  const { catalog, replica, clock } = ports;
+  const { catalog, clock } = ports;
+  readingRoutes(api, ports);
+
+  api.put(
+    ALIAS,
+    {
+      config: { action: "aliases.move" },
+      bodyLimit: JSON_BODY_BYTES_MAX,
+      schema: { params: AliasPath, body: MoveAlias, response: { 200: AliasRecord } },
+    },
+    async (request, reply) => {
+      const { tenant, functionName, alias } = request.params;
+      const { version, additionalVersions = [] } = request.body;
+      const precondition = readPrecondition(request.headers);
+      const committed = await commitChange(ports, async () => {
+        const state = await fetchFunctionState(catalog, tenant, functionName);
+        const wish = { ...request.body, alias, precondition };
+        const plan = planAliasMove(state, wish, clock.wallMs());
+        if (plan.kind !== "move") throw refusal(plan, request.params);
+        const subject = `aliases/${tenant}/${functionName}/${alias}`;
+        return {
+          transaction: plan.transaction,
+          change: changeBy(request, "aliases.move", tenant, subject, clock.wallMs(), {
+            from: plan.from,
+            to: version,
+            shares: additionalVersions.map((one) => `${one.version}=${one.percent}%`).join(" "),
+          }),
+          outcome: {
+            before: state.aliases.find(({ value }) => value.alias === alias)?.value,
+            after: plan.record,
+          },
+        };
+      });
+      const { before, after } = committed.outcome;
+      const who = await whoMustKnow(ports, before, after);
+      const { waiting } = await untilEnforced(ports, committed.revision, who);
+      if (waiting.length > 0) reply.header(WAITING_HEADER, waiting.join(", "));
+      reply.header("etag", etag(committed.revision));
+      return after;
+    },
+  );
+
+  api.delete(
+    ALIAS,
+    { config: { action: "aliases.delete" }, schema: { params: AliasPath } },
+    async (request, reply) => {
+      const { tenant, functionName, alias } = request.params;
+      const precondition = readPrecondition(request.headers);
+      const { revision } = await commitChange(ports, async () => {
+        const state = await fetchStandingFunction(catalog, tenant, functionName);
+        const plan = planAliasRemoval(state, alias, precondition);
+        if (plan.kind !== "remove") throw refuseRemoval(plan, `the alias ${alias}`);
+        const subject = `aliases/${tenant}/${functionName}/${alias}`;
+        return {
+          transaction: plan.transaction,
+          change: changeBy(request, "aliases.delete", tenant, subject, clock.wallMs()),
+          outcome: undefined,
+        };
+      });
+      await untilEnforced(ports, revision);
+      return reply.code(204).send();
+    },
+  );
+}
+
+function readingRoutes(api: Api, { replica }: ApiPorts): void {
+  api.get(
+    "/v1/tenants/:tenant/functions/:functionName/aliases",
+    {
+      config: { action: "functions.read" },
+      schema: {
+        params: FunctionPath,
+        querystring: PageQuery,
+        response: { 200: pageOf(AliasRecord) },
+      },
+    },
+    async (request) => {
+      const { tenant, functionName } = request.params;
+      if (replica.get(keys.function(tenant, functionName)) === undefined)
+        throw noSuchFunction(tenant, functionName);
+      const prefix = functionPrefix("aliases", tenant, functionName);
+      return pageRecords(replica, prefix, readAlias, request.query);
+    },
+  );
 
   api.get(
-    "/v1/tenants/:tenant/functions/:functionName/aliases/:alias",
+    ALIAS,
     {
       config: { action: "functions.read" },
       schema: { params: AliasPath, response: { 200: AliasRecord } },
@@ -36,44 +123,11 @@ export function aliasRoutes(api: Api, ports: ApiPorts): void {
       return held.value;
     },
   );
-
-  api.put(
-    "/v1/tenants/:tenant/functions/:functionName/aliases/:alias",
-    {
-      config: { action: "aliases.move" },
-      bodyLimit: JSON_BODY_BYTES_MAX,
-      schema: { params: AliasPath, body: MoveAlias, response: { 200: AliasRecord } },
-    },
-    async (request, reply) => {
-      const { tenant, functionName, alias } = request.params;
-      const { version } = request.body;
-      const ifMatch = parseIfMatch(request.headers["if-match"]);
-      if (ifMatch === null) throw changedMeanwhile(alias, null);
-      const committed = await commitChange(ports, async () => {
-        const state = await fetchFunctionState(catalog, tenant, functionName);
-        const plan = planAliasMove(state, { alias, version, ifMatch }, clock.wallMs());
-        if (plan.kind !== "move") throw refusal(plan, request.params, version);
-        const subject = `aliases/${tenant}/${functionName}/${alias}`;
-        return {
-          transaction: plan.transaction,
-          change: changeBy(request, "aliases.move", tenant, subject, clock.wallMs(), {
-            from: plan.from,
-            to: version,
-          }),
-          outcome: plan.record,
-        };
-      });
-      await untilEnforced(ports, committed.revision);
-      reply.header("etag", etag(committed.revision));
-      return committed.outcome;
-    },
-  );
 }
 
 function refusal(
   plan: Exclude<AliasPlan, { kind: "move" }>,
   path: { readonly tenant: string; readonly functionName: string; readonly alias: string },
-  version: number,
 ): MeridianError {
   switch (plan.kind) {
     case "function-missing":
@@ -81,22 +135,21 @@ function refusal(
     case "version-missing":
       return new MeridianError(
         "MERIDIAN_NOT_FOUND",
-        `The function ${path.functionName} has no version ${version}; list its versions and choose one.`,
+        `The function ${path.functionName} has no version ${plan.version}; list its versions and choose one.`,
       );
     case "changed-meanwhile":
-      return changedMeanwhile(path.alias, plan.revision);
+      return changedMeanwhile(`the alias ${path.alias}`, plan.revision);
+    case "weights-invalid":
+      return new MeridianError(
+        "MERIDIAN_WEIGHTS_INVALID",
+        `The shares do not make a whole: ${plan.reason}. Each version stands there once, and the first one takes what the others leave of 100 %, at least 1.`,
+      );
+    case "rollout-running":
+      return rolloutRuns(plan.rollout);
     case "too-many-aliases":
       return new MeridianError(
-        "MERIDIAN_CONFLICT",
-        `The function ${path.functionName} has ${ALIASES_MAX} aliases, which is the limit; move one of them.`,
+        "MERIDIAN_LIMIT_REACHED",
+        `The function ${path.functionName} has ${ALIASES_MAX} aliases, as many as it may; delete one, or move one of them.`,
       );
   }
 }
-
-const changedMeanwhile = (alias: string, revision: number | null): MeridianError =>
-  new MeridianError(
-    "MERIDIAN_PRECONDITION_FAILED",
-    revision === null
-      ? `If-Match does not name the alias ${alias} as it is; GET it and send its ETag.`
-      : `The alias ${alias} has the ETag ${etag(revision)} by now; GET it, decide again and send that.`,
-  );

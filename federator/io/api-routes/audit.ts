@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { Value } from "typebox/value";
-import { AuditEntry } from "#lib/contracts/api.ts";
+import { AuditEntry } from "#lib/contracts/api-status.ts";
 import { Name } from "#lib/contracts/names.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { visibleTenant } from "../../core/authorize.ts";

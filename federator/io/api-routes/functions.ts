@@ -1,28 +1,24 @@
 import { FunctionView } from "#lib/contracts/api.ts";
 import { functionPrefix, keys, prefixes } from "#lib/contracts/catalog-keys.ts";
-import { VersionRecord } from "#lib/contracts/catalog-records.ts";
-import { pageItems } from "../../core/page-items.ts";
-import { planFunctionRemoval } from "../../core/plan-deploy.ts";
+import { functionRevision } from "../../core/function-state.ts";
+import { planFunctionRemoval } from "../../core/plan-removals.ts";
 import { viewFunction } from "../../core/view-federation.ts";
+import type { Replica } from "../../ports.ts";
 import { type Api, type ApiPorts, changeBy } from "../api-context.ts";
 import { commitChange, untilEnforced } from "../commit-change.ts";
-import { fetchFunctionState, noSuchFunction } from "../function-state.ts";
-import { readAlias, readFunction, readVersion, valuesOf } from "../read-records.ts";
+import { etag, readPrecondition } from "../etags.ts";
+import { fetchStandingFunction, noSuchFunction } from "../function-state.ts";
+import { oldestBeyond } from "../oldest-beyond.ts";
+import { pageRecords } from "../page-records.ts";
+import { readAlias, readEach, readFunction, readVersion } from "../read-records.ts";
+import { refuseRemoval } from "../refuse-removal.ts";
 import { FunctionPath, PageQuery, pageOf, TenantPath } from "./schemas.ts";
 
-export function functionRoutes(api: Api, ports: ApiPorts): void {
-  const { replica, clock } = ports;
+/** Names of deleted functions whose last version number is kept, per tenant; then the oldest is forgotten. */
+const FORMER_FUNCTIONS_MAX = 10_000;
 
-  const view = (tenant: string, name: string): FunctionView | undefined => {
-    const record = readFunction(replica.get(keys.function(tenant, name)))?.value;
-    if (record === undefined) return undefined;
-    const aliases = valuesOf(replica.list(functionPrefix("aliases", tenant, name)), readAlias);
-    const versions = aliases.flatMap(({ version }) => {
-      const held = readVersion(replica.get(keys.version(tenant, name, version)));
-      return held === undefined ? [] : [held.value];
-    });
-    return viewFunction(record, aliases, versions);
-  };
+export function functionRoutes(api: Api, ports: ApiPorts): void {
+  const { replica, catalog, clock } = ports;
 
   api.get(
     "/v1/tenants/:tenant/functions",
@@ -36,11 +32,10 @@ export function functionRoutes(api: Api, ports: ApiPorts): void {
     },
     async (request) => {
       const { tenant } = request.params;
-      const { limit, cursor } = request.query;
-      const records = valuesOf(replica.list(`${prefixes.functions}${tenant}/`), readFunction);
-      const page = pageItems(records, ({ name }) => name, limit, cursor);
-      const items = page.items.map(({ name }) => view(tenant, name));
-      return { items: items.filter((item) => item !== undefined), next: page.next };
+      const prefix = `${prefixes.functions}${tenant}/`;
+      const page = pageRecords(replica, prefix, readFunction, request.query);
+      const views = page.items.map(({ name }) => findFunction(replica, tenant, name)?.view);
+      return { items: views.filter((view) => view !== undefined), next: page.next };
     },
   );
 
@@ -50,34 +45,12 @@ export function functionRoutes(api: Api, ports: ApiPorts): void {
       config: { action: "functions.read" },
       schema: { params: FunctionPath, response: { 200: FunctionView } },
     },
-    async (request) => {
+    async (request, reply) => {
       const { tenant, functionName } = request.params;
-      const found = view(tenant, functionName);
+      const found = findFunction(replica, tenant, functionName);
       if (found === undefined) throw noSuchFunction(tenant, functionName);
-      return found;
-    },
-  );
-
-  api.get(
-    "/v1/tenants/:tenant/functions/:functionName/versions",
-    {
-      config: { action: "functions.read" },
-      schema: {
-        params: FunctionPath,
-        querystring: PageQuery,
-        response: { 200: pageOf(VersionRecord) },
-      },
-    },
-    async (request) => {
-      const { tenant, functionName } = request.params;
-      if (replica.get(keys.function(tenant, functionName)) === undefined)
-        throw noSuchFunction(tenant, functionName);
-      const versions = valuesOf(
-        replica.list(functionPrefix("versions", tenant, functionName)),
-        readVersion,
-      );
-      const { limit, cursor } = request.query;
-      return pageItems(versions, ({ version }) => String(version).padStart(10, "0"), limit, cursor);
+      reply.header("etag", etag(found.revision));
+      return found.view;
     },
   );
 
@@ -86,14 +59,18 @@ export function functionRoutes(api: Api, ports: ApiPorts): void {
     { config: { action: "functions.delete" }, schema: { params: FunctionPath } },
     async (request, reply) => {
       const { tenant, functionName } = request.params;
+      const precondition = readPrecondition(request.headers);
       const { revision } = await commitChange(ports, async () => {
-        const state = await fetchFunctionState(ports.catalog, tenant, functionName);
-        const { record } = state;
-        if (record === undefined) throw noSuchFunction(tenant, functionName);
+        const state = await fetchStandingFunction(catalog, tenant, functionName);
+        const wallMs = clock.wallMs();
+        const former = `${prefixes.formerFunctions}${tenant}/`;
+        const forgotten = oldestBeyond(replica, former, FORMER_FUNCTIONS_MAX);
+        const plan = planFunctionRemoval(state, precondition, wallMs, forgotten);
+        if (plan.kind !== "remove") throw refuseRemoval(plan, `the function ${functionName}`);
         const subject = `functions/${tenant}/${functionName}`;
         return {
-          transaction: planFunctionRemoval({ ...state, record }),
-          change: changeBy(request, "functions.delete", tenant, subject, clock.wallMs(), {
+          transaction: plan.transaction,
+          change: changeBy(request, "functions.delete", tenant, subject, wallMs, {
             versions: state.versions.length,
           }),
           outcome: undefined,
@@ -103,4 +80,27 @@ export function functionRoutes(api: Api, ports: ApiPorts): void {
       return reply.code(204).send();
     },
   );
+}
+
+/** What this zone knows of the function, and its ETag's revision. */
+function findFunction(
+  replica: Replica,
+  tenant: string,
+  name: string,
+): { readonly view: FunctionView; readonly revision: number } | undefined {
+  const record = readFunction(replica.get(keys.function(tenant, name)));
+  const aliases = readEach(replica.list(functionPrefix("aliases", tenant, name)), readAlias);
+  const revision = functionRevision({ record, aliases });
+  if (record === undefined || revision === null) return undefined;
+  const shown = [record.value.latestVersion, ...aliases.map(({ value }) => value.version)];
+  const versions = shown.flatMap((version) => {
+    const held = readVersion(replica.get(keys.version(tenant, name, version)));
+    return held === undefined ? [] : [held.value];
+  });
+  const view = viewFunction(
+    record.value,
+    aliases.map(({ value }) => value),
+    versions,
+  );
+  return view && { view, revision };
 }

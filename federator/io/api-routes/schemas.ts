@@ -6,9 +6,17 @@ const closed = { additionalProperties: false } as const;
 
 export const JSON_BODY_BYTES_MAX = 16 * 1024;
 
+/** Far more than a manifest may have, so that one that is too large is told its own error. */
+export const MANIFEST_BODY_BYTES_MAX = 128 * 1024;
+
 export const TenantPath = Type.Object({ tenant: Name }, closed);
 export const CodePath = Type.Object({ tenant: Name, digest: Digest }, closed);
 export const FunctionPath = Type.Object({ tenant: Name, functionName: Name }, closed);
+export const VersionPath = Type.Object(
+  { tenant: Name, functionName: Name, version: Type.String({ pattern: "^[1-9]\\d{0,9}$" }) },
+  closed,
+);
+export const SecretPath = Type.Object({ tenant: Name, name: Name }, closed);
 export const AliasPath = Type.Object({ tenant: Name, functionName: Name, alias: Name }, closed);
 export const QuotaRequestPath = Type.Object({ id: Type.String({ maxLength: 64 }) }, closed);
 

@@ -1,11 +1,12 @@
-import { Type } from "typebox";
 import { Value } from "typebox/value";
-import { ClusterView, FederationStatus, ZoneStatus } from "#lib/contracts/api.ts";
-import { keys } from "#lib/contracts/catalog-keys.ts";
+import { FederationStatus, ZoneStatus } from "#lib/contracts/api-status.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
-import { silentZoneStatus, statusForTenant, viewCluster } from "../../core/view-federation.ts";
+import { planInputs } from "#lib/plan/plan-inputs.ts";
+import { compileEntry } from "../../core/compile-routes.ts";
+import { silentZoneStatus, statusForTenant, viewShares } from "../../core/view-federation.ts";
 import { type Api, type ApiPorts, callerOf } from "../api-context.ts";
-import { readPlanInput, readVerdict } from "../read-records.ts";
+import { typedRecords } from "../typed-records.ts";
+import { clusterView } from "./clusters.ts";
 
 const PEER_TIMEOUT_MS = 1_000;
 /** The catalog says something each second; when it has not for this long, it is out of reach. */
@@ -15,17 +16,11 @@ const WITNESSED_ZONES_MIN = 3;
 
 export function statusRoutes(api: Api, ports: ApiPorts): void {
   const { replica, federation, client, log, zones } = ports;
-
-  const clusterOf = (zone: Zone): ClusterView =>
-    viewCluster(
-      zone,
-      readVerdict(replica.get(keys.verdict(zone.clusterId)))?.value,
-      readPlanInput(replica.get(keys.planInput()))?.value,
-    );
+  const records = typedRecords(replica);
 
   const askZone = async (zone: Zone, peers: ReadonlyMap<string, string>): Promise<ZoneStatus> => {
     if (zone.name === ports.zone) return federation.zoneStatus();
-    const silent = silentZoneStatus(zone, clusterOf(zone));
+    const silent = silentZoneStatus(zone, clusterView(ports, zone));
     const url = peers.get(zone.name);
     if (url === undefined) return silent;
     try {
@@ -33,25 +28,15 @@ export function statusRoutes(api: Api, ports: ApiPorts): void {
         path: "/internal/zone-status",
         timeoutMs: PEER_TIMEOUT_MS,
       });
-      return Value.Check(ZoneStatus, answer) ? answer : silent;
+      if (!Value.Check(ZoneStatus, answer)) return silent;
+      const { cluster } = answer;
+      const sight = federation.sightOf(zone.clusterId);
+      return { ...answer, cluster: cluster && { ...cluster, sight } };
     } catch (error) {
       log.info({ zone: zone.name, err: error }, "a zone did not tell its status");
       return silent;
     }
   };
-
-  api.get(
-    "/v1/clusters",
-    {
-      config: { action: "clusters.read" },
-      schema: {
-        response: {
-          200: Type.Object({ items: Type.Array(ClusterView) }, { additionalProperties: false }),
-        },
-      },
-    },
-    async () => ({ items: zones.map(clusterOf) }),
-  );
 
   api.get(
     "/v1/status",
@@ -66,6 +51,8 @@ export function statusRoutes(api: Api, ports: ApiPorts): void {
         catalog: replica.ageMs() <= CATALOG_SILENCE_MAX_MS ? "reachable" : "unreachable",
         zones: tenant === null ? statuses : statuses.map((one) => statusForTenant(one, tenant)),
         silentZones: statuses.filter((one) => !one.isReachable).map(({ zone }) => zone),
+        shares: viewShares(planInputs((key) => compileEntry(key, records), zones)),
+        ...(tenant === null && { shifts: [...records.shifts()] }),
       };
     },
   );

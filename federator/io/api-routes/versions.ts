@@ -1,120 +1,136 @@
 import { CreateVersion, Deployed } from "#lib/contracts/api.ts";
-import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
-import { prefixes } from "#lib/contracts/catalog-keys.ts";
+import { functionPrefix, keys } from "#lib/contracts/catalog-keys.ts";
+import { VersionRecord } from "#lib/contracts/catalog-records.ts";
+import { LIVE_ALIAS } from "#lib/contracts/names.ts";
 import { MeridianError } from "#lib/errors.ts";
-import { permittedZones } from "#lib/residency.ts";
-import {
-  handlerFiles,
-  knownRegions,
-  reservedVariables,
-  unknownRegions,
-} from "../../core/check-manifest.ts";
-import { type DeployWish, planDeploy } from "../../core/plan-deploy.ts";
+import { planVersionRemoval } from "../../core/plan-removals.ts";
 import { type Api, type ApiPorts, changeBy } from "../api-context.ts";
 import { commitChange, untilEnforced } from "../commit-change.ts";
-import { fetchFunctionState } from "../function-state.ts";
-import { readVersion, valuesOf } from "../read-records.ts";
-import { obtainCode, spreadCode } from "../spread-code.ts";
-import { FunctionPath } from "./schemas.ts";
+import { deployVersion } from "../deploy-version.ts";
+import { etag, readPrecondition } from "../etags.ts";
+import { fetchStandingFunction, noSuchFunction } from "../function-state.ts";
+import { pageRecords } from "../page-records.ts";
+import { fetchRecord, readVersion } from "../read-records.ts";
+import { refuseRemoval } from "../refuse-removal.ts";
+import { newestSecrets } from "../secrets.ts";
+import {
+  FunctionPath,
+  MANIFEST_BODY_BYTES_MAX,
+  PageQuery,
+  pageOf,
+  VersionPath,
+} from "./schemas.ts";
 
-/** Far more than a manifest may have, so that one that is too large is told its own error. */
-const BODY_BYTES_MAX = 128 * 1024;
-
-/** Deploy: check, make the code durable, then one revision, then wait for those who have to know. */
 export function versionRoutes(api: Api, ports: ApiPorts): void {
-  api.post(
-    "/v1/tenants/:tenant/functions/:functionName/versions",
-    {
-      config: { action: "functions.deploy" },
-      bodyLimit: BODY_BYTES_MAX,
-      schema: { params: FunctionPath, body: CreateVersion, response: { 201: Deployed } },
-    },
-    async (request, reply): Promise<Deployed> => {
-      const { tenant, functionName } = request.params;
-      const { codeDigest, manifest } = request.body;
-      checkManifest(manifest, functionName, ports);
-      const residency = permittedZones(manifest.placement.regions, ports.zones);
-      const code = await obtainCode(ports, codeDigest);
-      checkHandler(manifest, await ports.codeStore.filesOf(codeDigest));
-      const wish = { tenant, functionName, codeDigest, codeBytes: code.bytes, manifest };
-      // Once before the code travels, so that a record that cannot be is told first.
-      plan(await fetchFunctionState(ports.catalog, tenant, functionName), wish, ports);
-      const codeZones = await spreadCode(ports, code, residency);
+  readingRoutes(api, ports);
+  deployingRoutes(api, ports);
+  const { catalog, clock } = ports;
 
-      const committed = await commitChange(ports, async () => {
-        const state = await fetchFunctionState(ports.catalog, tenant, functionName);
-        const { transaction, version, alias } = plan(state, wish, ports);
-        const subject = `functions/${tenant}/${functionName}`;
+  api.delete(
+    "/v1/tenants/:tenant/functions/:functionName/versions/:version",
+    { config: { action: "versions.delete" }, schema: { params: VersionPath } },
+    async (request, reply) => {
+      const { tenant, functionName } = request.params;
+      const version = Number(request.params.version);
+      const precondition = readPrecondition(request.headers);
+      const { revision } = await commitChange(ports, async () => {
+        const state = await fetchStandingFunction(catalog, tenant, functionName);
+        const held = readVersion(
+          await fetchRecord(catalog, keys.version(tenant, functionName, version)),
+        );
+        const plan = planVersionRemoval(state, held, precondition);
+        if (plan.kind !== "remove") throw refuseRemoval(plan, `version ${version}`);
+        const subject = `versions/${tenant}/${functionName}/${version}`;
         return {
-          transaction,
-          change: changeBy(request, "functions.deploy", tenant, subject, version.createdAtMs, {
-            version: version.version,
-            codeDigest,
-          }),
-          outcome: { version, alias },
+          transaction: plan.transaction,
+          change: changeBy(request, "versions.delete", tenant, subject, clock.wallMs()),
+          outcome: undefined,
         };
       });
-      const gateways = await untilEnforced(ports, committed.revision);
-      if (!codeZones.includes(ports.zone)) await forgetStaged(ports, codeDigest);
-      reply.code(201);
-      return { ...committed.outcome, codeZones, revision: committed.revision, gateways };
+      await untilEnforced(ports, revision);
+      return reply.code(204).send();
     },
   );
 }
 
-function plan(
-  state: Parameters<typeof planDeploy>[0],
-  wish: DeployWish,
-  { clock }: Pick<ApiPorts, "clock">,
-) {
-  const planned = planDeploy(state, wish, clock.wallMs());
-  if (planned.kind === "deploy") return planned;
-  throw new MeridianError(
-    "MERIDIAN_MANIFEST_INVALID",
-    `The version's record has ${planned.bytes} bytes as JSON, at most ${planned.bytesMax} are kept; shorten the environment, or read it from the code.`,
+function readingRoutes(api: Api, { replica }: ApiPorts): void {
+  api.get(
+    "/v1/tenants/:tenant/functions/:functionName/versions",
+    {
+      config: { action: "functions.read" },
+      schema: {
+        params: FunctionPath,
+        querystring: PageQuery,
+        response: { 200: pageOf(VersionRecord) },
+      },
+    },
+    async (request) => {
+      const { tenant, functionName } = request.params;
+      if (replica.get(keys.function(tenant, functionName)) === undefined)
+        throw noSuchFunction(tenant, functionName);
+      const prefix = functionPrefix("versions", tenant, functionName);
+      return pageRecords(replica, prefix, readVersion, request.query);
+    },
+  );
+
+  api.get(
+    "/v1/tenants/:tenant/functions/:functionName/versions/:version",
+    {
+      config: { action: "functions.read" },
+      schema: { params: VersionPath, response: { 200: VersionRecord } },
+    },
+    async (request, reply) => {
+      const { tenant, functionName, version } = request.params;
+      if (replica.get(keys.function(tenant, functionName)) === undefined)
+        throw noSuchFunction(tenant, functionName);
+      const held = readVersion(replica.get(keys.version(tenant, functionName, Number(version))));
+      if (held === undefined)
+        throw new MeridianError(
+          "MERIDIAN_NOT_FOUND",
+          `The function ${functionName} has no version ${version}; list its versions and choose one.`,
+        );
+      reply.header("etag", etag(held.modRevision));
+      return held.value;
+    },
   );
 }
 
-function checkManifest(
-  manifest: FunctionManifest,
-  functionName: string,
-  { zones }: Pick<ApiPorts, "zones">,
-): void {
-  if (manifest.name !== functionName)
-    throw new MeridianError(
-      "MERIDIAN_MANIFEST_INVALID",
-      `The manifest names the function ${manifest.name}, the path ${functionName}; send it to the path of its name.`,
-    );
-  const reserved = reservedVariables(manifest.environment);
-  if (reserved.length > 0)
-    throw new MeridianError(
-      "MERIDIAN_MANIFEST_INVALID",
-      `The environment sets ${reserved.join(", ")}, which only the platform may set; choose other names.`,
-    );
-  const unknown = unknownRegions(manifest.placement.regions, zones);
-  if (unknown.length > 0)
-    throw new MeridianError(
-      "MERIDIAN_REGION_UNKNOWN",
-      `The placement names ${unknown.join(", ")}, where no zone is; choose from ${knownRegions(zones).join(", ")}.`,
-    );
-}
-
-function checkHandler(manifest: FunctionManifest, files: readonly string[]): void {
-  const wanted = handlerFiles(manifest);
-  if (wanted.some((file) => files.includes(file))) return;
-  throw new MeridianError(
-    "MERIDIAN_HANDLER_MISSING",
-    `The handler ${manifest.handler} needs one of the files ${wanted.join(", ")} at the root of the archive, which has none of them.`,
-  );
-}
-
-/** This zone may not keep the code: it only passed it on. Another version that may lie here keeps it. */
-async function forgetStaged(ports: ApiPorts, digest: string): Promise<void> {
-  const { codeStore, replica, zones, zone } = ports;
-  const isUsedHere = valuesOf(replica.list(prefixes.versions), readVersion).some(
-    ({ codeDigest, manifest }) =>
-      codeDigest === digest &&
-      permittedZones(manifest.placement.regions, zones).some(({ name }) => name === zone),
-  );
-  if (!isUsedHere) await codeStore.remove(digest);
+/** POST makes a version each time; PUT says what the function shall be, and changes nothing where it is so already. */
+function deployingRoutes(api: Api, ports: ApiPorts): void {
+  for (const [method, url] of [
+    ["POST", "/v1/tenants/:tenant/functions/:functionName/versions"],
+    ["PUT", "/v1/tenants/:tenant/functions/:functionName"],
+  ] as const)
+    api.route({
+      method,
+      url,
+      config: { action: "functions.deploy" },
+      bodyLimit: MANIFEST_BODY_BYTES_MAX,
+      schema: {
+        params: FunctionPath,
+        body: CreateVersion,
+        response: { 200: Deployed, 201: Deployed },
+      },
+      handler: async (request, reply): Promise<Deployed> => {
+        const { tenant, functionName } = request.params;
+        const { codeDigest, manifest, alias = LIVE_ALIAS } = request.body;
+        const precondition = readPrecondition(request.headers);
+        const { kind, deployed } = await deployVersion(ports, request, {
+          tenant,
+          functionName,
+          codeDigest,
+          manifest,
+          wish: async () => ({
+            alias,
+            precondition,
+            secrets: await newestSecrets(ports, tenant, manifest),
+          }),
+          isDeclaration: method === "PUT",
+          action: "functions.deploy",
+        });
+        reply.code(method === "POST" || kind === "created" ? 201 : 200);
+        reply.header("etag", etag(deployed.revision));
+        return deployed;
+      },
+    });
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { test } from "node:test";
+import { CATALOG_LIMITS } from "#lib/catalog/limits.ts";
 import {
   commit,
   failsWith,
@@ -31,7 +32,9 @@ export function leaseCases(open: OpenCatalog): void {
     assert.equal((await read(catalog, "s/a"))?.leaseId, leaseId);
     const watcher = watching(t, catalog, "s/", written);
     await watcher.until(() => watcher.changes().length > 0, "the expiry");
-    assert.deepEqual(watcher.changes(), [`${written + 1} s/a gone`, `${written + 1} s/b gone`]);
+    const [revision = 0] = watcher.revisions();
+    assert.ok(revision > written);
+    assert.deepEqual(watcher.changes(), [`${revision} s/a gone`, `${revision} s/b gone`]);
     assert.deepEqual(
       (await readAll(catalog, "s/")).map(({ key }) => key),
       ["s/c", "s/d"],
@@ -57,13 +60,14 @@ export function leaseCases(open: OpenCatalog): void {
     const catalog = await open(t);
     const leaseId = await catalog.grantLease(LONG_MS);
     const written = await commit(catalog, put("a", "", leaseId), put("b", "", leaseId), put("c"));
+    const watcher = watching(t, catalog, "", written);
     await catalog.revokeLease(leaseId);
-    const page = await catalog.range({ prefix: "" });
-    assert.ok(page.kind === "page" && page.revision === written + 1);
     assert.deepEqual(
-      page.records.map(({ key }) => key),
+      (await readAll(catalog, "")).map(({ key }) => key),
       ["c"],
     );
+    await watcher.until(() => watcher.changes().length === 2, "both deletions");
+    assert.equal(watcher.revisions().length, 1);
     assert.equal(await catalog.renewLease(leaseId), "gone");
     await catalog.revokeLease(leaseId);
   });
@@ -79,11 +83,9 @@ export function leaseCases(open: OpenCatalog): void {
       put("again", "", first),
     );
     await commit(catalog, put("freed"), put("moved", "", second), remove("again"));
-    const written = await commit(catalog, put("again"));
+    await commit(catalog, put("again"));
     await catalog.revokeLease(first);
-    const page = await catalog.range({ prefix: "" });
-    assert.ok(page.kind === "page" && page.revision === written, "nothing was left to delete");
-    assert.equal(page.records.length, 3);
+    assert.equal((await readAll(catalog, "")).length, 3, "nothing was left to delete");
     await catalog.revokeLease(second);
     assert.deepEqual(
       (await readAll(catalog, "")).map(({ key }) => key),
@@ -94,14 +96,17 @@ export function leaseCases(open: OpenCatalog): void {
   test("a lease can hold more records than a transaction may have operations", async (t) => {
     const catalog = await open(t);
     const leaseId = await catalog.grantLease(LONG_MS);
+    let written = 0;
     for (let group = 0; group < 3; group++)
-      await commit(
+      written = await commit(
         catalog,
         ...Array.from({ length: 60 }, (_, index) => put(`s/${group}/${index}`, "", leaseId)),
       );
+    const watcher = watching(t, catalog, "s/", written);
     await catalog.revokeLease(leaseId);
-    const page = await catalog.range({ prefix: "s/" });
-    assert.ok(page.kind === "page" && page.revision === 4 && page.records.length === 0);
+    assert.deepEqual(await readAll(catalog, "s/"), []);
+    await watcher.until(() => watcher.changes().length === 180, "all deletions");
+    assert.equal(watcher.revisions().length, 1);
   });
 
   test("a put with an unknown lease is an error and leaves everything as it was", async (t) => {
@@ -114,8 +119,11 @@ export function leaseCases(open: OpenCatalog): void {
         catalog.txn({ compares: [], operations: [put("k", "2"), put("l", "", unknown)] }),
         failsWith("MERIDIAN_NOT_FOUND"),
       );
-    const page = await catalog.range({ prefix: "" });
-    assert.ok(page.kind === "page" && page.revision === before && page.records.length === 1);
+    const records = await readAll(catalog, "");
+    assert.deepEqual(
+      records.map(({ key, value, modRevision }) => [key, value, modRevision]),
+      [["k", "1", before]],
+    );
     const conflict = await catalog.txn({
       compares: [{ kind: "absent", key: "k" }],
       operations: [put("l", "", "never-granted")],
@@ -134,7 +142,26 @@ export function leaseCases(open: OpenCatalog): void {
 
   test("a time to live outside the limits is refused as a bad request", async (t) => {
     const catalog = await open(t);
-    for (const ttlMs of [0, 99, 100.5, 3_600_001])
+    const { leaseTtlMsMin, leaseTtlMsMax } = CATALOG_LIMITS;
+    for (const ttlMs of [0, leaseTtlMsMin - 1, 100.5, leaseTtlMsMax + 1, Number.NaN])
       await assert.rejects(catalog.grantLease(ttlMs), failsWith("MERIDIAN_BAD_REQUEST"));
+    for (const ttlMs of [leaseTtlMsMin, leaseTtlMsMax])
+      await catalog.revokeLease(await catalog.grantLease(ttlMs));
+  });
+
+  test("what cannot be a lease's name is refused as a bad request", async (t) => {
+    const catalog = await open(t);
+    const isRefused = failsWith("MERIDIAN_BAD_REQUEST");
+    for (const name of ["", " ", "ä", "a\nb", "l".repeat(129)]) {
+      await assert.rejects(catalog.renewLease(name), isRefused, JSON.stringify(name));
+      await assert.rejects(catalog.revokeLease(name), isRefused);
+      await assert.rejects(
+        catalog.txn({ compares: [], operations: [put("k", "", name)] }),
+        isRefused,
+      );
+    }
+    assert.deepEqual(await readAll(catalog, ""), []);
+    for (const name of ["l".repeat(128), "-1", "9223372036854775807", "99999999999999999999"])
+      assert.equal(await catalog.renewLease(name), "gone", name);
   });
 }

@@ -13,11 +13,12 @@ export function rangeCases(open: OpenCatalog): void {
     assert.equal((await readAll(catalog, "")).length, 6);
   });
 
-  test("an empty catalog answers with its incarnation and revision 0", async (t) => {
+  test("an empty catalog answers with its incarnation and a revision", async (t) => {
     const catalog = await open(t);
     const page = await catalog.range({ prefix: "" });
     assert.equal(page.kind, "page");
-    assert.deepEqual([page.revision, page.records, page.more], [0, [], false]);
+    assert.deepEqual([page.records, page.more], [[], false]);
+    assert.ok(Number.isSafeInteger(page.revision) && page.revision >= 0);
     assert.notEqual(page.incarnation, "");
   });
 
@@ -95,9 +96,9 @@ export function rangeCases(open: OpenCatalog): void {
     await catalog.compact(first);
     assert.deepEqual(await valuesAt(second), ["changed=2", "kept=1"], "compacting less is nothing");
     await catalog.compact(third);
-    await commit(catalog, put("gone", "again"));
+    const fourth = await commit(catalog, put("gone", "again"));
     const again = await readAll(catalog, "gone");
-    assert.equal(again[0]?.createRevision, third + 1);
+    assert.equal(again[0]?.createRevision, fourth);
   });
 
   test("what does not exist yet cannot be read or compacted", async (t) => {

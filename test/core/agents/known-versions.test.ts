@@ -32,21 +32,20 @@ const table = (...routes: FunctionRoute[]): RouteTable => ({
 const find =
   (newest: RouteTable, former: ReturnType<typeof keepFormerVersions>, version: number) =>
   (nowMs: number) =>
-    findVersion(newest, former, "demo", "hello", version, nowMs)?.version;
+    findVersion(newest.entries, former, "demo", "hello", version, nowMs)?.version;
 
 test("a version that lost its alias is still served for a minute, then forgotten", () => {
   const newest = table(route(2));
-  const former = keepFormerVersions(new Map(), table(route(1)), newest, 0);
+  const former = keepFormerVersions(new Map(), [{ before: route(1), after: route(2) }], 0);
   assert.equal(find(newest, former, 2)(0), 2);
   assert.equal(find(newest, former, 1)(59_999), 1);
   assert.equal(find(newest, former, 1)(60_000), undefined);
-  assert.equal(keepFormerVersions(former, newest, newest, 60_000).size, 0);
+  assert.equal(keepFormerVersions(former, [], 60_000).size, 0);
 });
 
 test("a deleted function is forgotten at once, its former versions too", () => {
-  const before = table(route(2));
-  const former = keepFormerVersions(new Map(), table(route(1)), before, 0);
-  const after = keepFormerVersions(former, before, table(), 1);
+  const former = keepFormerVersions(new Map(), [{ before: route(1), after: route(2) }], 0);
+  const after = keepFormerVersions(former, [{ before: route(2), after: undefined }], 1);
   assert.equal(after.size, 0);
   assert.equal(find(table(), former, 1)(1), undefined);
   assert.equal(find(table(), former, 2)(1), undefined);
@@ -72,14 +71,15 @@ test("a placement without regions allows any zone, otherwise its region or juris
   assert.equal(allowsZone(["us"], zone), false);
 });
 
-test("the report counts by state and leaves out what is at zero", () => {
+test("the report counts by state, tells what is quarantined and leaves out what is at zero", () => {
   const of = { tenant: "demo", functionName: "hello" };
   const idle = { state: { kind: "idle", sinceMs: 0 } } as const;
   const report = summarizeZone("eu-west-1", 9, [
-    { ...of, version: 1, queued: 0, instances: [] },
+    { ...of, version: 1, concurrency: 1, queued: 0, instances: [] },
     {
       ...of,
       version: 2,
+      concurrency: 5,
       queued: 4,
       instances: [
         idle,
@@ -88,12 +88,18 @@ test("the report counts by state and leaves out what is at zero", () => {
         { state: { kind: "draining", calls: 2 } },
       ],
     },
+    { ...of, version: 3, concurrency: 1, queued: 0, isQuarantined: true, instances: [idle] },
   ]);
   assert.deepEqual(report, {
     program: "agent",
     clusterId: "eu-west-1",
     instancesMax: 9,
+    capacitySlots: 3 * 5 + 1 + 5,
+    quarantined: 1,
     inFlight: 5,
-    functions: [{ ...of, version: 2, starting: 1, idle: 1, busy: 1, queued: 4 }],
+    functions: [
+      { ...of, version: 2, starting: 1, idle: 1, busy: 1, queued: 4 },
+      { ...of, version: 3, starting: 0, idle: 1, busy: 0, queued: 0 },
+    ],
   });
 });

@@ -7,6 +7,7 @@ const parsed = parseZones("eu-west,us-east,ap-south");
 const federation: Federation = {
   stateDirectory: "/state",
   zones: parsed.kind === "zones" ? parsed.zones : [],
+  catalog: { kind: "embedded" },
   basePort: 8_080,
   hasReusePort: true,
   idleMs: 60_000,

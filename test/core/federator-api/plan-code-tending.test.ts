@@ -1,72 +1,105 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FunctionManifest } from "#lib/contracts/function-manifest.ts";
-import { Value } from "typebox/value";
-import { planCodeTending, STAGED_KEPT_MS } from "../../../federator/core/plan-code-tending.ts";
-import { ZONES } from "../../io/federator-api/zones.ts";
+import {
+  type CodeUse,
+  type CodeView,
+  isHandedOver,
+  planCodeTending,
+  STAGED_KEPT_MS,
+} from "../../../federator/core/plan-code-tending.ts";
 
-const version = (codeDigest: string, regions: string[]) => {
-  const manifest = Value.Default(FunctionManifest, { name: "f", placement: { regions } });
-  assert.ok(Value.Check(FunctionManifest, manifest));
-  const base = { tenant: "demo", functionName: "f", version: 1, codeBytes: 1, createdAtMs: 0 };
-  return { ...base, codeDigest, manifest };
-};
-const nowMs = 100 * STAGED_KEPT_MS;
-const old = (digest: string) => ({ digest, storedAtMs: 0 });
-const fresh = (digest: string) => ({ digest, storedAtMs: nowMs - 1 });
+const use = (digest: string, ...zones: string[]): CodeUse => ({ digest, zones });
+const archive = (digest: string, idleMs: number, isSpare = false) => ({
+  digest,
+  claim: `claim on ${digest}`,
+  idleMs,
+  isSpare,
+});
+const old = (digest: string) => archive(digest, STAGED_KEPT_MS + 1);
+const fresh = (digest: string) => archive(digest, STAGED_KEPT_MS);
 
-const cases = [
+interface Case {
+  readonly name: string;
+  readonly view: Partial<CodeView>;
+  readonly fetch?: readonly string[];
+  readonly remove?: readonly string[];
+  readonly handOver?: readonly string[];
+}
+const cases: Case[] = [
+  { name: "missing code is fetched", view: { uses: [use("a", "eu")] }, fetch: ["a"] },
+  { name: "code that may not lie here is not fetched", view: { uses: [use("a", "us")] } },
   {
-    name: "missing code of a version is fetched",
-    versions: [version("a", [])],
-    stored: [],
+    name: "code is not fetched into a bucket that also lies where it may not",
+    view: { zonesHeld: ["eu", "us"], uses: [use("a", "eu")] },
+  },
+  {
+    name: "code is fetched by a replica that may not collect, too",
+    view: { uses: [use("a", "eu")], mayCollect: false },
     fetch: ["a"],
-    remove: [],
+  },
+  { name: "code in use stays, however old", view: { uses: [use("a", "eu")], stored: [old("a")] } },
+  { name: "code that no version uses goes", view: { stored: [old("a")] }, remove: ["a"] },
+  { name: "code just asked for may wait for its version", view: { stored: [fresh("a")] } },
+  {
+    name: "nothing goes while the replica may not know every version",
+    view: { stored: [old("a"), archive("b", STAGED_KEPT_MS + 1, true)], mayCollect: false },
   },
   {
-    name: "code that may not lie here is not fetched",
-    versions: [version("a", ["us"])],
-    stored: [],
-    fetch: [],
-    remove: [],
+    name: "code of other zones alone is handed over",
+    view: { uses: [use("a", "us")], stored: [old("a")] },
+    handOver: ["a"],
   },
   {
-    name: "code in use stays, however old",
-    versions: [version("a", ["eu"])],
-    stored: [old("a")],
-    fetch: [],
-    remove: [],
-  },
-  {
-    name: "code that no version uses goes",
-    versions: [],
-    stored: [old("a")],
-    fetch: [],
-    remove: ["a"],
-  },
-  {
-    name: "code just staged may wait for its version",
-    versions: [],
-    stored: [fresh("a")],
-    fetch: [],
-    remove: [],
-  },
-  {
-    name: "code staged here for another residency goes",
-    versions: [version("a", ["us"])],
-    stored: [old("a")],
-    fetch: [],
-    remove: ["a"],
+    name: "code of other zones alone is not handed over while somebody may deploy it here",
+    view: { uses: [use("a", "us")], stored: [fresh("a")] },
   },
   {
     name: "code that another version may keep here stays",
-    versions: [version("a", ["us"]), version("a", [])],
-    stored: [old("a")],
-    fetch: [],
-    remove: [],
+    view: { uses: [use("a", "us"), use("a", "eu", "us")], stored: [old("a")] },
+  },
+  {
+    name: "a bucket in two zones keeps what one of them uses",
+    view: { zonesHeld: ["eu", "us"], uses: [use("a", "us")], stored: [old("a")] },
+  },
+  {
+    name: "an older copy goes, and the code in use stays",
+    view: { uses: [use("a", "eu")], stored: [old("a"), archive("a", STAGED_KEPT_MS + 1, true)] },
+    remove: ["a"],
+  },
+  {
+    name: "an older copy is no reason not to fetch",
+    view: { uses: [use("a", "eu")], stored: [archive("a", 0, true)] },
+    fetch: ["a"],
   },
 ];
-for (const { name, versions, stored, fetch, remove } of cases)
-  test(name, () => {
-    assert.deepEqual(planCodeTending("eu-west", ZONES, versions, stored, nowMs), { fetch, remove });
+const digests = (removals: readonly { readonly digest: string; readonly claim: string }[]) =>
+  removals.map(({ digest, claim }) => {
+    assert.equal(claim, `claim on ${digest}`);
+    return digest;
   });
+const holdersAre =
+  (...holders: string[]) =>
+  (zones: readonly string[]) =>
+    zones.filter((zone) => holders.includes(zone));
+for (const { name, view, fetch = [], remove = [], handOver = [] } of cases)
+  test(name, () => {
+    const plan = planCodeTending({
+      zonesHeld: ["eu"],
+      uses: [],
+      stored: [],
+      mayCollect: true,
+      ...view,
+    });
+    assert.deepEqual(
+      { fetch: plan.fetch, remove: digests(plan.remove), handOver: digests(plan.handOver) },
+      { fetch, remove, handOver },
+    );
+  });
+
+test("code is handed over once each of its uses has two holders, or as many as it has zones", () => {
+  const uses = [use("a", "us"), use("a", "us", "ap", "sa")];
+  assert.equal(isHandedOver(uses, holdersAre()), false);
+  assert.equal(isHandedOver(uses, holdersAre("us")), false);
+  assert.equal(isHandedOver(uses, holdersAre("ap", "sa")), false);
+  assert.equal(isHandedOver(uses, holdersAre("us", "sa")), true);
+});

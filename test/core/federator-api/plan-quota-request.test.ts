@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DEFAULT_LIMITS, type QuotaCode } from "#lib/contracts/catalog-records.ts";
+import { DEFAULT_LIMITS, type QuotaCode } from "#lib/contracts/quota-records.ts";
 import {
   planQuotaDecision,
   planQuotaRequest,

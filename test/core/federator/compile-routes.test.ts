@@ -8,10 +8,11 @@ import { entryKey, RouteEntry } from "#lib/contracts/route-table.ts";
 import type { CatalogRecord, Change } from "#lib/ports/catalog.ts";
 import {
   compileEntry,
-  compileRoutes,
+  ENTRY_PREFIXES,
   entriesTouchedBy,
+  fixedEntries,
 } from "../../../federator/core/compile-routes.ts";
-import { recordView } from "../../../federator/core/record-view.ts";
+import { type RecordView, recordView } from "../../../federator/core/record-view.ts";
 import { typedRecords } from "../../../federator/io/typed-records.ts";
 
 const GOLDEN = join(import.meta.dirname, "../../golden/compile-routes");
@@ -32,10 +33,20 @@ const toRecords = (records: Readonly<Record<string, unknown>>): CatalogRecord[] 
     leaseId: null,
   }));
 
-const compileAll = (records: readonly CatalogRecord[], clusters: readonly string[]) => {
-  const view = recordView(records);
-  return compileRoutes(view.keys(), clusters, typedRecords(view));
+/** Everything that the sources name, in the order of the keys. */
+const compileView = (view: RecordView, clusters: readonly string[]): readonly RouteEntry[] => {
+  const reader = typedRecords(view);
+  const keys = new Set(fixedEntries(clusters));
+  for (const prefix of ENTRY_PREFIXES)
+    for (const record of view.list(prefix))
+      for (const key of entriesTouchedBy(record.key, clusters)) keys.add(key);
+  return [...keys]
+    .toSorted()
+    .map((key) => compileEntry(key, reader))
+    .filter((entry) => entry !== undefined);
 };
+const compileAll = (records: readonly CatalogRecord[], clusters: readonly string[]) =>
+  compileView(recordView(records), clusters);
 
 const names = readdirSync(GOLDEN)
   .filter((file) => file.endsWith(".in.json"))
@@ -70,9 +81,7 @@ test("compiling only what a change touches ends at the same table as compiling e
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
       const view = recordView([]);
       const reader = typedRecords(view);
-      const table = new Map(
-        compileRoutes([], clusters, reader).map((entry) => [entryKey(entry), entry]),
-      );
+      const table = new Map(compileView(view, clusters).map((entry) => [entryKey(entry), entry]));
       for (const { index, isPut } of steps) {
         const record = all[index] as CatalogRecord;
         const change: Change = isPut
@@ -85,7 +94,7 @@ test("compiling only what a change touches ends at the same table as compiling e
           else table.set(key, entry);
         }
       }
-      const whole = compileRoutes(view.keys(), clusters, reader);
+      const whole = compileView(view, clusters);
       assert.deepEqual(
         [...table.keys()].toSorted().map((key) => table.get(key)),
         whole,

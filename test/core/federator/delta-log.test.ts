@@ -30,13 +30,21 @@ test("positions that are older, newer or of another incarnation are not on the w
 test("what it remembers is bounded, and what it forgot is not guessed", () => {
   const log = deltaLog();
   log.restart(at(0));
-  for (let revision = 1; revision <= 6_000; revision += 1) log.append(at(revision), []);
-  assert.equal(log.touchedSince(at(999)), undefined);
-  assert.notEqual(log.touchedSince(at(1_000)), undefined);
-  log.append(
-    at(6_001),
-    Array.from({ length: 20_001 }, (_, index) => `entry-${index}`),
-  );
-  assert.equal(log.touchedSince(at(6_000)), undefined);
-  assert.deepEqual([...(log.touchedSince(at(6_001)) ?? [])], []);
+  const many = (count: number) => Array.from({ length: count }, (_, index) => `entry-${index}`);
+  log.append(at(1), many(15_000));
+  log.append(at(2), many(10_000));
+  assert.equal(log.touchedSince(at(0)), undefined);
+  assert.equal(log.touchedSince(at(1))?.size, 10_000);
+  log.append(at(3), many(20_001));
+  assert.equal(log.touchedSince(at(2)), undefined);
+  assert.deepEqual([...(log.touchedSince(at(3)) ?? [])], []);
+});
+
+test("revisions that touch nothing cost nothing and push nothing out", () => {
+  const log = deltaLog();
+  log.restart(at(0));
+  log.append(at(1), ["a"]);
+  for (let revision = 2; revision <= 50_000; revision += 1) log.append(at(revision), []);
+  assert.deepEqual([...(log.touchedSince(at(0)) ?? [])], ["a"]);
+  assert.deepEqual([...(log.touchedSince(at(40_000)) ?? [])], []);
 });

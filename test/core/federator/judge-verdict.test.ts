@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { VerdictRecord } from "#lib/contracts/catalog-records.ts";
+import type { VerdictRecord } from "#lib/contracts/control-records.ts";
 import {
   type ClusterCase,
   holdMs,
+  judgePlannedDown,
+  judgeRejoin,
   judgeVerdicts,
   type VerdictDecision,
   type VerdictLimits,
@@ -42,6 +44,8 @@ const clusterCase = (overrides: Partial<ClusterCase>): ClusterCase => ({
   evidence: { upZones: [], downZones: [] },
   goodSinceMs: undefined,
   upForMs: 0,
+  sessionRevision: 10,
+  rejoin: "current",
   ...overrides,
 });
 /** Keeps another cluster in service, so that c is not the last. */
@@ -50,6 +54,7 @@ const other = clusterCase({
   record: record("up"),
   evidence: { upZones: ["a", "b"], downZones: [] },
 });
+const stays = { clusterId: "other", recordRevision: DURING_THIS_RUN };
 const seenDown = { upZones: [], downZones: ["a", "b"] };
 const seenUp = { upZones: ["a", "b"], downZones: [] };
 const up = { kind: "up", clusterId: "c" } as const;
@@ -59,6 +64,7 @@ const cases: readonly {
   readonly of: Partial<ClusterCase>;
   readonly limits?: Partial<VerdictLimits>;
   readonly sessions?: readonly number[];
+  readonly nowMs?: number;
   readonly decided: VerdictDecision | undefined;
 }[] = [
   {
@@ -70,17 +76,17 @@ const cases: readonly {
   {
     name: "two zones put it down",
     of: { record: record("up", "first-seen", 0), evidence: seenDown },
-    decided: { kind: "down", clusterId: "c", flaps: 1 },
+    decided: { kind: "down", clusterId: "c", cause: "unplanned", flaps: 1, stays },
   },
   {
     name: "a second failure soon after counts as a flap",
     of: { record: record("up", "unplanned", 1), evidence: seenDown, upForMs: 59_999 },
-    decided: { kind: "down", clusterId: "c", flaps: 2 },
+    decided: { kind: "down", clusterId: "c", cause: "unplanned", flaps: 2, stays },
   },
   {
     name: "after a good minute the count starts anew",
     of: { record: record("up", "unplanned", 4), evidence: seenDown, upForMs: 60_000 },
-    decided: { kind: "down", clusterId: "c", flaps: 1 },
+    decided: { kind: "down", clusterId: "c", cause: "unplanned", flaps: 1, stays },
   },
   {
     name: "with failover off nothing is put down",
@@ -109,9 +115,59 @@ const cases: readonly {
     decided: undefined,
   },
   {
-    name: "a planned absence ends at the first good probe",
-    of: { record: record("down", "planned", 2), evidence: { upZones: ["c"], downZones: ["a"] } },
+    name: "a zone that drains still answers, and stays out",
+    of: { record: record("down", "planned", 2), evidence: seenUp, goodSinceMs: 0, upForMs: 90_000 },
+    nowMs: 59_999,
+    decided: undefined,
+  },
+  {
+    name: "a planned absence ends at the first good probe of its next session, without a hold and without a ramp",
+    of: {
+      record: record("down", "planned", 2),
+      sessionRevision: DURING_THIS_RUN + 1,
+      evidence: { upZones: ["c"], downZones: [] },
+    },
     decided: { ...up, cause: "planned", flaps: 2, isRamped: false, needsLeader: true },
+  },
+  {
+    name: "but not while others, who would take it out again, have yet to see it",
+    of: {
+      record: record("down", "planned", 2),
+      sessionRevision: DURING_THIS_RUN + 1,
+      evidence: { upZones: ["c"], downZones: ["a", "b"] },
+    },
+    decided: undefined,
+  },
+  {
+    name: "a stop that never happened is over when no drain takes so long",
+    of: { record: record("down", "planned", 2), evidence: seenUp, goodSinceMs: 0 },
+    nowMs: 60_000,
+    decided: { ...up, cause: "planned", flaps: 2, isRamped: false, needsLeader: true },
+  },
+  {
+    name: "nobody returns whose agent does not know what was decided while it was away",
+    of: { record: record("down"), evidence: seenUp, goodSinceMs: 0, rejoin: "behind" },
+    decided: undefined,
+  },
+  {
+    name: "where that is not reported, three times the hold is waited",
+    of: {
+      record: record("down"),
+      evidence: seenUp,
+      goodSinceMs: NOW_MS - 14_999,
+      rejoin: "unreported",
+    },
+    decided: undefined,
+  },
+  {
+    name: "and not for ever",
+    of: {
+      record: record("down"),
+      evidence: seenUp,
+      goodSinceMs: NOW_MS - 15_000,
+      rejoin: "unreported",
+    },
+    decided: { ...up, cause: "unplanned", flaps: 1, isRamped: true, needsLeader: true },
   },
   {
     name: "a verdict left by an earlier run of the federation holds nobody up",
@@ -136,9 +192,9 @@ const cases: readonly {
     decided: { ...up, cause: "first-seen", flaps: 0, isRamped: false, needsLeader: true },
   },
 ];
-for (const { name, of, limits: changed, sessions = SESSIONS, decided } of cases) {
+for (const { name, of, limits: changed, sessions = SESSIONS, nowMs = NOW_MS, decided } of cases) {
   test(name, () => {
-    const decisions = judgeVerdicts([clusterCase(of), other], sessions, NOW_MS, {
+    const decisions = judgeVerdicts([clusterCase(of), other], sessions, nowMs, {
       ...limits,
       ...changed,
     });
@@ -170,4 +226,22 @@ test("the hold doubles with each flap, up to its maximum", () => {
     [0, 1, 2, 3, 30].map((flaps) => holdMs(flaps, limits)),
     [5_000, 5_000, 10_000, 20_000, 600_000],
   );
+});
+
+test("who is stopped on purpose leaves without a flap, but never as the last one", () => {
+  const one = clusterCase({ record: record("up", "unplanned", 3), evidence: seenUp });
+  const planned = { kind: "down", clusterId: "c", cause: "planned", flaps: 3, stays } as const;
+  assert.deepEqual(judgePlannedDown("c", [one, other]), planned);
+  assert.equal(judgePlannedDown("c", [one]), undefined);
+  assert.equal(judgePlannedDown("c", [one, { ...other, record: record("down") }]), undefined);
+  assert.equal(judgePlannedDown("c", [{ ...one, record: record("down") }, other]), undefined);
+  assert.equal(judgePlannedDown("nobody", [one, other]), undefined);
+});
+
+test("an agent is current with a table of the verdict's revision or a later one of the same incarnation", () => {
+  const verdictAt = { incarnation: "i", revision: 7 };
+  assert.equal(judgeRejoin(undefined, verdictAt), "unreported");
+  assert.equal(judgeRejoin({ incarnation: "before", revision: 99 }, verdictAt), "unreported");
+  assert.equal(judgeRejoin({ incarnation: "i", revision: 6 }, verdictAt), "behind");
+  assert.equal(judgeRejoin({ incarnation: "i", revision: 7 }, verdictAt), "current");
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { evenGrants, WHOLE } from "#lib/divide-grants.ts";
-import type { GrantRecord } from "#lib/contracts/catalog-records.ts";
+import type { GrantRecord } from "#lib/contracts/quota-records.ts";
 import { freeMillionths, planGrants, withLease } from "../../../federator/core/plan-grants.ts";
 
 type Zones = GrantRecord["zones"];

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Observation } from "#lib/contracts/zone-report.ts";
 import {
+  type Evidence,
   isSeenUp,
   judgeDowns,
   judgeOverlay,
   weighEvidence,
+  witnesses,
 } from "../../../federator/core/weigh-evidence.ts";
 
 type Views = Readonly<Record<string, "up" | "down" | "unknown">>;
@@ -103,4 +105,53 @@ test("two zones bring it back, one does not", () => {
   assert.equal(isSeenUp({ upZones: ["a"], downZones: [] }), false);
   assert.equal(isSeenUp({ upZones: ["a", "b"], downZones: ["c"] }), true);
   assert.equal(isSeenUp({ upZones: ["a", "b"], downZones: ["c", "d"] }), false);
+});
+
+const extra = (view: "up" | "down") => ({ name: "consul", view });
+const withExtra: readonly {
+  readonly name: string;
+  readonly evidence: Evidence;
+  readonly isDown: boolean;
+}[] = [
+  {
+    name: "an observer outside the federation is never enough alone",
+    evidence: { upZones: [], downZones: [], extra: extra("down") },
+    isDown: false,
+  },
+  {
+    name: "beside one zone that nobody contradicts it is the second witness",
+    evidence: { upZones: [], downZones: ["a"], extra: extra("down") },
+    isDown: true,
+  },
+  {
+    name: "it does not break a tie",
+    evidence: { upZones: ["b"], downZones: ["a"], extra: extra("down") },
+    isDown: false,
+  },
+  {
+    name: "it does not outvote two zones that see it up",
+    evidence: { upZones: ["b", "c"], downZones: ["a"], extra: extra("down") },
+    isDown: false,
+  },
+  {
+    name: "it does not save what two zones see down",
+    evidence: { upZones: [], downZones: ["a", "b"], extra: extra("up") },
+    isDown: true,
+  },
+  {
+    name: "nor does it help one zone that it contradicts",
+    evidence: { upZones: [], downZones: ["a"], extra: extra("up") },
+    isDown: false,
+  },
+];
+for (const { name, evidence, isDown } of withExtra) {
+  test(name, () =>
+    assert.deepEqual(judgeDowns(new Map([["c", evidence]]), ["c", "other"]), isDown ? ["c"] : []),
+  );
+}
+
+test("the extra observer is named behind the zones it agrees with", () => {
+  const evidence: Evidence = { upZones: ["b"], downZones: ["a"], extra: extra("down") };
+  assert.deepEqual(witnesses(evidence, "down"), ["a", "consul"]);
+  assert.deepEqual(witnesses(evidence, "up"), ["b"]);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { countryCentroids } from "../../../gateway/core/country-centroids.ts";
-import { distanceKilometres } from "../../../gateway/core/great-circle.ts";
+import { distanceKilometres } from "#lib/great-circle.ts";
 import { type CallerClues, locateCaller } from "../../../gateway/core/locate-caller.ts";
 import { parseAddress } from "../../../gateway/core/network-address.ts";
 import { apSouth, euWest, euWestB, threeZones, usEast } from "./zones.ts";

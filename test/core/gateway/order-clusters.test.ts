@@ -2,13 +2,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { permittedZones } from "#lib/residency.ts";
-import { type ClusterSnapshot, orderClusters } from "../../../gateway/core/order-clusters.ts";
+import {
+  type ClusterSnapshot,
+  orderClusters,
+  type Preference,
+} from "../../../gateway/core/order-clusters.ts";
 import { apSouth, euWest, threeZones, usEast } from "./zones.ts";
 
 const healthy = (zone: ClusterSnapshot["zone"]): ClusterSnapshot => ({
   zone,
   state: "up",
+  mode: "in-service",
   weightPercent: 100,
+  awaitsRelease: false,
   isOverlaid: false,
   pings: "good",
   isTripped: false,
@@ -17,12 +23,22 @@ const eu = healthy(euWest);
 const us = healthy(usEast);
 const ap = healthy(apSouth);
 const draw = (value: number) => ({ next: () => value });
+const preference = (shares: Case["shares"]): Preference | undefined =>
+  shares && {
+    originZone: "eu-west",
+    clusters: [
+      { clusterId: "eu-west-1", share: shares[0] },
+      { clusterId: "us-east-1", share: shares[1] },
+    ],
+  };
 
 interface Case {
   readonly name: string;
   readonly clusters: readonly ClusterSnapshot[];
   /** Usable clusters in order, seen from Dublin. */
   readonly order: readonly string[];
+  /** The plan's shares for eu-west's calls, of eu-west-1 and us-east-1. */
+  readonly shares?: readonly [eu: number, us: number];
   readonly draw?: number;
   readonly failover?: "off";
 }
@@ -68,22 +84,66 @@ const cases: readonly Case[] = [
     order: ["eu-west-1", "us-east-1"],
   },
   {
-    name: "a ramping cluster takes its share",
-    clusters: [{ ...eu, weightPercent: 10 }, us],
-    draw: 0.09,
+    name: "a share is drawn",
+    clusters: [eu, us, ap],
+    shares: [0.7, 0.3],
+    draw: 0.69,
+    order: ["eu-west-1", "us-east-1", "ap-south-1"],
+  },
+  {
+    name: "and the draw beyond it goes to the next, with the nearest first to stand by",
+    clusters: [eu, us, ap],
+    shares: [0.7, 0.3],
+    draw: 0.71,
+    order: ["us-east-1", "eu-west-1", "ap-south-1"],
+  },
+  {
+    name: "what a lost cluster's share was goes to those that have one",
+    clusters: [{ ...eu, pings: "avoid" }, us, ap],
+    shares: [0.7, 0.3],
+    draw: 0,
+    order: ["us-east-1", "ap-south-1"],
+  },
+  {
+    name: "where the plan has no room at all, the nearest stays the first",
+    clusters: [eu, us],
+    shares: [0, 0],
+    draw: 0.99,
     order: ["eu-west-1", "us-east-1"],
   },
   {
-    name: "and leaves the rest to the next",
-    clusters: [{ ...eu, weightPercent: 10 }, us],
-    draw: 0.1,
-    order: ["us-east-1", "eu-west-1"],
+    name: "a ramping cluster stands by behind the others",
+    clusters: [{ ...eu, weightPercent: 10 }, us, ap],
+    order: ["us-east-1", "ap-south-1", "eu-west-1"],
   },
   {
     name: "a ramping cluster alone takes all",
     clusters: [{ ...eu, weightPercent: 10 }],
     draw: 0.9,
     order: ["eu-west-1"],
+  },
+  {
+    name: "a draining cluster gets no new calls",
+    clusters: [{ ...eu, mode: "draining" }, us],
+    order: ["us-east-1"],
+  },
+  {
+    name: "but is the last resort",
+    clusters: [
+      { ...eu, mode: "draining" },
+      { ...us, state: "down", pings: "avoid" },
+    ],
+    order: ["eu-west-1"],
+  },
+  {
+    name: "a quarantined cluster is not even that",
+    clusters: [{ ...eu, mode: "quarantined" }],
+    order: [],
+  },
+  {
+    name: "a cluster that waits for its release stays out while anything else is usable",
+    clusters: [{ ...eu, awaitsRelease: true }, us],
+    order: ["us-east-1"],
   },
   {
     name: "a cluster of weight 0 takes nothing but the last calls",
@@ -131,6 +191,7 @@ for (const { name, clusters, order, ...options } of cases)
       clusters,
       euWest,
       options.failover ?? "on",
+      preference(options.shares),
       draw(options.draw ?? 0),
     );
     const usable = ranking.filter(({ decision }) => decision !== "refused");
@@ -169,7 +230,9 @@ for (const [regions, zones] of residency)
 test("no state of health makes a call leave its placement", () => {
   const state = fc.record({
     state: fc.constantFrom("up" as const, "down" as const, "unseen" as const),
+    mode: fc.constantFrom("in-service" as const, "draining" as const, "quarantined" as const),
     weightPercent: fc.integer({ min: 0, max: 100 }),
+    awaitsRelease: fc.boolean(),
     isOverlaid: fc.boolean(),
     pings: fc.constantFrom(
       "good" as const,
@@ -189,14 +252,23 @@ test("no state of health makes a call leave its placement", () => {
       fc.subarray(["eu", "us", "in", "eu-west", "us-east", "mars"]),
       origin,
       fc.constantFrom("on" as const, "off" as const),
+      fc.option(fc.tuple(fc.double({ min: 0, max: 1 }), fc.double({ min: 0, max: 1 })), {
+        nil: undefined,
+      }),
       fc.integer({ min: 0, max: 99 }),
-      (states, regions, from, failover, chance) => {
+      (states, regions, from, failover, shares, chance) => {
         const clusters = permittedZones(regions, threeZones).map((zone) => {
           const own = states[threeZones.indexOf(zone)];
           assert.ok(own !== undefined);
           return { zone, ...own };
         });
-        const ranking = orderClusters(clusters, from, failover, draw(chance / 100));
+        const ranking = orderClusters(
+          clusters,
+          from,
+          failover,
+          preference(shares),
+          draw(chance / 100),
+        );
         for (const { zone, decision } of ranking) {
           if (decision === "refused" || regions.length === 0) continue;
           assert.ok(regions.includes(zone.region) || regions.includes(zone.jurisdiction));

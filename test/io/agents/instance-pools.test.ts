@@ -9,7 +9,7 @@ import { createMemoryDriver, type MemoryHandler } from "../../../agents/drivers/
 import { agentMetrics } from "../../../agents/io/agent-metrics.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { type InstancePools, instancePools } from "../../../agents/io/instance-pools.ts";
-import type { PoolVersion } from "../../../agents/io/pool-ports.ts";
+import type { PoolVersion } from "../../../agents/io/pool-version.ts";
 import { eventually } from "./support/agent-world.ts";
 
 test("a tenant runs no more calls side by side than its concurrency, over all its functions", async (t) => {
@@ -98,7 +98,7 @@ test("a version that is made anew under its old number gets instances of its own
   assert.equal(driver.list().length, 1);
 });
 
-test("a version that is removed finishes what runs and refuses what waits", async (t) => {
+test("a version that the table does not know finishes what runs, refuses what waits, and is not ended for it", async (t) => {
   const release = Promise.withResolvers<string>();
   const { run, pools, driver } = startPools(t, {
     instancesMax: 1,
@@ -112,7 +112,16 @@ test("a version that is removed finishes what runs and refuses what waits", asyn
   assert.ok(refused.kind === "failed" && !refused.isExecuted);
   release.resolve("done");
   assert.equal((await first).kind, "result");
-  await eventually(() => driver.list().length === 0);
+  assert.equal(driver.list().length, 1, "a wrong table costs no instance");
+  assert.deepEqual(
+    pools.loads().map(({ isQuarantined }) => isQuarantined),
+    [true],
+  );
+  pools.keepKnown((of) => of);
+  assert.deepEqual(
+    pools.loads().map(({ isQuarantined }) => isQuarantined),
+    [false],
+  );
 });
 
 test("code is held as long as an instance lives", async (t) => {
@@ -153,6 +162,7 @@ function startPools(t: TestContext, world: PoolsWorld) {
     {
       driver,
       code,
+      secrets: { environmentOf: () => Promise.resolve({}) },
       clock: systemClock,
       metrics: agentMetrics(new Registry(), () => []),
       onLog: () => undefined,

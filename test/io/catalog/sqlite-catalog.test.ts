@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
 import { test } from "node:test";
-import { openSqliteCatalog } from "#lib/io/sqlite-catalog.ts";
 import { startSqliteWorker } from "#lib/io/sqlite-worker-client.ts";
-import { systemClock } from "#lib/io/system-clock.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
 import {
   commit,
@@ -76,21 +73,6 @@ test("a second process cannot open the file", { timeout: 20_000 }, async (t) => 
   await assert.rejects(openSqlite(t, databaseFile), /cannot be opened.*locked/);
 });
 
-test("a file that is no catalog, or a newer one's, is refused and left as it is", async (t) => {
-  const directory = await temporaryDirectory(t);
-  const text = join(directory, "text.sqlite");
-  await writeFile(text, "not a database, but long enough to be taken for one".repeat(40));
-  const before = await readFile(text);
-  await assert.rejects(openSqlite(t, text), failsWith("MERIDIAN_CATALOG_UNAVAILABLE"));
-  assert.deepEqual(await readFile(text), before);
-
-  const newer = join(directory, "newer.sqlite");
-  const database = new DatabaseSync(newer);
-  database.exec("pragma user_version = 7");
-  database.close();
-  await assert.rejects(openSqlite(t, newer), /format 7/);
-});
-
 test("a thread that ends unforeseen fails its calls, and its owner is told", async (t) => {
   const lost: Error[] = [];
   const worker = startSqliteWorker((cause) => lost.push(cause));
@@ -134,15 +116,3 @@ async function fillUp(catalog: Catalog): Promise<number> {
     }
   return fillers;
 }
-
-test("opening fails with a sentence when the folder cannot be made", async (t) => {
-  const directory = await temporaryDirectory(t);
-  await writeFile(join(directory, "file"), "");
-  const opening = openSqliteCatalog({
-    databaseFile: join(directory, "file", "catalog.sqlite"),
-    databaseBytesMax: 1_000_000,
-    clock: systemClock,
-    onLost: () => undefined,
-  });
-  await assert.rejects(opening, /cannot be opened/);
-});

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { MERIDIAN, meridian, preparedApi } from "./command-line.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -50,6 +53,13 @@ test("the command works through a link and from any folder", async (context) => 
   const { exitCode, stdout } = await meridian(["--help"], { cwd: "/" });
   assert.equal(exitCode, 0);
   assert.match(stdout, /Usage: meridian/);
+});
+
+test("a reader that has read enough, as head has, ends the command without a word", async () => {
+  const child = spawn(MERIDIAN, ["--help"], { stdio: ["ignore", "pipe", "pipe"] });
+  child.stdout.destroy();
+  const [said, [exitCode]] = await Promise.all([text(child.stderr), once(child, "exit")]);
+  assert.deepEqual([said, exitCode], ["", 0]);
 });
 
 test("a tenant's commands carry the tenant's key, an operator's the operator's, a given key goes first", async (context) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { bundleFunction } from "../../../cli/bundle/bundle-function.ts";
 import { meridian, preparedApi } from "./command-line.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -109,7 +109,8 @@ test("deploy sends the code under its digest, then the manifest", async (context
   assert.deepEqual(JSON.parse(api.seen[1]?.body ?? ""), { codeDigest: digest, manifest });
 });
 
-test("rollback goes to the version before, and only if nobody moved the alias in between", async (context) => {
+/** What `rollback hello` does where live is as told. */
+async function rollBack(context: TestContext, live: object) {
   const path = "/v1/tenants/demo/functions/hello";
   const alias = {
     tenant: "demo",
@@ -117,38 +118,36 @@ test("rollback goes to the version before, and only if nobody moved the alias in
     alias: "live",
     version: 5,
     updatedAtMs: 1,
+    ...live,
   };
   const api = await preparedApi(context, {
     [`GET ${path}/aliases/live`]: { headers: { etag: '"r7"' }, json: alias },
-    [`GET ${path}/versions`]: { json: { items: [1, 3, 5, 6].map(versionRecord) } },
-    [`PUT ${path}/aliases/live`]: { json: { ...alias, version: 3 } },
+    [`GET ${path}/rollouts`]: { json: { items: [] } },
+    [`PUT ${path}/aliases/live`]: { json: { ...alias, version: 3, additionalVersions: [] } },
   });
-  const { exitCode, stdout, stderr } = await meridian(["rollback", "hello", "--state", api.state]);
+  const result = await meridian(["rollback", "hello", "--state", api.state]);
+  return { ...result, put: api.seen.find(({ line }) => line.startsWith("PUT ")) };
+}
+
+test("rollback goes to what live was before, and only if nobody moved the alias in between", async (context) => {
+  const { exitCode, stdout, stderr, put } = await rollBack(context, { formerVersion: 3 });
   assert.equal(exitCode, 0, stderr);
   assert.equal(stdout, "hello: live is version 3 (was 5)\n");
-  const put = api.seen.at(-1);
   assert.equal(put?.body, '{"version":3}');
   assert.equal(put?.headers["if-match"], '"r7"');
 });
 
-const versionRecord = (number: number) => ({
-  tenant: "demo",
-  functionName: "hello",
-  version: number,
-  codeDigest: `sha256:${"0".repeat(64)}`,
-  codeBytes: 1,
-  createdAtMs: 1,
-  manifest: {
-    name: "hello",
-    runtime: "node",
-    handler: "index.handler",
-    memoryMegabytes: 128,
-    timeoutMs: 3_000,
-    concurrency: 1,
-    idempotent: false,
-    environment: {},
-    placement: { regions: [], tier: "normal", clustersMin: 1 },
-    httpAuth: "key",
-    contentType: "text/plain",
-  },
+test("rollback of a divided alias ends the division", async (context) => {
+  const additionalVersions = [{ version: 6, percent: 10 }];
+  const { stdout, put } = await rollBack(context, { formerVersion: 3, additionalVersions });
+  assert.match(stdout, /\(was 5 \(90 %\), 6 \(10 %\)\)/);
+  assert.equal(put?.body, '{"version":5}');
+});
+
+test("rollback asks for a version where none is surely the one before", async (context) => {
+  const never = await rollBack(context, {});
+  assert.match(never.stderr, /never another version than 5: name one with --to/);
+  const already = await rollBack(context, { formerVersion: 6 });
+  assert.match(already.stderr, /moved back from version 6 already: name one with --to/);
+  assert.deepEqual([never.put, already.put], [undefined, undefined]);
 });

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { access, readdir, writeFile } from "node:fs/promises";
+import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { openCodeStore } from "../../../federator/io/code-store.ts";
 import { digestOf, zipOf } from "./archives.ts";
 import {
   type Answer,
@@ -153,7 +152,7 @@ test("uploads that are too large, of another digest or no archive are refused on
   assertProblem(json, 400, "MERIDIAN_BAD_REQUEST", /application\/zip/);
 });
 
-test("a function that is deleted is gone with its versions and aliases, and may come again as version 1", async () => {
+test("a function that is deleted is gone with its versions and aliases; one that comes again goes on with its numbers", async () => {
   const { demo } = federation.keys;
   await upload(eu, archive);
   await deploy(eu, "brief");
@@ -172,7 +171,7 @@ test("a function that is deleted is gone with its versions and aliases, and may 
     "MERIDIAN_FUNCTION_NOT_FOUND",
   );
   const again = await deploy(eu, "brief");
-  assert.equal((again.body.version as { version: number }).version, 1);
+  assert.equal((again.body.version as { version: number }).version, 3);
 });
 
 test("code between zones needs the boot token, and is verified there again", async () => {
@@ -188,7 +187,7 @@ test("code between zones needs the boot token, and is verified there again", asy
   assert.deepEqual(Buffer.from(await read.arrayBuffer()), archive);
 });
 
-test("an upload that its sender abandons leaves nothing, and neither does one that a crash interrupted", async () => {
+test("an upload that its sender abandons leaves nothing", async () => {
   const incoming = join(eu.codeDirectory, "incoming");
   const sending = new AbortController();
   const body = new ReadableStream({
@@ -208,11 +207,6 @@ test("an upload that its sender abandons leaves nothing, and neither does one th
   sending.abort();
   await assert.rejects(sent);
   await until(async () => (await readdir(incoming)).length === 0);
-
-  await writeFile(join(incoming, "left-behind.zip"), "half");
-  await openCodeStore(eu.codeDirectory);
-  assert.deepEqual(await readdir(incoming), []);
-  assert.ok(await holds(eu, codeDigest));
 });
 
 /** Looks again until it is so; the runner's own time limit ends a test that waits for ever. */

@@ -24,6 +24,14 @@ export async function followCatalog(
     ageMs: () => 0,
     get: view.get,
     list: view.list,
+    page: (prefix, afterKey, limit) =>
+      view
+        .list(prefix)
+        .filter(({ key }) => key > afterKey)
+        .slice(0, limit),
+    count: (prefix) => view.list(prefix).length,
+    scan: view.list,
+    stranded: () => ({ count: 0 }),
     onApplied: () => () => undefined,
     waitFor: (revision, signal) =>
       new Promise((resolve, reject) => {

@@ -86,6 +86,17 @@ const attacks: readonly Attack[] = [
     entries: [{ ...good, claimedBytes: 1_000 }],
     told: /fewer bytes/,
   },
+  {
+    name: "more than a function may unpack to",
+    entries: ["a", "b"].map((name) => ({ ...good, name, claimedBytes: 200 * 1024 * 1024 })),
+    told: /more than 262144000 bytes/,
+  },
+  {
+    name: "a path of the deepest kind",
+    entries: [{ ...good, name: "a/".repeat(512) }],
+    told: /a folder with content|more than 1024 bytes/,
+  },
+  { name: "an empty name", entries: [{ ...good, name: "" }], told: /no name/ },
   { name: "a wrong checksum", entries: [{ ...good, checksum: 1 }], told: /checksum/ },
 ];
 
@@ -116,6 +127,39 @@ test("what is no archive, or only the first part of one, is refused", async () =
   const whole = zipOf([good, { name: "lib/a.js", content: megabytes(1) }]);
   for (const bytes of [Buffer.from(""), Buffer.from("hello"), whole.subarray(0, whole.length - 30)])
     await assert.rejects(inspect(bytes), { code: "MERIDIAN_CODE_INVALID" });
+});
+
+test("an archive that claims more entries than it has is refused", async () => {
+  for (const count of [2, 60_000, 65_535]) {
+    const bytes = zipOf([good]);
+    bytes.writeUInt16LE(count, bytes.length - 14);
+    bytes.writeUInt16LE(count, bytes.length - 12);
+    await assert.rejects(inspect(bytes), { code: "MERIDIAN_CODE_INVALID" }, String(count));
+  }
+});
+
+test("whatever byte of an archive is cut off or changed, it is read whole or refused, and nothing else happens", async () => {
+  const whole = zipOf([good, { name: "lib/a.js", content: "1".repeat(100) }]);
+  const outcome = async (bytes: Buffer): Promise<"read" | "refused"> => {
+    try {
+      const files = await inspect(bytes);
+      assert.ok(files.every((file) => !file.startsWith("/") && !file.split("/").includes("..")));
+      return "read";
+    } catch (error) {
+      assert.ok(error instanceof MeridianError, String(error));
+      assert.equal(error.code, "MERIDIAN_CODE_INVALID");
+      return "refused";
+    }
+  };
+  assert.equal(await outcome(whole), "read");
+  for (let length = 0; length < whole.length; length += 1)
+    assert.equal(await outcome(whole.subarray(0, length)), "refused", `${length} bytes`);
+  for (let at = 0; at < whole.length; at += 1)
+    for (const value of [0, 1, 46, 47, 127, 255]) {
+      const changed = Buffer.from(whole);
+      changed[at] = value;
+      await outcome(changed);
+    }
 });
 
 test("too many entries are refused by the directory's own count", async () => {

@@ -35,6 +35,11 @@ interface Route {
   readonly body?: unknown;
 }
 const tenantRoutes: readonly Route[] = [
+  { method: "POST", path: "/v1/tenants/TENANT:suspend", body: {} },
+  { method: "POST", path: "/v1/tenants/TENANT:resume", body: {} },
+  { method: "GET", path: "/v1/tenants/TENANT/keys" },
+  { method: "POST", path: "/v1/tenants/TENANT/keys", body: {} },
+  { method: "DELETE", path: `/v1/tenants/TENANT/keys/${"0".repeat(16)}` },
   { method: "PUT", path: `/v1/tenants/TENANT/code/${codeDigest}`, body: archive },
   { method: "GET", path: "/v1/tenants/TENANT/functions" },
   { method: "GET", path: "/v1/tenants/TENANT/functions/secret" },
@@ -47,6 +52,40 @@ const tenantRoutes: readonly Route[] = [
   { method: "GET", path: "/v1/tenants/TENANT/functions/secret/aliases/live" },
   { method: "PUT", path: "/v1/tenants/TENANT/functions/secret/aliases/live", body: { version: 1 } },
   { method: "GET", path: "/v1/tenants/TENANT/functions/secret/logs" },
+  {
+    method: "PUT",
+    path: "/v1/tenants/TENANT/functions/secret",
+    body: { codeDigest, manifest: { name: "secret" } },
+  },
+  { method: "GET", path: "/v1/tenants/TENANT/functions/secret/versions/1" },
+  { method: "DELETE", path: "/v1/tenants/TENANT/functions/secret/versions/1" },
+  { method: "GET", path: "/v1/tenants/TENANT/functions/secret/placement" },
+  {
+    method: "PUT",
+    path: "/v1/tenants/TENANT/functions/secret/placement",
+    body: { regions: ["eu"] },
+  },
+  { method: "GET", path: "/v1/tenants/TENANT/functions/secret/aliases" },
+  { method: "DELETE", path: "/v1/tenants/TENANT/functions/secret/aliases/live" },
+  { method: "GET", path: "/v1/tenants/TENANT/functions/secret/rollouts" },
+  {
+    method: "POST",
+    path: "/v1/tenants/TENANT/functions/secret/aliases/live:rollout",
+    body: { version: 1 },
+  },
+  {
+    method: "POST",
+    path: "/v1/tenants/TENANT/functions/secret/aliases/live:cancel-rollout",
+    body: {},
+  },
+  { method: "GET", path: "/v1/tenants/TENANT/secrets" },
+  { method: "GET", path: "/v1/tenants/TENANT/secrets/db-password" },
+  {
+    method: "PUT",
+    path: "/v1/tenants/TENANT/secrets/db-password",
+    body: { value: "do-not-show" },
+  },
+  { method: "DELETE", path: "/v1/tenants/TENANT/secrets/db-password" },
   { method: "DELETE", path: "/v1/tenants/TENANT/functions/secret" },
   { method: "GET", path: "/v1/tenants/TENANT/quotas" },
   { method: "GET", path: "/v1/tenants/TENANT/quota-requests" },
@@ -68,9 +107,45 @@ const otherRoutes: readonly Route[] = [
   { method: "POST", path: "/v1/tenants", body: { name: "x" } },
   { method: "GET", path: "/v1/quota-requests" },
   { method: "GET", path: "/v1/clusters" },
+  { method: "GET", path: "/v1/clusters/eu-west-1" },
   { method: "GET", path: "/v1/status" },
   { method: "GET", path: "/v1/audit" },
 ];
+const operatorRoutes: readonly Route[] = [
+  { method: "GET", path: "/v1/shifts" },
+  {
+    method: "POST",
+    path: "/v1/shifts",
+    body: { fromCluster: "eu-west-1", percent: 1, minutes: 1, reason: "r" },
+  },
+  { method: "DELETE", path: "/v1/shifts/sh-0000000000" },
+  ...["drain", "undrain", "quarantine", "release"].map((change) => ({
+    method: "POST",
+    path: `/v1/clusters/eu-west-1:${change}`,
+    body: {},
+  })),
+];
+
+test("every path of the API is in the tables below, so that a new one cannot be forgotten", async () => {
+  const { body } = await call(zone, null, "GET", "/openapi.json");
+  const tables = [...tenantRoutes, ...requestRoutes, ...otherRoutes, ...operatorRoutes];
+  for (const [path, methods] of Object.entries(body.paths as Record<string, object>)) {
+    const pattern = new RegExp(`^${path.replaceAll(/\{\w+\}/g, "[^/:]+(?::[0-9a-f]+)?")}$`);
+    for (const method of Object.keys(methods)) {
+      const isTested = tables.some(
+        (route) => route.method === method.toUpperCase() && pattern.test(route.path),
+      );
+      assert.ok(isTested, `${method} ${path}`);
+    }
+  }
+});
+
+for (const { method, path, body } of operatorRoutes)
+  test(`${method} ${path}: is for operators`, async () => {
+    const { demo } = federation.keys;
+    const answer = await call(zone, demo, method, path, body);
+    assert.deepEqual([answer.status, answer.body.code], [403, "MERIDIAN_FORBIDDEN"]);
+  });
 
 for (const { method, path, body } of tenantRoutes)
   test(`${method} ${path}: another tenant's key and an unknown tenant get the same 404`, async () => {
@@ -95,7 +170,12 @@ for (const { method, path, body } of requestRoutes)
     assertSameBut(foreign.body, unknown.body, requestId, "qr-00000000");
   });
 
-for (const { method, path, body } of [...tenantRoutes, ...requestRoutes, ...otherRoutes])
+for (const { method, path, body } of [
+  ...tenantRoutes,
+  ...requestRoutes,
+  ...otherRoutes,
+  ...operatorRoutes,
+])
   test(`${method} ${path}: without a good key it is 401, whatever is sent`, async () => {
     const there = path.replace("TENANT", "demo").replace("ID", requestId);
     for (const key of [null, "mk_demo_wrong", "x".repeat(10_000)]) {

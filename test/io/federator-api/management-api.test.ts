@@ -117,7 +117,7 @@ test("unknown paths and methods, broken JSON and foreign queries each get their 
   assertProblem(await call(eu, demo, "GET", "/v1/no-such-thing"), 404, "MERIDIAN_NOT_FOUND");
   const method = await call(eu, demo, "PATCH", "/v1/tenants/demo/functions/hello");
   assertProblem(method, 405, "MERIDIAN_METHOD_NOT_ALLOWED");
-  assert.equal(method.headers.get("allow"), "GET, DELETE");
+  assert.equal(method.headers.get("allow"), "GET, DELETE, PUT");
   const path = "/v1/tenants/demo/quota-requests";
   const broken = await fetch(eu.url + path, {
     method: "POST",

@@ -5,19 +5,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { apiKeyPrefix, hashApiKey, newApiKey } from "#lib/api-key.ts";
-import type { ZoneStatus } from "#lib/contracts/api.ts";
+import type { ZoneStatus } from "#lib/contracts/api-status.ts";
 import type { Role } from "#lib/contracts/catalog-records.ts";
 import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import { internalClient } from "#lib/io/internal-client.ts";
+import { ensureKeyFile, openKeyFile } from "#lib/io/key-file.ts";
 import { createMemoryCatalog } from "#lib/io/memory-catalog.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { newKeyOperation, newTenantTransaction } from "#lib/new-tenant.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
+import type { CodeStore } from "#lib/ports/code-store.ts";
+import type { KeyEncryption } from "#lib/ports/key-encryption.ts";
 import { registerApi } from "../../../federator/io/api.ts";
 import { federatorHttp } from "../../../federator/io/federator-http.ts";
 import { type Audit, openAudit } from "../../../federator/io/audit.ts";
-import { openCodeStore } from "../../../federator/io/code-store.ts";
+import { type CodeStoreGround, openCodeStore } from "../../../federator/io/open-code-store.ts";
 import type { Federation } from "../../../federator/ports.ts";
 import { followCatalog } from "./follow-catalog.ts";
 
@@ -30,7 +33,7 @@ const zone = (name: string, jurisdiction: string): Zone => ({
   longitudeDegrees: 0,
 });
 export const ZONES = [zone("eu-west", "eu"), zone("us-east", "us"), zone("ap-south", "in")];
-const BOOT_TOKEN = "a-boot-token";
+export const BOOT_TOKEN = "a-boot-token";
 const SILENT = pino({ level: "silent" });
 
 export interface TestZone {
@@ -49,8 +52,14 @@ export interface TestFederation {
   readonly stop: () => Promise<void>;
 }
 
+type OpenCodeStore = (ground: CodeStoreGround) => Promise<CodeStore>;
+const openDirectory: OpenCodeStore = (ground) => openCodeStore({ kind: "directory" }, ground);
+
 /** Federator APIs with real listeners, stores and audits over one catalog in memory; only what they stand on is simple. */
-export async function startZones(names: readonly string[]): Promise<TestFederation> {
+export async function startZones(
+  names: readonly string[],
+  openStore: OpenCodeStore = openDirectory,
+): Promise<TestFederation> {
   const directory = await mkdtemp(join(tmpdir(), "meridian-api-"));
   const catalog = createMemoryCatalog({ clock: systemClock });
   const urls = new Map<string, string>();
@@ -73,7 +82,7 @@ export async function startZones(names: readonly string[]): Promise<TestFederati
     acme: await newTenant("acme"),
     operator: await newKey(null, ["operator", "approver", "drill-runner"]),
   };
-  for (const name of names) zones.push(await startZone(name, directory, catalog, urls));
+  for (const name of names) zones.push(await startZone(name, directory, catalog, urls, openStore));
   return {
     catalog,
     zones,
@@ -92,6 +101,7 @@ async function startZone(
   directory: string,
   catalog: Catalog,
   urls: Map<string, string>,
+  openStore: OpenCodeStore,
 ): Promise<TestZone> {
   const stateDirectory = join(directory, name);
   const codeDirectory = join(directory, name, "code");
@@ -108,7 +118,9 @@ async function startZone(
     catalog,
     replica,
     federation: testFederation(name, urls),
-    codeStore: await openCodeStore(codeDirectory),
+    codeStore: await openStore({ zone: name, codeDirectory, clock: systemClock, log: SILENT }),
+    mayCollectCode: () => true,
+    keyEncryption: await keyEncryptionIn(directory),
     audit,
     client,
     clock: systemClock,
@@ -133,12 +145,19 @@ async function startZone(
 
 function testFederation(name: string, urls: Map<string, string>): Federation {
   return {
-    waitForGateways: async () => ({ ready: [`${name}.gateway`], waiting: [] }),
+    waitFor: async () => ({ ready: [`${name}.gateway`], waiting: [] }),
     leader: () => "eu-west",
+    sightOf: () => "up",
     zoneStatus: () => zoneStatus(name),
     peers: async () => new Map([...urls].filter(([zone]) => zone !== name)),
     agents: async () => new Map(),
   };
+}
+
+async function keyEncryptionIn(directory: string): Promise<KeyEncryption> {
+  const path = join(directory, "key-encryption-key");
+  await ensureKeyFile(path);
+  return openKeyFile(path);
 }
 
 const zoneStatus = (name: string): ZoneStatus => ({

@@ -1,215 +1,196 @@
 import assert from "node:assert/strict";
-import { PassThrough } from "node:stream";
-import { test, type TestContext } from "node:test";
-import { Value } from "typebox/value";
-import { type DeltaFrame, FeedFrame, type FullFrame } from "#lib/contracts/feed.ts";
-import type { RouteEntry } from "#lib/contracts/route-table.ts";
-import { systemClock } from "#lib/io/system-clock.ts";
-import { latestValue } from "#lib/latest-value.ts";
-import { applyFrame, type RouteTable } from "#lib/route-table-state.ts";
-import type { Change } from "#lib/ports/catalog.ts";
-import { recordView } from "../../../federator/core/record-view.ts";
-import { type Feed, startFeed } from "../../../federator/io/feed.ts";
-import { rightsLedger } from "../../../federator/io/rights.ts";
-import { routeCompiler } from "../../../federator/io/route-compiler.ts";
-import { typedRecords } from "../../../federator/io/typed-records.ts";
-import type { AppliedRevision } from "../../../federator/ports.ts";
+import { test } from "node:test";
+import { tableDigest } from "#lib/table-digest.ts";
+import {
+  follow,
+  manyTenants,
+  names,
+  openFeed,
+  record,
+  settle,
+  tenant,
+} from "./support/feed-world.ts";
 
-/** A feed over records that the test writes. */
-function open(t: TestContext) {
-  const view = recordView([]);
-  const listeners = new Set<(applied: AppliedRevision) => void>();
-  let revision = 1;
-  const position = () => ({ incarnation: "one", revision });
-  const replica = {
-    position,
-    keys: view.keys,
-    onApplied: (listener: (applied: AppliedRevision) => void) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-  };
-  const overlay = latestValue<readonly string[]>([]);
-  const refusals: string[] = [];
-  const feed = startFeed({
-    compiler: routeCompiler(replica, typedRecords(view), ["c-1"]),
-    overlay,
-    rights: rightsLedger(
-      systemClock,
-      () => 0,
-      () => true,
-    ),
-    clock: systemClock,
-    onRefused: (receiver, reason) => refusals.push(`${receiver}: ${reason}`),
-  });
-  t.after(feed.close);
-  const write = (...changes: readonly Change[]) => {
-    revision += 1;
-    view.apply(changes);
-    for (const listener of listeners)
-      listener({ position: position(), changes, isSnapshot: false });
-    return revision;
-  };
-  return { feed, write, overlay, refusals, position };
-}
-
-const tenant = (name: string): Change => ({
-  kind: "put",
-  record: {
-    key: `tenants/${name}`,
-    value: JSON.stringify({ name, createdAtMs: 1 }),
-    createRevision: 1,
-    modRevision: 1,
-    leaseId: null,
-  },
-});
-
-/** Follows the feed as a gateway does, checking every frame; `paused` leaves the bytes where they are. */
-function follow(feed: Feed, receiver: string, from: RouteTable | null = null) {
-  const stream = new PassThrough({ highWaterMark: 4_096 });
-  const frames: FeedFrame[] = [];
-  let table: RouteTable | undefined = from ?? undefined;
-  let rest = "";
-  const read = (): void => {
-    for (let chunk = stream.read() as Buffer | null; chunk !== null; chunk = stream.read())
-      rest += chunk.toString();
-    const lines = rest.split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) {
-      const frame: unknown = JSON.parse(line);
-      assert.ok(Value.Check(FeedFrame, frame), line);
-      frames.push(frame);
-      if (frame.kind !== "full" && frame.kind !== "delta") continue;
-      const applied = applyFrame(table, frame);
-      assert.ok(applied.kind === "applied", JSON.stringify(applied));
-      table = applied.table;
-    }
-  };
-  feed.attach(receiver, from, stream);
-  const tables = () =>
-    frames.filter((frame): frame is FullFrame | DeltaFrame =>
-      ["full", "delta"].includes(frame.kind),
-    );
-  return { stream, frames, read, tables, table: () => table };
-}
-/** Lets the streams do what they have to do. */
-const settle = () => new Promise((resolve) => setImmediate(resolve));
-const names = (table: RouteTable | undefined): string[] => [...(table?.entries.keys() ?? [])];
+const kinds = (frames: readonly { readonly kind: string }[]) => frames.map(({ kind }) => kind);
 
 test("a new receiver gets the overlay and the whole table, then only what changes", async (t) => {
-  const { feed, write } = open(t);
+  const { feed, write } = openFeed(t);
   write(tenant("a"));
   const gateway = follow(feed, "z.gateway");
   await settle();
   gateway.read();
-  assert.deepEqual(
-    gateway.frames.map(({ kind }) => kind),
-    ["overlay", "rights", "full"],
-  );
+  assert.deepEqual(kinds(gateway.frames), ["overlay", "rights", "full"]);
   write(tenant("b"));
   write({ kind: "delete", key: "tenants/a" });
   await settle();
   gateway.read();
-  assert.deepEqual(
-    gateway.tables().map(({ kind }) => kind),
-    ["full", "delta", "delta"],
-  );
+  assert.deepEqual(kinds(gateway.tables()), ["full", "delta", "delta"]);
   assert.deepEqual(names(gateway.table()), ["cluster/c-1", "tenant/b"]);
+  assert.equal(gateway.table()?.digest, tableDigest(gateway.table()?.entries.values() ?? []));
 });
 
 test("an agent gets no rights", async (t) => {
-  const { feed } = open(t);
+  const { feed, write } = openFeed(t);
+  write(tenant("a"));
   const agent = follow(feed, "z.agent");
   await settle();
   agent.read();
-  assert.deepEqual(
-    agent.frames.map(({ kind }) => kind),
-    ["overlay", "full"],
-  );
+  assert.deepEqual(kinds(agent.frames), ["overlay", "full"]);
+});
+
+test("what is the same for all is the same bytes for all", async (t) => {
+  const { feed, write } = openFeed(t);
+  write(tenant("a"));
+  const receivers = ["z.agent", "z.agent.2", "z.agent.3"].map((name) => follow(feed, name));
+  await settle();
+  write(tenant("b"));
+  await settle();
+  const [first, ...others] = receivers.map(({ raw }) => raw());
+  assert.match(String(first), /"delta"/);
+  for (const other of others) assert.equal(other, first);
 });
 
 test("a receiver that comes back gets what it missed, and nothing when it missed nothing", async (t) => {
-  const { feed, write } = open(t);
+  const { feed, write } = openFeed(t);
   write(tenant("a"));
   const before = follow(feed, "z.agent");
   await settle();
   before.read();
-  const table = before.table();
-  assert.ok(table !== undefined);
+  const from = before.table();
+  assert.ok(from !== undefined);
+  const mark = { position: from.position, digest: from.digest };
 
-  const idle = follow(feed, "z.agent", table);
+  const idle = follow(feed, "z.agent", { from: mark });
   await settle();
   idle.read();
   assert.deepEqual(idle.tables(), []);
   write(tenant("b"));
   write(tenant("c"));
-  const returning = follow(feed, "z.agent", table);
+  const returning = follow(feed, "z.agent.2", { from: mark });
   await settle();
-  returning.read();
-  assert.deepEqual(
-    returning.tables().map(({ kind }) => kind),
-    ["delta"],
-  );
-  assert.deepEqual(names(returning.table()), ["cluster/c-1", "tenant/a", "tenant/b", "tenant/c"]);
+  const line = returning.raw();
+  assert.match(line, /"kind":"delta"/);
+  assert.match(line, /tenant\/b.*tenant\/c/);
+  assert.doesNotMatch(line, /tenant\/a"/);
 });
 
 test("whoever is elsewhere gets the whole table: another incarnation, another digest, too far back", async (t) => {
-  const { feed, write, position } = open(t);
+  const { feed, write, position } = openFeed(t);
   write(tenant("a"));
-  const entries = new Map<string, RouteEntry>();
   const elsewhere = [
-    { position: { incarnation: "two", revision: 9 }, digest: "", entries },
-    { position: position(), digest: "another", entries },
-    { position: { incarnation: "one", revision: 0 }, digest: "", entries },
+    { position: { incarnation: "two", revision: 9 }, digest: "" },
+    { position: position(), digest: "another" },
+    { position: { incarnation: "one", revision: 0 }, digest: "" },
   ];
   for (const from of elsewhere) {
-    const receiver = follow(feed, "z.agent", from);
+    const receiver = follow(feed, "z.agent", { from });
     await settle();
     receiver.read();
-    assert.deepEqual(
-      receiver.tables().map(({ kind }) => kind),
-      ["full"],
-      JSON.stringify(from.position),
-    );
+    assert.deepEqual(kinds(receiver.tables()), ["full"], JSON.stringify(from.position));
   }
 });
 
 test("a receiver that is ahead of this zone's replica keeps what it has", async (t) => {
-  const { feed, write } = open(t);
-  const ahead = {
-    position: { incarnation: "one", revision: 5 },
-    digest: "",
-    entries: new Map<string, RouteEntry>(),
-  };
-  const receiver = follow(feed, "z.agent", ahead);
+  const { feed, write } = openFeed(t);
+  const from = { position: { incarnation: "one", revision: 5 }, digest: "" };
+  const receiver = follow(feed, "z.agent", { from });
   for (const name of ["a", "b"]) write(tenant(name));
   await settle();
   receiver.read();
   assert.deepEqual(receiver.tables(), []);
 });
 
-test("a slow receiver is sent the newest state, not everything in between", async (t) => {
-  const { feed, write } = open(t);
+test("a restored catalog is another history: everybody gets the whole table", async (t) => {
+  const { feed, write, restore, advance } = openFeed(t);
+  write(tenant("a"));
+  const agent = follow(feed, "z.agent");
+  await settle();
+  agent.read();
+  restore({ kind: "delete", key: "tenants/a" }, tenant("b"));
+  await advance(10);
+  agent.read();
+  assert.deepEqual(kinds(agent.tables()), ["full", "full"]);
+  assert.deepEqual(names(agent.table()), ["cluster/c-1", "tenant/b"]);
+});
+
+test("a receiver that reads nothing for 10,000 revisions costs nothing and then gets one change or the whole", async (t) => {
+  const { feed, write } = openFeed(t);
+  write(tenant("a"), tenant("b"));
   const slow = follow(feed, "z.agent");
-  const fast = follow(feed, "y.agent");
+  const fast = follow(feed, "z.agent.2");
   let newest = 0;
-  for (let index = 0; index < 200; index += 1) {
-    newest = write(tenant(`t-${index}`));
+  for (let index = 0; index < 10_000; index += 1) {
+    newest = write(record("quotas/b", { tenant: "b", limits: limits(index) }));
+    if (index % 50 !== 0) continue;
     await settle();
     fast.read();
   }
-  assert.ok(slow.stream.readableLength + slow.stream.writableLength < 16 * 1_024);
+  assert.ok(slow.stream().readableLength + slow.stream().writableLength < 16 * 1_024);
   for (let turn = 0; turn < 20; turn += 1) {
     await settle();
     slow.read();
+    fast.read();
   }
   assert.equal(slow.table()?.position.revision, newest);
   assert.equal(slow.table()?.digest, fast.table()?.digest);
-  assert.ok(slow.tables().length < 60, `${slow.tables().length} frames`);
+  assert.ok(slow.tables().length < 40, `${slow.tables().length} frames`);
+});
+const limits = (index: number) => ({
+  "requests-per-second": 1 + index,
+  burst: 1_000,
+  concurrency: 100,
+});
+
+test("a receiver that reads nothing for ten seconds is cut off", async (t) => {
+  const { feed, write, advance } = openFeed(t);
+  const stuck = follow(feed, "z.agent");
+  for (let index = 0; index < 100; index += 1) {
+    write(tenant(`t-${index}`));
+    await settle();
+  }
+  await advance(9_000);
+  assert.equal(stuck.stream().destroyed, false);
+  await advance(3_000);
+  assert.equal(stuck.stream().destroyed, true);
+  assert.deepEqual(feed.receivers(), []);
+});
+
+test("a large table comes in parts, between which a heartbeat fits", async (t) => {
+  const { feed, write } = openFeed(t);
+  write(...manyTenants("large", 3_000));
+  const agent = follow(feed, "z.agent");
+  for (let turn = 0; turn < 60; turn += 1) {
+    await settle();
+    agent.read();
+  }
+  assert.ok(kinds(agent.frames).includes("part"));
+  assert.equal(agent.table()?.entries.size, 3_001);
+});
+
+test("a revision that changes nothing is told with the next heartbeat, or when somebody waits", async (t) => {
+  const { feed, write, advance } = openFeed(t);
+  write(tenant("a"));
+  const agent = follow(feed, "z.agent");
+  await advance(0);
+  agent.read();
+  const idle = write(record("leader", { zone: "z", sessionId: "s" }));
+  await settle();
+  agent.read();
+  assert.deepEqual(kinds(agent.tables()), ["full"]);
+  await advance(1_100);
+  agent.read();
+  assert.equal(agent.table()?.position.revision, idle);
+
+  const second = write(record("leader", { zone: "y", sessionId: "s" }));
+  const stop = feed.awaitAcknowledgements("everybody", () => undefined);
+  await settle();
+  agent.read();
+  assert.deepEqual(feed.receivers()[0]?.position?.revision, second);
+  stop();
 });
 
 test("a change of the overlay goes out at once, in every receiver's next frame", async (t) => {
-  const { feed, overlay } = open(t);
+  const { feed, overlay } = openFeed(t);
   const gateway = follow(feed, "z.gateway");
   await settle();
   gateway.read();
@@ -220,24 +201,43 @@ test("a change of the overlay goes out at once, in every receiver's next frame",
   assert.deepEqual(last?.kind === "overlay" && last.downClusters, ["c-1"]);
 });
 
-test("what a receiver has, and what it turned down, can be seen", async (t) => {
-  const { feed, write, refusals, position } = open(t);
+test("the heartbeat says how old the sender's own knowledge is, and since when nothing changed", async (t) => {
+  const { feed, write, advance } = openFeed(t);
+  const changed = write(tenant("a"));
+  write(record("leader", { zone: "z", sessionId: "s" }));
+  const agent = follow(feed, "z.agent");
+  await advance(1_100);
+  agent.read();
+  const last = agent.frames.filter(({ kind }) => kind === "overlay").at(-1);
+  assert.ok(last?.kind === "overlay");
+  assert.equal(last.replicaAgeMs, 100);
+  assert.equal(last.unchangedSince?.revision, changed);
+});
+
+test("what a receiver has, and what it turned down, can be seen, also after it came back", async (t) => {
+  const { feed, write, refusals, position } = openFeed(t);
+  write(tenant("a"));
   const gateway = follow(feed, "z.gateway");
   await settle();
   gateway.read();
-  const last = gateway.tables().at(-1);
-  feed.acknowledge({ receiver: "z.gateway", nonce: last?.nonce ?? 0, position: position() });
+  gateway.acknowledge();
   const accepted = position();
   assert.deepEqual(feed.receivers(), [
     { receiver: "z.gateway", isGateway: true, position: accepted, refused: null },
   ]);
-  write(tenant("a"));
-  const ack = { receiver: "z.gateway", nonce: last?.nonce ?? 0, position: accepted };
-  feed.acknowledge({ ...ack, refused: "it does not add up" });
+  write(tenant("b"));
+  const refused = { nonce: 0, position: accepted, refusedPosition: position() };
+  feed.acknowledge({ receiver: "z.gateway", ...refused, refused: "it does not add up" });
   assert.equal(feed.receivers()[0]?.refused, "it does not add up");
   assert.deepEqual(feed.receivers()[0]?.position, accepted);
   assert.deepEqual(refusals, ["z.gateway: it does not add up"]);
-  gateway.stream.destroy();
+  gateway.stream().destroy();
   await settle();
   assert.deepEqual(feed.receivers(), []);
+  const again = follow(feed, "z.gateway");
+  assert.equal(feed.receivers()[0]?.refused, "it does not add up");
+  await settle();
+  again.read();
+  again.acknowledge();
+  assert.equal(feed.receivers()[0]?.refused, null);
 });

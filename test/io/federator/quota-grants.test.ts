@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { keys } from "#lib/contracts/catalog-keys.ts";
-import type { GrantRecord } from "#lib/contracts/catalog-records.ts";
+import type { GrantRecord } from "#lib/contracts/quota-records.ts";
 import { WHOLE } from "#lib/divide-grants.ts";
 import { newTenantTransaction } from "#lib/new-tenant.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";

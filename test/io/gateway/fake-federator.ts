@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import type { FeedAck, FeedFrame } from "#lib/contracts/feed.ts";
 import type { RouteEntry } from "#lib/contracts/route-table.ts";
-import { tableDigest } from "#lib/table-digest.ts";
+import { encodeEntry, tableDigest } from "#lib/table-digest.ts";
 
 export interface FakeFederator {
   readonly url: string;
@@ -42,7 +42,7 @@ export async function startFakeFederator(): Promise<FakeFederator> {
       nonce += 1;
       const position = { incarnation: "test", revision };
       const digest = tableDigest(entries);
-      send({ kind: "full", nonce, position, entries: [...entries], digest });
+      send({ kind: "full", nonce, position, entries: Array.from(entries, encodeEntry), digest });
     },
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

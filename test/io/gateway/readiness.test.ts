@@ -1,20 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { applyFrame } from "#lib/route-table-state.ts";
-import { tableDigest } from "#lib/table-digest.ts";
+import { routeTableState } from "#lib/route-table-state.ts";
+import { encodeEntry, tableDigest } from "#lib/table-digest.ts";
 import { watchReadiness } from "../../../gateway/io/readiness.ts";
 import { tableEntries } from "./run-gateway.ts";
 
 const entries = tableEntries({ functions: [] });
-const applied = applyFrame(undefined, {
+const tables = routeTableState();
+tables.take({
   kind: "full",
   nonce: 1,
   position: { incarnation: "test", revision: 1 },
-  entries,
+  entries: entries.map(encodeEntry),
   digest: tableDigest(entries),
 });
-assert.ok(applied.kind === "applied");
-const { table } = applied;
+const table = tables.table();
+assert.ok(table !== undefined);
 
 function started() {
   const state = { nowMs: 1_000, hasRights: false };
@@ -23,6 +24,7 @@ function started() {
     {
       table: () => table,
       ageMs: () => 0,
+      confirmedAgeMs: () => 0,
       isOverlaid: () => false,
       hasRights: () => state.hasRights,
       close: async () => undefined,

@@ -13,7 +13,7 @@ import type { RouteEntry } from "#lib/contracts/route-table.ts";
 import { type FeedFollower, followFeed } from "#lib/io/follow-feed.ts";
 import { internalClient } from "#lib/io/internal-client.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
-import { tableDigest } from "#lib/table-digest.ts";
+import { encodeEntry, tableDigest } from "#lib/table-digest.ts";
 
 const entries: RouteEntry[] = [
   { kind: "cluster", clusterId: "eu-west-1", state: "up", weightPercent: 100 },
@@ -22,7 +22,7 @@ const full = (revision: number): FeedFrame => ({
   kind: "full",
   nonce: revision,
   position: { incarnation: "one", revision },
-  entries,
+  entries: entries.map(encodeEntry),
   digest: tableDigest(entries),
 });
 
@@ -61,9 +61,24 @@ test("a frame that does not add up is refused and a full table asked for", async
   const ack = await federator.nextAck();
   assert.match(String(ack["refused"]), /digest/);
   assert.equal(follower.feed.table.get()?.position.revision, 3);
-  assert.ok(!(await federator.nextConnection()).includes("revision="));
+  assert.ok(!(await federator.nextConnection()).includes("digest="));
   federator.send(full(4));
   await follower.reaches(4);
+});
+
+test("what is revoked ahead of the table is acknowledged apart from it, and only where the frame speaks of it", async (t) => {
+  const federator = await startFederator(t);
+  const follower = await startFollower(t, federator);
+  federator.send(full(3));
+  await follower.reaches(3);
+  await federator.nextAck();
+  const urgent = { kind: "urgent", entries: entries.map(encodeEntry) } as const;
+  federator.send({ ...urgent, position: { incarnation: "one", revision: 5 }, removed: [] });
+  const ack = await federator.nextAck();
+  assert.deepEqual(ack["position"], { incarnation: "one", revision: 3 });
+  assert.deepEqual(ack["withdrawnPosition"], { incarnation: "one", revision: 5 });
+  federator.send({ ...urgent, position: { incarnation: "one", revision: 6 } });
+  assert.equal((await federator.nextAck())["withdrawnPosition"], undefined);
 });
 
 test("rights are in force before they are acknowledged", async (t) => {
@@ -75,6 +90,15 @@ test("rights are in force before they are acknowledged", async (t) => {
   assert.deepEqual(follower.rights, [tenants]);
 });
 
+test("an acknowledgement that is lost is sent again, though no other table comes", async (t) => {
+  const federator = await startFederator(t);
+  const follower = await startFollower(t, federator);
+  federator.loseAnAck();
+  federator.send(full(3));
+  await follower.reaches(3);
+  assert.deepEqual((await federator.nextAck())["position"], { incarnation: "one", revision: 3 });
+});
+
 /** A federator's feed, driven by the test. */
 async function startFederator(t: TestContext) {
   const acks = queue<Record<string, unknown>>();
@@ -82,6 +106,7 @@ async function startFederator(t: TestContext) {
   const frames: FeedFrame[] = [];
   let open: ServerResponse | undefined;
   let isHidden = false;
+  let losesAnAck = false;
   const flush = () => {
     if (open !== undefined)
       for (const frame of frames.splice(0)) open.write(`${JSON.stringify(frame)}\n`);
@@ -89,6 +114,11 @@ async function startFederator(t: TestContext) {
   const server = createServer((request, response) => {
     if (request.url === "/internal/feed/acks") {
       void text(request).then((body) => {
+        if (losesAnAck) {
+          losesAnAck = false;
+          request.socket.destroy();
+          return;
+        }
         acks.put(JSON.parse(body));
         response.writeHead(204).end();
       });
@@ -116,6 +146,7 @@ async function startFederator(t: TestContext) {
   return {
     discovery: { list: () => Promise.resolve(isHidden ? [] : [endpoint]) },
     hide: () => (isHidden = true),
+    loseAnAck: () => (losesAnAck = true),
     send: (frame: FeedFrame) => {
       frames.push(frame);
       flush();

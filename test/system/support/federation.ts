@@ -27,6 +27,8 @@ export interface Federation {
   readonly cli: (...argv: string[]) => Promise<CommandResult>;
   /** A request to `http://127.0.0.1:PORT`; BASE where no zone is named. */
   readonly request: (path: string, options?: CallOptions) => Promise<Answer>;
+  /** Ctrl-C; the state folder stays for a later start. */
+  readonly end: () => Promise<void>;
   /** Ctrl-C, then everything it made is removed. Resolves with what `up` printed. */
   readonly stop: () => Promise<string>;
 }
@@ -60,7 +62,17 @@ export async function startFederationAt(
   const startedAtMs = performance.now();
   const up = spawn(
     process.execPath,
-    [MERIDIAN, "up", "--state", state, "--port", String(basePort), "--json", ...flags],
+    [
+      MERIDIAN,
+      "up",
+      "--state",
+      state,
+      "--port",
+      String(basePort),
+      "--json",
+      ...catalogFlags(),
+      ...flags,
+    ],
     {
       cwd: REPOSITORY,
       stdio: ["ignore", "pipe", "pipe"],
@@ -70,6 +82,11 @@ export async function startFederationAt(
   await firstDocument(up, printed);
   const startedInMs = performance.now() - startedAtMs;
 
+  const end = async (): Promise<void> => {
+    if (up.exitCode !== null || up.signalCode !== null) return;
+    up.kill("SIGINT");
+    await ended(up, 20_000);
+  };
   const credentials = async (): Promise<Credentials> =>
     Value.Parse(Credentials, JSON.parse(await readFile(join(state, "credentials.json"), "utf8")));
   return {
@@ -96,16 +113,18 @@ export async function startFederationAt(
       });
       return { status: response.status, headers: response.headers, text: await response.text() };
     },
+    end,
     stop: async () => {
-      if (up.exitCode === null && up.signalCode === null) {
-        up.kill("SIGINT");
-        await ended(up, 20_000);
-      }
+      await end();
       await rm(state, { recursive: true, force: true });
       return printed.stdout + printed.stderr;
     },
   };
 }
+
+/** `on-etcd.ts` has a whole test file run on the other catalog. */
+const catalogFlags = (): string[] =>
+  process.env["MERIDIAN_SYSTEM_CATALOG"] === "etcd" ? ["--catalog", "etcd"] : [];
 
 /** The CLI as a child process of its own. */
 export function meridian(...argv: string[]): Promise<CommandResult> {

@@ -21,7 +21,7 @@ import { runDirectoryDiscovery } from "#lib/io/run-directory.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { systemRandom } from "#lib/io/system-random.ts";
 import { tableFile } from "#lib/io/table-file.ts";
-import { tableDigest } from "#lib/table-digest.ts";
+import { encodeEntry, tableDigest } from "#lib/table-digest.ts";
 import { startAgent } from "../../../../agents/agent.ts";
 import type { AgentConfig } from "../../../../agents/config.ts";
 import { createProcessDriver } from "../../../../agents/drivers/process.ts";
@@ -70,6 +70,7 @@ export async function prepareZone(t: TestContext, placed: readonly Placed[]): Pr
     bootTokenFile: join(directory, "boot-token"),
     stateDirectory: join(directory, "agent"),
     codeDirectory: join(directory, "code"),
+    discovery: { kind: "run-directory" },
     logLevel: "silent",
     idleMs: 60_000,
     extraIdleMs: 10_000,
@@ -124,15 +125,12 @@ async function placeFunctions(
       },
     ],
   }));
-  await tableFile(join(config.stateDirectory, "route-table.json")).save({
-    position: { incarnation: "one", revision: 1 },
-    digest: tableDigest(entries),
-    entries: new Map(entries.map((entry) => [entryName(entry), entry])),
-  });
+  const position = { incarnation: "one", revision: 1 };
+  await tableFile(join(config.stateDirectory, "route-table.json"), pino({ level: "silent" })).save(
+    { position, digest: tableDigest(entries) },
+    entries.map(encodeEntry),
+  );
 }
-
-const entryName = (entry: RouteEntry): string =>
-  entry.kind === "function" ? `function/${entry.tenant}/${entry.functionName}` : "";
 
 async function zipFolder(folder: string): Promise<Buffer> {
   const zip = new ZipFile();

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { internalClient } from "#lib/io/internal-client.ts";
@@ -9,7 +10,7 @@ import { connectCatalog } from "#lib/io/remote-catalog.ts";
 import { runDirectoryDiscovery } from "#lib/io/run-directory.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
-import { BOOT_TOKEN, temporaryDirectory } from "./open-catalogs.ts";
+import { BOOT_TOKEN } from "./open-catalogs.ts";
 
 const MAIN = new URL("../../../../catalog/main.ts", import.meta.url);
 
@@ -23,8 +24,11 @@ export interface CatalogProcess {
   readonly connect: (limits?: { callTimeoutMs?: number; stallMs?: number }) => Catalog;
 }
 
-export async function catalogProcess(t: TestContext): Promise<CatalogProcess> {
-  const directory = await temporaryDirectory(t);
+export async function catalogProcess(
+  t: TestContext,
+  execArgv: string[] = process.execArgv,
+): Promise<CatalogProcess> {
+  const directory = await mkdtemp(join(tmpdir(), "meridian-catalog-"));
   const runDirectory = join(directory, "run");
   const bootTokenFile = join(directory, "boot-token");
   const configFile = join(directory, "config.json");
@@ -42,11 +46,17 @@ export async function catalogProcess(t: TestContext): Promise<CatalogProcess> {
     child.kill(signal);
     await exited;
   };
-  t.after(() => kill("SIGKILL"));
+  t.after(async () => {
+    await kill("SIGKILL");
+    await rm(directory, { recursive: true, force: true });
+  });
 
   return {
     start: async () => {
-      const started = fork(MAIN, ["--config", configFile], { stdio: ["ignore", 2, 2, "ipc"] });
+      const started = fork(MAIN, ["--config", configFile], {
+        execArgv,
+        stdio: ["ignore", 2, 2, "ipc"],
+      });
       child = started;
       await new Promise<void>((resolve, reject) => {
         started.on("message", (message) => {

@@ -7,7 +7,7 @@ import { Registry } from "prom-client";
 import { internalClient } from "#lib/io/internal-client.ts";
 import { createMemoryCatalog } from "#lib/io/memory-catalog.ts";
 import { connectCatalog } from "#lib/io/remote-catalog.ts";
-import type { Discovery } from "#lib/io/run-directory.ts";
+import type { Discovery } from "#lib/ports/discovery.ts";
 import { openSqliteCatalog, type SqliteCatalog } from "#lib/io/sqlite-catalog.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
@@ -48,11 +48,18 @@ export async function openSqlite(
 
 /** The remote driver, a real server and a SQLite catalog behind it, in this process. */
 export async function openRemote(t: TestContext): Promise<Catalog> {
-  const served = await openSqlite(t);
-  const routes = catalogRoutes(served, catalogMetrics(new Registry(), served.status));
+  return connectTo(t, (await serveCatalog(t)).url);
+}
+
+/** A SQLite catalog and its door, in this process. */
+export async function serveCatalog(
+  t: TestContext,
+): Promise<{ readonly catalog: SqliteCatalog; readonly url: string }> {
+  const catalog = await openSqlite(t);
+  const routes = catalogRoutes(catalog, catalogMetrics(new Registry(), catalog.status));
   const server = await startCatalogServer(routes, BOOT_TOKEN, pino({ level: "silent" }));
   t.after(() => server.close());
-  return connectTo(t, server.url);
+  return { catalog, url: server.url };
 }
 
 /** The remote driver against a fixed address. */

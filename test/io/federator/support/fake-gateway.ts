@@ -23,7 +23,7 @@ export async function startFakeGateway(
   const receiver = gatewayReceiver(zone);
   const { client, discovery, directory } = federation;
   let overlay: readonly string[] = [];
-  let rights: RightsFrame | undefined;
+  const rights = new Map<string, RightsFrame["tenants"][number]>();
   let rightsEndMs = 0;
   const demand = new Map<string, number>();
 
@@ -40,7 +40,8 @@ export async function startFakeGateway(
       overlay = frame.downClusters;
     },
     onRights: (frame) => {
-      rights = frame;
+      if (frame.isPartial !== true) rights.clear();
+      for (const share of frame.tenants) rights.set(share.tenant, share);
       rightsEndMs = systemClock.nowMs() + frame.leaseValidMs;
     },
   });
@@ -63,7 +64,7 @@ export async function startFakeGateway(
     table: follower.table.get,
     overlay: () => overlay,
     rightMillionths: (tenant) => {
-      const part = rights?.tenants.find((one) => one.tenant === tenant);
+      const part = rights.get(tenant);
       if (part === undefined) return 0;
       const isLeaseValid = systemClock.nowMs() < rightsEndMs;
       return part.floorMillionths + (isLeaseValid ? part.leaseMillionths : 0);

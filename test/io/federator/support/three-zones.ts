@@ -5,19 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { keys } from "#lib/contracts/catalog-keys.ts";
-import type { ZoneStatus } from "#lib/contracts/api.ts";
+import type { ZoneStatus } from "#lib/contracts/api-status.ts";
 import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import { type InternalClient, internalClient } from "#lib/io/internal-client.ts";
 import { createMemoryCatalog } from "#lib/io/memory-catalog.ts";
-import {
-  type Discovery,
-  publishEndpoint,
-  readEndpoints,
-  runDirectoryDiscovery,
-} from "#lib/io/run-directory.ts";
+import { publishEndpoint, readEndpoints, runDirectoryDiscovery } from "#lib/io/run-directory.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { systemRandom } from "#lib/io/system-random.ts";
+import type { Discovery, ExtraObserver } from "#lib/ports/discovery.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
 import type { FederatorConfig } from "../../../../federator/config.ts";
 import { startFederator } from "../../../../federator/federator.ts";
@@ -38,12 +34,18 @@ export const ZONES: readonly Zone[] = ["eu-west", "us-east", "ap-south"].map((na
 const QUICK = {
   probeIntervalMs: 50,
   probeTimeoutMs: 200,
-  missesToDown: 3,
+  probeRetryMs: 40,
+  refusalsToDown: 3,
+  expectedIntervalMs: 50,
+  deviationMinMs: 20,
+  deviationMaxMs: 40,
+  // What dies here refuses; silence is this machine's, which has other things to do.
+  acceptablePauseMs: 3_000,
   goodsToUp: 2,
   firstSightMs: 1_000,
   gossipIntervalMs: 50,
   gossipTimeoutMs: 200,
-  evidenceMaxAgeMs: 400,
+  evidenceMaxAgeMs: 1_000,
   // A busy machine must not make the test's own observers distrust themselves.
   eventLoopLagMaxMs: 5_000,
   upHoldMs: 500,
@@ -53,6 +55,9 @@ const QUICK = {
   leaderTtlMs: 900,
   sessionTtlMs: 2_500,
   grantsIntervalMs: 100,
+  digestIntervalMs: 1_000,
+  scrubIntervalMs: 1_000,
+  waveSoakMs: 200,
 };
 
 export interface TestZone {
@@ -86,6 +91,7 @@ export interface TestFederation {
 export async function startThreeZones(
   overrides: Partial<FederatorConfig> = {},
   prepare: (catalog: Catalog) => Promise<void> = async () => undefined,
+  extraObserver?: ExtraObserver,
 ): Promise<TestFederation> {
   const directory = await mkdtemp(join(tmpdir(), "meridian-federators-"));
   const runDirectory = join(directory, "run");
@@ -96,7 +102,15 @@ export async function startThreeZones(
   const zones = new Map(
     ZONES.map(({ name }) => [
       name,
-      testZone(name, { directory, runDirectory, catalog, client, discovery, overrides }),
+      testZone(name, {
+        directory,
+        runDirectory,
+        catalog,
+        client,
+        discovery,
+        overrides,
+        extraObserver,
+      }),
     ]),
   );
   await Promise.all(zones.values().map((zone) => zone.start()));
@@ -143,6 +157,7 @@ interface Surroundings {
   readonly client: InternalClient;
   readonly discovery: Discovery;
   readonly overrides: Partial<FederatorConfig>;
+  readonly extraObserver: ExtraObserver | undefined;
 }
 
 function testZone(name: string, around: Surroundings): TestZone {
@@ -180,6 +195,9 @@ function testZone(name: string, around: Surroundings): TestZone {
       bootTokenFile: "",
       stateDirectory: join(around.directory, name),
       codeDirectory: join(around.directory, name, "code"),
+      codeStore: { kind: "directory" },
+      discovery: { kind: "run-directory" },
+      catalog: { kind: "embedded" },
       logLevel: "silent",
       failover: "on",
       internalPort: 0,
@@ -195,6 +213,7 @@ function testZone(name: string, around: Surroundings): TestZone {
       clock: systemClock,
       random: systemRandom,
       bootToken: BOOT_TOKEN,
+      ...(around.extraObserver !== undefined && { extraObserver: around.extraObserver }),
     };
     federator = await startFederator(config, ports, pino({ level: "silent" }));
   };

@@ -1,0 +1,50 @@
+import { ANSWER_HEADERS } from "#lib/contracts/invocation.ts";
+import { type ErrorCode, isErrorCode } from "#lib/errors.ts";
+import type { Clock } from "#lib/ports/clock.ts";
+import { toMeridianError } from "#lib/problem.ts";
+import type { ArmCounters } from "../core/count-arms.ts";
+import type { MatchedCall } from "../call.ts";
+import type { Stage } from "../pipeline.ts";
+import type { Answer } from "../ports.ts";
+
+/** Failures that the version has a part in; every other one of the platform would have met any version. */
+const FAULTS_OF_VERSION: readonly ErrorCode[] = [
+  "MERIDIAN_FUNCTION_FAILED",
+  "MERIDIAN_INSTANCE_LOST",
+  "MERIDIAN_ANSWER_TIMEOUT",
+  "MERIDIAN_CODE_INVALID",
+  "MERIDIAN_CODE_UNAVAILABLE",
+  "MERIDIAN_SECRET_UNAVAILABLE",
+];
+
+/** Counts how calls end that a rollout has marked, for its judge. */
+export function countArm(arms: ArmCounters, clock: Clock): Stage<MatchedCall, MatchedCall> {
+  return (next) => async (call) => {
+    const { mark } = call;
+    if (mark === undefined) return next(call);
+    const beganAtMs = clock.nowMs();
+    try {
+      const answer = await next(call);
+      const isError = isFault(answer);
+      if (isError === undefined) return answer;
+      const isTelling = !isError && !call.receipt.isColdStart;
+      const nowMs = clock.nowMs();
+      arms.count(mark, { isError, latencyMs: isTelling ? nowMs - beganAtMs : undefined }, nowMs);
+      return answer;
+    } catch (thrown) {
+      if (FAULTS_OF_VERSION.includes(toMeridianError(thrown).code))
+        arms.count(mark, { isError: true, latencyMs: undefined }, clock.nowMs());
+      throw thrown;
+    }
+  };
+}
+
+/** Whether the version failed; undefined for answers that are not its own: refusals, limits, a caller who went away. */
+function isFault({ status, headers }: Answer): boolean | undefined {
+  if (headers[ANSWER_HEADERS.functionError] !== undefined) return true;
+  const code = headers[ANSWER_HEADERS.errorCode];
+  if (code !== undefined)
+    return isErrorCode(code) && FAULTS_OF_VERSION.includes(code) ? true : undefined;
+  // Nginx' word for a caller who did not wait for the answer.
+  return status === 499 ? undefined : status >= 500;
+}
