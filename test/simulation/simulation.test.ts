@@ -4,7 +4,7 @@ import { runSeed, type SeedResult } from "./run-seed.ts";
 import { runSeeds } from "./run-seeds.ts";
 
 /** `MERIDIAN_SIMULATION_SEEDS=5000` plays as many. */
-const SEEDS = Number(process.env["MERIDIAN_SIMULATION_SEEDS"] ?? 40);
+const SEEDS = Number(process.env["MERIDIAN_SIMULATION_SEEDS"] ?? 25);
 const SETTINGS = { zones: 3, minutes: 5 } as const;
 
 const firstSeeds = Array.from({ length: SEEDS }, (_, index) => ({ seed: index + 1, ...SETTINGS }));
@@ -25,12 +25,12 @@ test(`in ${SEEDS} worlds of five minutes every promise holds, whatever breaks`, 
   assert.deepEqual(broken.map(describe), []);
 });
 
-test("a federation of five zones keeps them too, and one of two", async () => {
-  const results = await resultsOf(
-    [5, 5, 2, 2].map((zones, seed) => ({ ...SETTINGS, zones, seed })),
-  );
-  assert.deepEqual(results.filter((result) => result.broken !== null).map(describe), []);
-});
+for (const zones of [2, 5])
+  test(`a federation of ${zones} zones keeps them too`, async () => {
+    const results = await resultsOf([1, 2].map((seed) => ({ ...SETTINGS, zones, seed })));
+    const broken = results.filter((result) => result.broken !== null);
+    assert.deepEqual(broken.map(describe), []);
+  });
 
 test("a seed replays to the same trace: twice here, on the platform's own AbortController, and in another process", async () => {
   const world = { seed: 7, ...SETTINGS };

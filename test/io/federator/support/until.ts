@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 export async function until(
   what: string,
   isSo: () => Promise<boolean>,
-  limitMs = 15_000,
+  limitMs = 60_000,
 ): Promise<void> {
   const endsAtMs = performance.now() + limitMs;
   while (!(await isSo())) {
