@@ -4,16 +4,16 @@ import type { LatestValue } from "#lib/latest-value.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { FederatorConfig } from "./config.ts";
-import { compiledTable } from "./core/compiled-table.ts";
-import type { WaveZone } from "./core/plan-waves.ts";
+import { compiledTable } from "./core/feed/compiled-table.ts";
+import type { WaveZone } from "./core/feed/plan-waves.ts";
 import type { FederatorCounters } from "./io/federator-metrics.ts";
-import { type Feed, startFeed } from "./io/feed.ts";
-import type { RunningReplica } from "./io/replica.ts";
-import { type RightsLedger, rightsLedger } from "./io/rights.ts";
-import { routeCompiler } from "./io/route-compiler.ts";
+import { type Feed, startFeed } from "./io/feed/feed.ts";
+import type { RunningReplica } from "./io/replica/replica.ts";
+import { type RightsLedger, rightsLedger } from "./io/quota/rights.ts";
+import { routeCompiler } from "./io/feed/route-compiler.ts";
 import type { TypedRecords } from "./io/typed-records.ts";
-import { startWaves } from "./io/waves.ts";
-import { keepZoneSession, type ZoneSession } from "./io/zone-session.ts";
+import { startWaves } from "./io/feed/waves.ts";
+import { keepZoneSession, type ZoneSession } from "./io/quota/zone-session.ts";
 
 /** A federator that starts has its session within this time, unless the catalog cannot be reached. */
 const SESSION_GAIN_MS = 3_000;

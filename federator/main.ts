@@ -8,7 +8,7 @@ import { systemClock } from "#lib/io/system-clock.ts";
 import { systemRandom } from "#lib/io/system-random.ts";
 import { runProgram } from "#lib/run-program.ts";
 import { readFederatorConfig } from "./config.ts";
-import { etcdMembers } from "./io/etcd-members.ts";
+import { etcdMembers } from "./io/leading/etcd-members.ts";
 import { startFederator } from "./federator.ts";
 
 await runProgram(jsonLog("federator", null, "info"), async () => {

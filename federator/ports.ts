@@ -1,7 +1,7 @@
 import type { ClusterView, ZoneStatus } from "#lib/contracts/api-status.ts";
 import type { Observation } from "#lib/contracts/zone-report.ts";
 import type { Position } from "#lib/contracts/route-table.ts";
-import type { MemberStatus } from "./core/plan-catalog-tending.ts";
+import type { MemberStatus } from "./core/leading/plan-catalog-tending.ts";
 import type { CatalogRecord, Change } from "#lib/ports/catalog.ts";
 
 /**

@@ -4,10 +4,10 @@ import { createInterface } from "node:readline";
 import { pino } from "pino";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { latestValue } from "#lib/latest-value.ts";
-import { compiledTable } from "../../federator/core/compiled-table.ts";
-import { startFeed } from "../../federator/io/feed.ts";
-import { rightsLedger } from "../../federator/io/rights.ts";
-import { startWaves } from "../../federator/io/waves.ts";
+import { compiledTable } from "../../federator/core/feed/compiled-table.ts";
+import { startFeed } from "../../federator/io/feed/feed.ts";
+import { rightsLedger } from "../../federator/io/quota/rights.ts";
+import { startWaves } from "../../federator/io/feed/waves.ts";
 
 /*
  * A federator's feed alone, without a table: each line from standard input is a cluster that this zone has found to be down, and

@@ -6,8 +6,8 @@ import { createMemoryCatalog } from "#lib/io/memory-catalog.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { systemRandom } from "#lib/io/system-random.ts";
 import type { Catalog, CatalogRecord, Change, Operation } from "#lib/ports/catalog.ts";
-import { startReplica } from "../../federator/io/replica.ts";
-import { openReplicaStore } from "../../federator/io/sqlite-replica-store.ts";
+import { startReplica } from "../../federator/io/replica/replica.ts";
+import { openReplicaStore } from "../../federator/io/replica/sqlite-replica-store.ts";
 import type { FigureReading } from "../figures.ts";
 
 /* One reading of `npm run bench -- replica`, in a process of its own; prints its figures as JSON. */

@@ -3,11 +3,11 @@ import type { Zone } from "#lib/contracts/zone.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
 import type { Discovery } from "#lib/ports/discovery.ts";
 import type { Clock } from "#lib/ports/clock.ts";
-import { viewCluster } from "../core/view-federation.ts";
+import { viewCluster } from "../core/verdicts/view-federation.ts";
 import type { Federation, Replica } from "../ports.ts";
-import type { Feed } from "./feed.ts";
-import { type Applied, type Wait, waitForAll, waitForOwn } from "./gateway-acks.ts";
-import type { Reports } from "./reports.ts";
+import type { Feed } from "./feed/feed.ts";
+import { type Applied, type Wait, waitForAll, waitForOwn } from "./feed/gateway-acks.ts";
+import type { Reports } from "./verdicts/reports.ts";
 import type { TypedRecords } from "./typed-records.ts";
 
 export interface FederationParts {

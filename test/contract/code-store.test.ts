@@ -6,7 +6,7 @@ import { after, before, type TestContext } from "node:test";
 import { pino } from "pino";
 import { codeFileName } from "#lib/ports/code-store.ts";
 import type { CodeStoreConfig } from "../../federator/code-store-config.ts";
-import { openCodeStore } from "../../federator/io/open-code-store.ts";
+import { openCodeStore } from "../../federator/io/code/open-code-store.ts";
 import { findEngine } from "../engines/find-engine.ts";
 import { type RunningVersitygw, startVersitygw } from "../engines/start-versitygw.ts";
 import { manualClock } from "../io/catalog/support/manual-clock.ts";

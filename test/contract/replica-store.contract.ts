@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { CatalogRecord, Change } from "#lib/ports/catalog.ts";
-import type { ReplicaStore } from "../../federator/io/replica-store.ts";
+import type { ReplicaStore } from "../../federator/io/replica/replica-store.ts";
 
 /** A disk of its own for each call; `reopen` opens a disk that a store was closed on, or left behind by a crash. */
 export interface ReplicaDisk {

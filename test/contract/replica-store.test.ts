@@ -3,8 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
-import { memoryReplicaDisk, memoryReplicaStore } from "../../federator/io/memory-replica-store.ts";
-import { openReplicaStore } from "../../federator/io/sqlite-replica-store.ts";
+import {
+  memoryReplicaDisk,
+  memoryReplicaStore,
+} from "../../federator/io/replica/memory-replica-store.ts";
+import { openReplicaStore } from "../../federator/io/replica/sqlite-replica-store.ts";
 import { replicaStoreContract } from "./replica-store.contract.ts";
 
 const log = pino({ level: "silent" });

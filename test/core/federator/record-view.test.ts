@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { CatalogRecord, Change } from "#lib/ports/catalog.ts";
-import { judgeRemovals } from "../../../federator/core/diff-snapshot.ts";
+import { judgeRemovals } from "../../../federator/core/replica/diff-snapshot.ts";
 import { recordView } from "../../../federator/core/record-view.ts";
 
 const record = (key: string, modRevision = 1): CatalogRecord => ({

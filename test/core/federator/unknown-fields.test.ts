@@ -11,18 +11,24 @@ import type {
 import type { ClusterRecord, PlanInputRecord } from "#lib/contracts/control-records.ts";
 import type { QuotaRecord, QuotaRequestRecord } from "#lib/contracts/quota-records.ts";
 import type { Transaction } from "#lib/ports/catalog.ts";
-import type { FunctionState } from "../../../federator/core/function-state.ts";
-import { planAliasMove } from "../../../federator/core/plan-alias-move.ts";
-import { planClusterChange } from "../../../federator/core/plan-cluster-change.ts";
-import { planDeploy } from "../../../federator/core/plan-deploy.ts";
-import { withLease } from "../../../federator/core/plan-grants.ts";
-import { nextPlanInput } from "../../../federator/core/plan-input.ts";
-import { planQuotaDecision } from "../../../federator/core/plan-quota-request.ts";
-import { planAliasRemoval, planVersionRemoval } from "../../../federator/core/plan-removals.ts";
-import { planRollout, rolloutTransaction } from "../../../federator/core/plan-rollout.ts";
-import { planRolloutStart } from "../../../federator/core/plan-rollout-start.ts";
-import { planSecretChange, planSecretRemoval } from "../../../federator/core/plan-secret.ts";
-import { NO_PRECONDITION } from "../../../federator/core/preconditions.ts";
+import type { FunctionState } from "../../../federator/core/functions/function-state.ts";
+import { planAliasMove } from "../../../federator/core/functions/plan-alias-move.ts";
+import { planClusterChange } from "../../../federator/core/leading/plan-cluster-change.ts";
+import { planDeploy } from "../../../federator/core/functions/plan-deploy.ts";
+import { withLease } from "../../../federator/core/quota/plan-grants.ts";
+import { nextPlanInput } from "../../../federator/core/leading/plan-input.ts";
+import { planQuotaDecision } from "../../../federator/core/quota/plan-quota-request.ts";
+import {
+  planAliasRemoval,
+  planVersionRemoval,
+} from "../../../federator/core/functions/plan-removals.ts";
+import { planRollout, rolloutTransaction } from "../../../federator/core/functions/plan-rollout.ts";
+import { planRolloutStart } from "../../../federator/core/functions/plan-rollout-start.ts";
+import {
+  planSecretChange,
+  planSecretRemoval,
+} from "../../../federator/core/functions/plan-secret.ts";
+import { NO_PRECONDITION } from "../../../federator/core/functions/preconditions.ts";
 import type { Held } from "../../../federator/core/transactions.ts";
 
 /*

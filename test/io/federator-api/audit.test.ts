@@ -9,9 +9,9 @@ import type { ChangeRecord } from "#lib/contracts/catalog-records.ts";
 import { createMemoryCatalog } from "#lib/io/memory-catalog.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
-import { followsInChain } from "../../../federator/io/audit-chain.ts";
-import { openAuditFile } from "../../../federator/io/audit-file.ts";
-import { openAudit } from "../../../federator/io/audit.ts";
+import { followsInChain } from "../../../federator/io/audit/audit-chain.ts";
+import { openAuditFile } from "../../../federator/io/audit/audit-file.ts";
+import { openAudit } from "../../../federator/io/audit/audit.ts";
 
 const log = pino({ level: "silent" });
 let directory: string;

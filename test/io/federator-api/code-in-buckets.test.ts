@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { openCodeStore } from "../../../federator/io/open-code-store.ts";
+import { openCodeStore } from "../../../federator/io/code/open-code-store.ts";
 import { findEngine } from "../../engines/find-engine.ts";
 import { type RunningVersitygw, startVersitygw } from "../../engines/start-versitygw.ts";
 import { digestOf, zipOf } from "./archives.ts";

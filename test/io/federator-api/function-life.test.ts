@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import { keys } from "#lib/contracts/catalog-keys.ts";
 import type { ChangeRecord, RolloutRecord } from "#lib/contracts/catalog-records.ts";
 import type { Operation } from "#lib/ports/catalog.ts";
-import { FUNCTIONS_MAX } from "../../../federator/io/deploy-version.ts";
+import { FUNCTIONS_MAX } from "../../../federator/io/functions/deploy-version.ts";
 import { digestOf, zipOf } from "./archives.ts";
 import {
   type Answer,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MeridianError } from "#lib/errors.ts";
-import { inspectArchive } from "../../../federator/io/inspect-archive.ts";
+import { inspectArchive } from "../../../federator/io/code/inspect-archive.ts";
 import { type HandmadeEntry, zipOf } from "./archives.ts";
 
 const inspect = (bytes: Buffer): Promise<readonly string[]> =>

@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, test } from "node:test";
 import { prefixes } from "#lib/contracts/catalog-keys.ts";
-import { SECRET_REVISIONS_MAX, SECRETS_MAX } from "../../../federator/core/plan-secret.ts";
+import {
+  SECRET_REVISIONS_MAX,
+  SECRETS_MAX,
+} from "../../../federator/core/functions/plan-secret.ts";
 import { digestOf, zipOf } from "./archives.ts";
 import {
   type Answer,

@@ -17,10 +17,10 @@ import { newKeyOperation, newTenantTransaction } from "#lib/new-tenant.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
 import type { CodeStore } from "#lib/ports/code-store.ts";
 import type { KeyEncryption } from "#lib/ports/key-encryption.ts";
-import { registerApi } from "../../../federator/io/api.ts";
-import { federatorHttp } from "../../../federator/io/federator-http.ts";
-import { type Audit, openAudit } from "../../../federator/io/audit.ts";
-import { type CodeStoreGround, openCodeStore } from "../../../federator/io/open-code-store.ts";
+import { registerApi } from "../../../federator/io/api/api.ts";
+import { federatorHttp } from "../../../federator/io/api/federator-http.ts";
+import { type Audit, openAudit } from "../../../federator/io/audit/audit.ts";
+import { type CodeStoreGround, openCodeStore } from "../../../federator/io/code/open-code-store.ts";
 import type { Federation } from "../../../federator/ports.ts";
 import { followCatalog } from "./follow-catalog.ts";
 

@@ -1,4 +1,4 @@
-import { hasWitness } from "../../../federator/core/weigh-evidence.ts";
+import { hasWitness } from "../../../federator/core/verdicts/weigh-evidence.ts";
 import type { SimulatedZone } from "../world/zone.ts";
 import type { Invariant } from "./check.ts";
 

@@ -1,5 +1,5 @@
 import type { Catalog } from "#lib/ports/catalog.ts";
-import { type HeldKey, holdKey } from "../../../federator/io/held-key.ts";
+import { type HeldKey, holdKey } from "../../../federator/io/leading/held-key.ts";
 import { type Host, startHost } from "../engine/host.ts";
 import { type Network, startNetwork } from "../engine/network.ts";
 import { type SeededRandom, seededRandom } from "../engine/seeded-random.ts";

@@ -5,7 +5,7 @@ import type { FeedLinkOptions } from "#lib/io/feed-link.ts";
 import { Value } from "typebox/value";
 import type { Host } from "../engine/host.ts";
 import type { Network } from "../engine/network.ts";
-import type { FeedStream } from "../../../federator/io/feed-connection.ts";
+import type { FeedStream } from "../../../federator/io/feed/feed-connection.ts";
 import { feedPipe } from "./feed-pipe.ts";
 
 /** What the federator of the zone does for those who follow it; undefined while there is none. */

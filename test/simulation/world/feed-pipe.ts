@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import type { FeedStream } from "../../../federator/io/feed-connection.ts";
+import type { FeedStream } from "../../../federator/io/feed/feed-connection.ts";
 import type { Host } from "../engine/host.ts";
 import type { Network } from "../engine/network.ts";
 

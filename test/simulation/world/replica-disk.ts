@@ -1,8 +1,8 @@
 import {
   type MemoryReplicaDisk,
   memoryReplicaStore,
-} from "../../../federator/io/memory-replica-store.ts";
-import type { ReplicaStore } from "../../../federator/io/replica-store.ts";
+} from "../../../federator/io/replica/memory-replica-store.ts";
+import type { ReplicaStore } from "../../../federator/io/replica/replica-store.ts";
 import type { Host } from "../engine/host.ts";
 import type { SeededRandom } from "../engine/seeded-random.ts";
 

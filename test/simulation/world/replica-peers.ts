@@ -1,4 +1,4 @@
-import type { ReplicaDigests } from "../../../federator/io/replica-digests.ts";
+import type { ReplicaDigests } from "../../../federator/io/replica/replica-digests.ts";
 import type { Host } from "../engine/host.ts";
 import type { Network } from "../engine/network.ts";
 

@@ -1,6 +1,6 @@
 import type { Zone } from "#lib/contracts/zone.ts";
 import { ANYWHERE } from "#lib/plan/placement-class.ts";
-import type { Reports } from "../../../federator/io/reports.ts";
+import type { Reports } from "../../../federator/io/verdicts/reports.ts";
 import type { Host } from "../engine/host.ts";
 import type { SeededRandom } from "../engine/seeded-random.ts";
 import type { SimulatedAgent } from "./agent-process.ts";

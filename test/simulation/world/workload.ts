@@ -1,13 +1,19 @@
 import { keys, prefixes } from "#lib/contracts/catalog-keys.ts";
 import type { ChangeRecord } from "#lib/contracts/catalog-records.ts";
 import { MeridianError } from "#lib/errors.ts";
-import { planAliasMove } from "../../../federator/core/plan-alias-move.ts";
-import { planDeploy } from "../../../federator/core/plan-deploy.ts";
-import { planQuotaDecision, planQuotaRequest } from "../../../federator/core/plan-quota-request.ts";
-import { planFunctionRemoval } from "../../../federator/core/plan-removals.ts";
-import { NO_PRECONDITION } from "../../../federator/core/preconditions.ts";
-import { commitChange, type PlannedChange } from "../../../federator/io/commit-change.ts";
-import { fetchFunctionState, noSuchFunction } from "../../../federator/io/function-state.ts";
+import { planAliasMove } from "../../../federator/core/functions/plan-alias-move.ts";
+import { planDeploy } from "../../../federator/core/functions/plan-deploy.ts";
+import {
+  planQuotaDecision,
+  planQuotaRequest,
+} from "../../../federator/core/quota/plan-quota-request.ts";
+import { planFunctionRemoval } from "../../../federator/core/functions/plan-removals.ts";
+import { NO_PRECONDITION } from "../../../federator/core/functions/preconditions.ts";
+import { commitChange, type PlannedChange } from "../../../federator/io/api/commit-change.ts";
+import {
+  fetchFunctionState,
+  noSuchFunction,
+} from "../../../federator/io/functions/function-state.ts";
 import {
   fetchRecord,
   readEach,

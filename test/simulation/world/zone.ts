@@ -1,5 +1,5 @@
 import type { Zone } from "#lib/contracts/zone.ts";
-import { memoryReplicaDisk } from "../../../federator/io/memory-replica-store.ts";
+import { memoryReplicaDisk } from "../../../federator/io/replica/memory-replica-store.ts";
 import { type Host, startHost } from "../engine/host.ts";
 import { type SimulatedAgent, simulateAgent } from "./agent-process.ts";
 import { type CatalogLink, linkCatalog } from "./catalog-link.ts";

@@ -2,13 +2,16 @@ import type { RolloutRecord } from "#lib/contracts/catalog-records.ts";
 import type { FunctionRoute } from "#lib/contracts/route-table.ts";
 import { LATENCY_CLASSES_MS, type RolloutArm } from "#lib/contracts/zone-report.ts";
 import type { Random } from "#lib/ports/random.ts";
-import { type RolloutPlan, planRollout } from "../../../../federator/core/plan-rollout.ts";
+import {
+  type RolloutPlan,
+  planRollout,
+} from "../../../../federator/core/functions/plan-rollout.ts";
 import {
   canaryPercent,
   movingZone,
   stepName,
   zonePercents,
-} from "../../../../federator/core/rollout-steps.ts";
+} from "../../../../federator/core/functions/rollout-steps.ts";
 import { chooseVersion } from "../../../../gateway/core/choose-version.ts";
 import { createArmCounters } from "../../../../gateway/core/count-arms.ts";
 import { routeTo } from "../../gateway/routes.ts";

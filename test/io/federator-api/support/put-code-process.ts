@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import { systemClock } from "#lib/io/system-clock.ts";
-import { openDirectoryCodeStore } from "../../../../federator/io/directory-code-store.ts";
+import { openDirectoryCodeStore } from "../../../../federator/io/code/directory-code-store.ts";
 import { digestOf, zipOf } from "../archives.ts";
 
 /* Puts one archive after the other into the store of a directory until it is killed, and says each digest that was acknowledged. */

@@ -4,7 +4,7 @@ import { openCatalog } from "#lib/io/open-catalog.ts";
 import { internalClient } from "#lib/io/internal-client.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { systemRandom } from "#lib/io/system-random.ts";
-import { standForLeader } from "../../../../federator/io/leader-lease.ts";
+import { standForLeader } from "../../../../federator/io/leading/leader-lease.ts";
 import { type CandidatePlan, type Deed, WORK_KEY } from "./candidate-plan.ts";
 
 /*

@@ -6,9 +6,9 @@ import { pino } from "pino";
 import { createMemoryCatalog } from "#lib/io/memory-catalog.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import type { Catalog, Operation } from "#lib/ports/catalog.ts";
-import { federationOperation } from "../../../../federator/io/identify-catalog.ts";
-import { type RunningReplica, startReplica } from "../../../../federator/io/replica.ts";
-import { openReplicaStore } from "../../../../federator/io/sqlite-replica-store.ts";
+import { federationOperation } from "../../../../federator/io/replica/identify-catalog.ts";
+import { type RunningReplica, startReplica } from "../../../../federator/io/replica/replica.ts";
+import { openReplicaStore } from "../../../../federator/io/replica/sqlite-replica-store.ts";
 import type { AppliedRevision } from "../../../../federator/ports.ts";
 
 export const SILENT = pino({ level: "silent" });

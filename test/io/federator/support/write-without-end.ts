@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { pino } from "pino";
-import { openReplicaStore } from "../../../../federator/io/sqlite-replica-store.ts";
+import { openReplicaStore } from "../../../../federator/io/replica/sqlite-replica-store.ts";
 import { changesAt, recordsAt } from "./counting-records.ts";
 
 /*

@@ -1,0 +1,97 @@
+import { Type } from "typebox";
+import { Value } from "typebox/value";
+import { AuditEntry } from "#lib/contracts/api-status.ts";
+import { Name } from "#lib/contracts/names.ts";
+import { MeridianError } from "#lib/errors.ts";
+import { visibleTenant } from "../../../core/authorize.ts";
+import { type Api, type ApiPorts, callerOf } from "../api-context.ts";
+
+const PEER_TIMEOUT_MS = 1_000;
+const closed = { additionalProperties: false } as const;
+const limit = Type.Integer({ minimum: 1, maximum: 1_000, default: 100 });
+const AuditQuery = Type.Object({ tenant: Type.Optional(Name), limit }, closed);
+const AuditPage = Type.Object(
+  { items: Type.Array(AuditEntry), silentZones: Type.Array(Name) },
+  closed,
+);
+const Refusals = Type.Object({ items: Type.Array(AuditEntry) }, closed);
+
+/** Changes stand in every zone's chain, refused attempts only in that of the zone that refused: those are asked for. */
+export function auditRoutes(api: Api, ports: ApiPorts): void {
+  const { audit, federation, client, log, zone, zones } = ports;
+
+  const refusalsOf = async (
+    url: string | undefined,
+    query: string,
+  ): Promise<AuditEntry[] | undefined> => {
+    if (url === undefined) return undefined;
+    try {
+      const answer = await client.json(url, {
+        path: `/internal/refusals?${query}`,
+        timeoutMs: PEER_TIMEOUT_MS,
+      });
+      return Value.Check(Refusals, answer) ? answer.items : undefined;
+    } catch (error) {
+      log.info({ url, err: error }, "a zone did not tell what it refused");
+      return undefined;
+    }
+  };
+
+  api.get(
+    "/v1/audit",
+    {
+      config: { action: "audit.read" },
+      schema: { querystring: AuditQuery, response: { 200: AuditPage } },
+    },
+    async (request) => {
+      const { limit: count } = request.query;
+      const tenant = auditedTenant(callerOf(request), request.query.tenant);
+      const query = new URLSearchParams({ limit: String(count) });
+      if (tenant !== null) query.set("tenant", tenant);
+      const others = zones.map(({ name }) => name).filter((name) => name !== zone);
+      const peers = await federation.peers();
+      const [own, ...refusals] = await Promise.all([
+        audit.page({ tenant, outcome: null, limit: count }),
+        ...others.map((name) => refusalsOf(peers.get(name), query.toString())),
+      ]);
+      const entries = [
+        ...own.map((entry) => ({ zone, ...entry })),
+        ...refusals.flatMap((found) => found ?? []),
+      ];
+      return {
+        items: entries.toSorted((a, b) => b.change.atMs - a.change.atMs).slice(0, count),
+        silentZones: others.filter((_name, index) => refusals[index] === undefined),
+      };
+    },
+  );
+}
+
+/** For the federators of other zones. */
+export function internalAuditRoutes(api: Api, { audit, zone }: ApiPorts): void {
+  api.get(
+    "/internal/refusals",
+    { schema: { hide: true, querystring: AuditQuery } },
+    async (request) => {
+      const { tenant = null, limit: count } = request.query;
+      const entries = await audit.page({ tenant, outcome: "refused", limit: count });
+      return { items: entries.map((entry) => ({ zone, ...entry })) };
+    },
+  );
+}
+
+/** Null means everyone's. A key of a tenant that asks for another's gets the answer for what is not there. */
+function auditedTenant(
+  caller: Parameters<typeof visibleTenant>[0],
+  asked: string | undefined,
+): string | null {
+  const visible = visibleTenant(caller);
+  if (visible === undefined)
+    throw new MeridianError("MERIDIAN_FORBIDDEN", "This key may not read the audit.");
+  if (visible === null) return asked ?? null;
+  if (asked !== undefined && asked !== visible)
+    throw new MeridianError(
+      "MERIDIAN_NOT_FOUND",
+      `There is no tenant ${JSON.stringify(asked)} for this key; leave the tenant out to see your own.`,
+    );
+  return visible;
+}

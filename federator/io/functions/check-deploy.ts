@@ -1,0 +1,62 @@
+import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
+import type { Placement } from "#lib/contracts/placement.ts";
+import type { Zone } from "#lib/contracts/zone.ts";
+import { MeridianError } from "#lib/errors.ts";
+import { permittedZones } from "#lib/residency.ts";
+import {
+  handlerFiles,
+  knownRegions,
+  reservedVariables,
+  unknownRegions,
+  variablesSetTwice,
+} from "../../core/functions/check-manifest.ts";
+
+/** What a schema cannot say of a manifest: names that belong to each other, to the platform, or to nothing. */
+export function checkManifest(
+  manifest: FunctionManifest,
+  functionName: string,
+  zones: readonly Zone[],
+): void {
+  if (manifest.name !== functionName)
+    throw invalid(
+      `The manifest names the function ${manifest.name}, the path ${functionName}; send it to the path of its name.`,
+    );
+  const reserved = reservedVariables({ ...manifest.environment, ...manifest.secrets });
+  if (reserved.length > 0)
+    throw invalid(
+      `The environment sets ${reserved.join(", ")}, which only the platform may set; choose other names.`,
+    );
+  const twice = variablesSetTwice(manifest);
+  if (twice.length > 0)
+    throw invalid(
+      `Both the environment and the secrets set ${twice.join(", ")}; leave one of them out.`,
+    );
+  checkPlacement(manifest.placement, zones);
+}
+
+function checkPlacement({ regions, clustersMin }: Placement, zones: readonly Zone[]): void {
+  const unknown = unknownRegions(regions, zones);
+  if (unknown.length > 0)
+    throw new MeridianError(
+      "MERIDIAN_REGION_UNKNOWN",
+      `The placement names ${unknown.join(", ")}, where no zone is; choose from ${knownRegions(zones).join(", ")}.`,
+    );
+  // Each zone has one cluster.
+  const clusters = permittedZones(regions, zones).length;
+  if (clusters < clustersMin)
+    throw invalid(
+      `The placement needs ${clustersMin} clusters or more, and leaves ${clusters} (regions: ${regions.join(", ") || "all"}); allow more regions, or need fewer clusters.`,
+    );
+}
+
+export function checkHandler(manifest: FunctionManifest, files: readonly string[]): void {
+  const wanted = handlerFiles(manifest);
+  if (wanted.some((file) => files.includes(file))) return;
+  throw new MeridianError(
+    "MERIDIAN_HANDLER_MISSING",
+    `The handler ${manifest.handler} needs one of the files ${wanted.join(", ")} at the root of the archive, which has none of them.`,
+  );
+}
+
+const invalid = (detail: string): MeridianError =>
+  new MeridianError("MERIDIAN_MANIFEST_INVALID", detail);

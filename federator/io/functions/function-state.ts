@@ -1,0 +1,59 @@
+import { functionPrefix, keys } from "#lib/contracts/catalog-keys.ts";
+import type { FunctionRecord } from "#lib/contracts/catalog-records.ts";
+import { MeridianError } from "#lib/errors.ts";
+import type { Catalog } from "#lib/ports/catalog.ts";
+import { type FunctionState, versionOfKey } from "../../core/functions/function-state.ts";
+import type { Held } from "../../core/transactions.ts";
+import {
+  fetchRecord,
+  fetchRecords,
+  readAlias,
+  readEach,
+  readFormerFunction,
+  readFunction,
+  readRollout,
+} from "../read-records.ts";
+
+/**
+ * The function as the catalog has it now. The readings may lie apart, and the compares of what is planned from them tell: whatever
+ * comes to a function or goes from it also rewrites the function's record. So that is read first, or what came between an early
+ * reading of the aliases and a late one of the record would never be missed.
+ */
+export async function fetchFunctionState(
+  catalog: Catalog,
+  tenant: string,
+  functionName: string,
+): Promise<FunctionState> {
+  const record = await fetchRecord(catalog, keys.function(tenant, functionName));
+  const [former, aliases, rollouts, versions] = await Promise.all([
+    fetchRecord(catalog, keys.formerFunction(tenant, functionName)),
+    fetchRecords(catalog, functionPrefix("aliases", tenant, functionName)),
+    fetchRecords(catalog, functionPrefix("rollouts", tenant, functionName)),
+    fetchRecords(catalog, functionPrefix("versions", tenant, functionName)),
+  ]);
+  return {
+    record: readFunction(record),
+    former: readFormerFunction(former),
+    aliases: readEach(aliases, readAlias),
+    rollouts: readEach(rollouts, readRollout),
+    versions: versions.map(({ key }) => versionOfKey(key, tenant, functionName)),
+  };
+}
+
+/** The same of a function that is there; MERIDIAN_FUNCTION_NOT_FOUND for one that is not. */
+export async function fetchStandingFunction(
+  catalog: Catalog,
+  tenant: string,
+  functionName: string,
+): Promise<FunctionState & { readonly record: Held<FunctionRecord> }> {
+  const state = await fetchFunctionState(catalog, tenant, functionName);
+  const { record } = state;
+  if (record === undefined) throw noSuchFunction(tenant, functionName);
+  return { ...state, record };
+}
+
+export const noSuchFunction = (tenant: string, functionName: string): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_FUNCTION_NOT_FOUND",
+    `Tenant ${tenant} has no function ${JSON.stringify(functionName)}; deploy it, or list the functions there are.`,
+  );
