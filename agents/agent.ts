@@ -6,7 +6,7 @@ import { metricsRegistry, startAdminServer } from "#lib/io/admin-server.ts";
 import { type FeedFollower, followFeed } from "#lib/io/follow-feed.ts";
 import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
-import { publishEndpoint } from "#lib/io/run-directory.ts";
+import { keepPublished } from "#lib/io/run-directory.ts";
 import type { Discovery, OpenDiscovery } from "#lib/ports/discovery.ts";
 import { ConfigError } from "#lib/parse-config.ts";
 import type { Clock } from "#lib/ports/clock.ts";
@@ -112,7 +112,7 @@ export async function startAgent(
     bootId: randomUUID(),
     urls: { internal: server.url, admin: admin.url },
   };
-  await publishEndpoint(config.runDirectory, endpoint);
+  started.defer((await keepPublished(config.runDirectory, endpoint)).close);
   await ports.announce?.(endpoint);
   started.defer(startReporting(config, ports, pools, prefetching, log));
 

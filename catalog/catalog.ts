@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Logger } from "pino";
 import { metricsRegistry, startAdminServer } from "#lib/io/admin-server.ts";
-import { publishEndpoint } from "#lib/io/run-directory.ts";
+import { keepPublished } from "#lib/io/run-directory.ts";
 import { openSqliteCatalog } from "#lib/io/sqlite-catalog.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import type { RunningProgram } from "#lib/run-program.ts";
@@ -30,7 +30,7 @@ export async function startCatalog(config: CatalogConfig, log: Logger): Promise<
   const admin = await startAdminServer(registry, () => null);
   const stopping = new AbortController();
   const compacting = compactHistory({ catalog, clock: systemClock, log }, config, stopping.signal);
-  await publishEndpoint(runDirectory, {
+  const published = await keepPublished(runDirectory, {
     program: "catalog",
     zone: null,
     pid: process.pid,
@@ -40,6 +40,7 @@ export async function startCatalog(config: CatalogConfig, log: Logger): Promise<
   return {
     stop: async () => {
       stopping.abort();
+      await published.close();
       await compacting;
       await server.close();
       await catalog.close();

@@ -1,4 +1,4 @@
-import { CodeStored, Deployed } from "#lib/contracts/api.ts";
+import { CodeStored, Deployed, PLACEMENT_FROM_HEADER } from "#lib/contracts/api.ts";
 import type { ApiClient } from "./api-client.ts";
 import type { BundledFunction } from "./bundle/bundle-function.ts";
 
@@ -8,13 +8,19 @@ export interface DeployTarget {
   readonly alias?: string | null | undefined;
 }
 
+export interface DeployAnswer {
+  readonly deployed: Deployed;
+  /** The version whose regions the new one kept, since none were said; undefined where there was none. */
+  readonly regionsFrom: string | undefined;
+}
+
 /** Sends code and manifest; the next version is there, and the alias points at it, when this resolves. */
 export async function deployCode(
   client: ApiClient,
   { tenant, alias }: DeployTarget,
   { manifest, zip, digest }: BundledFunction,
   signal?: AbortSignal,
-): Promise<Deployed> {
+): Promise<DeployAnswer> {
   const bounded = signal === undefined ? {} : { signal };
   await client.json(CodeStored, {
     method: "PUT",
@@ -23,10 +29,12 @@ export async function deployCode(
     body: zip,
     ...bounded,
   });
-  return client.json(Deployed, {
+  const { document, headers } = await client.jsonWithHeaders(Deployed, {
     method: "POST",
     path: `/v1/tenants/${tenant}/functions/${manifest.name}/versions`,
     json: { codeDigest: digest, manifest, ...(alias !== undefined && { alias }) },
     ...bounded,
   });
+  const from = headers[PLACEMENT_FROM_HEADER];
+  return { deployed: document, regionsFrom: typeof from === "string" ? from : undefined };
 }

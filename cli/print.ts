@@ -9,12 +9,18 @@ export const printLine = (text: string): void => void process.stdout.write(`${te
 export const printDocument = (document: unknown): void =>
   printLine(JSON.stringify(document, undefined, 2));
 
+/** What moves a terminal's cursor, or turns the direction of what follows: written out, so that no text draws over another. */
+const UNPRINTABLE = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
+export const printable = (text: string): string =>
+  text.replace(UNPRINTABLE, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 /** Columns as wide as their widest cell; the last one runs free. */
 export function formatTable(
   header: readonly string[],
   rows: readonly (readonly string[])[],
 ): string {
-  const all = [header, ...rows];
+  const all = [header, ...rows.map((row) => row.map(printable))];
   const widths = header.map((_, column) =>
     Math.max(...all.map((row) => (row[column] ?? "").length)),
   );

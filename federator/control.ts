@@ -83,7 +83,7 @@ export function startControl(
   const reports = keepReports(ports.clock);
   const ground = { ...ports, config, replica, records, reports, sessionId, log, counters, closing };
 
-  const { probing, health, gossip, onNews, receiversFrom } = startObserving(ground);
+  const { probing, health, gossip, tellVerdicts, receiversFrom } = startObserving(ground);
   const { session, rights, feed } = startFeeding({
     ...ground,
     overlay: health.overlay,
@@ -91,13 +91,14 @@ export function startControl(
   });
   receiversFrom(feed);
   startBalancing(ground, { session, rights, feed, gossip });
-  const { isLeader, planDown, catalogFullShare } = startDeciding(ground, health, gossip, onNews);
+  const { isLeader, verdicts, catalogFullShare } = startDeciding(ground, health, gossip);
+  tellVerdicts(verdicts);
   return {
     feed,
     reports,
     gossip,
     records,
-    planDown,
+    planDown: verdicts.planDown,
     sightOf: (clusterId) => {
       const sight = sightOf(probing.clusters().get(clusterId), config);
       const its = health.cases().find((one) => one.clusterId === clusterId);
@@ -125,9 +126,13 @@ const canTakeOut = ({ failover, zones }: FederatorConfig): boolean =>
 function startObserving(ground: Ground) {
   const { config, links, clock, log, closing } = ground;
   const { zone, zones } = config;
-  const listeners = new Set<() => void>();
+  // They come after the first observation was told: what they would say is not known then.
+  let feed: Feed | undefined;
+  let health: Health | undefined;
+  let verdicts: Verdicts | undefined;
   const tellNews = (): void => {
-    for (const listener of listeners) listener();
+    health?.weigh();
+    verdicts?.wake();
   };
 
   const probing = probeClusters({
@@ -141,17 +146,18 @@ function startObserving(ground: Ground) {
       gossip.wake();
       tellNews();
     },
+    onLooked: () => {
+      health?.weigh();
+      verdicts?.look();
+    },
   });
   closing.defer(probing.close);
-  // Both come after the first observation was told: what they would say is not known then.
-  let feed: Feed | undefined;
-  let health: Health | undefined;
   const gossip = startGossip({
     peerZones: otherZones(zones, zone),
     links,
     clock,
     log,
-    observe: ownView({
+    ownView: ownView({
       ...ground,
       zone,
       bootId: ground.sessionId,
@@ -166,6 +172,7 @@ function startObserving(ground: Ground) {
       demand: ground.reports.demand,
       load: ground.reports.load,
       arms: ground.reports.arms,
+      strandedRecords: () => ground.replica.strandedCount().served,
     }),
     intervalMs: config.gossipIntervalMs,
     timeoutMs: config.gossipTimeoutMs,
@@ -182,13 +189,13 @@ function startObserving(ground: Ground) {
     canTakeOut: canTakeOut(config),
   });
   health = watched;
-  closing.defer(watched.close);
-  listeners.add(watched.weigh);
   return {
     probing,
     health: watched,
     gossip,
-    onNews: (listener: () => void) => listeners.add(listener),
+    tellVerdicts: (started: Verdicts) => {
+      verdicts = started;
+    },
     receiversFrom: (started: Feed) => {
       feed = started;
     },
@@ -219,12 +226,7 @@ function startBalancing(ground: Ground, { session, rights, feed, gossip }: Balan
 }
 
 /** Verdicts, and who leads. */
-function startDeciding(
-  ground: Ground,
-  health: Health,
-  gossip: Gossip,
-  onNews: (listener: () => void) => void,
-) {
+function startDeciding(ground: Ground, health: Health, gossip: Gossip) {
   const { config, closing, counters } = ground;
   const leadership = standForLeader({
     ...ground,
@@ -246,7 +248,6 @@ function startDeciding(
     onVerdict: counters.verdict,
   });
   closing.defer(verdicts.close);
-  onNews(verdicts.wake);
   const planInput = keepPlanInput({
     ...ground,
     leadership,
@@ -267,7 +268,7 @@ function startDeciding(
   closing.defer(rollouts.close);
   return {
     isLeader: () => leadership.actsAs() !== null,
-    planDown: verdicts.planDown,
+    verdicts,
     catalogFullShare: () => tending?.fullShare() ?? 0,
   };
 }

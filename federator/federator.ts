@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Registry } from "prom-client";
 import type { Logger } from "pino";
 import { metricsRegistry, startAdminServer } from "#lib/io/admin-server.ts";
-import { publishEndpoint } from "#lib/io/run-directory.ts";
+import { keepPublished } from "#lib/io/run-directory.ts";
 import type { Discovery, OpenDiscovery } from "#lib/ports/discovery.ts";
 import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
@@ -20,6 +20,7 @@ import { openFeedFormat } from "./io/feed/feed-format.ts";
 import { federatorCounters, registerReadings } from "./io/federator-metrics.ts";
 import { startInternalServer } from "./io/api/internal-server.ts";
 import { httpLinks } from "./io/verdicts/links.ts";
+import { openDecisions } from "./io/replica/open-decisions.ts";
 import { keepReplica } from "./io/replica/keep-replica.ts";
 import { registerReplicaReadings } from "./io/replica/replica-metrics.ts";
 import { replicaRoutes } from "./io/replica/replica-routes.ts";
@@ -75,6 +76,12 @@ export async function startFederator(
     federatorCounters(registry),
   );
   started.defer(control.close);
+  const decisions = openDecisions({ zone, replica, gossip: control.gossip, clock });
+  // A snapshot may have stranded records, or have found them in the catalog again.
+  const stopTelling = replica.onApplied(({ isSnapshot }) => {
+    if (isSnapshot) control.gossip.wake();
+  });
+  started.defer(async () => stopTelling());
   const desk = openZoneDesk({
     ...control,
     zoneName: zone,
@@ -96,7 +103,8 @@ export async function startFederator(
     async (app) => {
       await app.register(async (scope: Api) => replicaRoutes(scope, kept.routes));
       await registerApi(app, {
-        catalog,
+        catalog: decisions.guardChanges(catalog),
+        openDecisions: decisions,
         catalogDesk: kept.desk,
         replica,
         federation: desk,
@@ -124,7 +132,7 @@ export async function startFederator(
     bootId: sessionId,
     urls: { internal: server.url, admin: admin.url },
   };
-  await publishEndpoint(config.runDirectory, endpoint);
+  started.defer((await keepPublished(config.runDirectory, endpoint)).close);
   await ports.announce?.(endpoint);
 
   const running = started.move();

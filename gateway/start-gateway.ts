@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import { type AdminServer, metricsRegistry, startAdminServer } from "#lib/io/admin-server.ts";
 import { internalClient } from "#lib/io/internal-client.ts";
 import { openDiscovery } from "#lib/io/open-discovery.ts";
-import { publishEndpoint } from "#lib/io/run-directory.ts";
+import { keepPublished } from "#lib/io/run-directory.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { systemRandom } from "#lib/io/system-random.ts";
 import { evenGrants } from "#lib/divide-grants.ts";
@@ -111,7 +111,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   const admin = keep(await startAdminServer(registry, readiness.notReady));
   const urls = { public: server.publicUrl, admin: admin.url };
   const endpoint = { program: "gateway", zone, pid: process.pid, bootId, urls } as const;
-  await publishEndpoint(config.runDirectory, endpoint);
+  keep(await keepPublished(config.runDirectory, endpoint));
   await discovery.announce(endpoint);
 
   const closing = opened.move();

@@ -184,6 +184,11 @@ export const ERRORS = {
     retryable: false,
     title: "The catalog needs a newer version of this program; nothing was changed",
   },
+  MERIDIAN_CATALOG_UNDECIDED: {
+    status: 409,
+    retryable: false,
+    title: "An operator has to decide on what a restored catalog lost; nothing was changed",
+  },
   MERIDIAN_REPLICA_BEHIND: {
     status: 503,
     retryable: true,

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { ProgramMessage } from "#lib/contracts/supervision.ts";
 import { ConfigError } from "#lib/parse-config.ts";
 
-/** Between beats to the supervisor; it withdraws a gateway that is silent for 1 s. */
+/** Between beats to the supervisor; it withdraws a gateway that is silent for about 1 s while others serve. */
 const BEAT_INTERVAL_MS = 200;
 /** A program that cannot drain in this time ends anyway. */
 const DRAIN_LIMIT_MS = 35_000;

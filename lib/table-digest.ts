@@ -47,12 +47,12 @@ export function tableDigest(entries: Iterable<RouteEntry>): string {
 }
 
 /** JSON with the members of every object in the order of their names, so that equal values are equal texts. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_name, member: unknown) =>
-    typeof member === "object" && member !== null && !Array.isArray(member)
-      ? Object.fromEntries(
-          Object.entries(member).toSorted(([one], [other]) => (one < other ? -1 : 1)),
-        )
-      : member,
-  );
+export const canonicalJson = (value: unknown): string => JSON.stringify(inOrder(value));
+
+/** A replacer of `JSON.stringify` would be called for each member, and sort what is sorted already. */
+function inOrder(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(inOrder);
+  const members = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return Object.fromEntries(members.map(([name, member]) => [name, inOrder(member)]));
 }

@@ -12,7 +12,7 @@ import { type FileResult, runTestFile } from "./support/run-test-file.ts";
  * `npm test [-- PART-OF-A-PATH …]`: every test file, or those whose path holds one of the parts. System tests start whole
  * federations and run one by one after the others. The last lines name what was skipped, and count.
  */
-const FILE_TIMEOUT_MS = 180_000;
+const FILE_TIMEOUT_MS = 300_000;
 const SYSTEM_FILE_TIMEOUT_MS = 900_000;
 
 const wanted = process.argv.slice(2);

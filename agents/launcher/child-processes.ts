@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { FromLauncher, ToLauncher } from "./messages.ts";
 import { endMarked, MARK_VARIABLE } from "./end-marked.ts";
@@ -60,13 +60,13 @@ export function childProcesses(
 
   const start = (message: StartMessage): void => {
     const { instance } = message;
-    const [program, ...programArguments] = message.command;
-    const child = spawn(program, programArguments, {
-      cwd: message.directory,
-      env: { ...message.environment, [MARK_VARIABLE]: `${mark}.${instance}` },
-      detached: true,
-      stdio: ["pipe", "pipe", "pipe"],
-    });
+    let child: ChildProcessWithoutNullStreams;
+    try {
+      child = spawnInstance(message, `${mark}.${instance}`);
+    } catch (error) {
+      // An environment that no process can have, such as one that is too big: the matter of this instance alone.
+      return tell({ kind: "not-started", instance, reason: String(error) });
+    }
     child.on("error", (error) => tell({ kind: "not-started", instance, reason: error.message }));
     const { pid } = child;
     if (pid === undefined) return;
@@ -111,6 +111,19 @@ export function childProcesses(
       await endMarked(mark, () => true);
     },
   };
+}
+
+function spawnInstance(
+  { command, directory, environment }: StartMessage,
+  mark: string,
+): ChildProcessWithoutNullStreams {
+  const [program, ...programArguments] = command;
+  return spawn(program, programArguments, {
+    cwd: directory,
+    env: { ...environment, [MARK_VARIABLE]: mark },
+    detached: true,
+    stdio: ["pipe", "pipe", "pipe"],
+  });
 }
 
 /** The pipes may hold more after the exit; `then` is called once they are read or it takes too long. */

@@ -28,6 +28,9 @@ function endSoon(): NodeJS.Timeout {
   return setTimeout(end, settings.graceMs);
 }
 
+// A full disk, say: the launcher's own log is no reason to end what it runs.
+process.stderr.on("error", () => undefined);
+
 function end(): void {
   rmSync(settings.socketPath, { force: true });
   void children.close().finally(() => process.exit(0));
@@ -44,8 +47,24 @@ async function serve(socket: Socket): Promise<void> {
     const message = line as ToLauncher;
     if (message.kind === "hello" && message.token === settings.token) welcome(socket);
     else if (socket !== agent) return;
-    else obey(message);
+    else obeyOrComplain(message);
   }
+}
+
+/** What goes wrong with one message is no reason to end the session, and all instances with it. */
+function obeyOrComplain(message: ToLauncher): void {
+  try {
+    obey(message);
+  } catch (error) {
+    complain(`could not do "${message.kind}"`, error);
+    if (message.kind !== "start") return;
+    tell(agent, { kind: "not-started", instance: message.instance, reason: String(error) });
+  }
+}
+
+function complain(what: string, error: unknown): void {
+  const { stack } = error instanceof Error ? error : new Error(String(error));
+  process.stderr.write(`${new Date().toISOString()} the launcher ${what}: ${stack}\n`);
 }
 
 function welcome(socket: Socket): void {
@@ -74,7 +93,7 @@ function obey(message: ToLauncher): void {
 const server = createServer((socket) => {
   socket.on("error", () => undefined);
   serve(socket)
-    .catch(() => undefined)
+    .catch((error: unknown) => complain("lost a connection", error))
     .finally(() => {
       socket.destroy();
       if (socket !== agent) return;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
+import type { SentManifest } from "#lib/contracts/function-manifest.ts";
 import { UsageError } from "../failures.ts";
 import { findHandlerFile } from "./find-handler.ts";
 import { listFolder } from "./list-folder.ts";
@@ -17,7 +17,7 @@ import { readZipEntry } from "./read-zip-entry.ts";
 import { checkZipSize, type ZipEntry, zipFiles } from "./zip-files.ts";
 
 export interface BundledFunction {
-  readonly manifest: FunctionManifest;
+  readonly manifest: SentManifest;
   readonly zip: Uint8Array;
   readonly digest: string;
   readonly warnings: readonly string[];
@@ -82,7 +82,7 @@ async function fromZip(path: string, bytes: number, flags: ManifestPart): Promis
 }
 
 const finish = (
-  manifest: FunctionManifest,
+  manifest: SentManifest,
   zip: Uint8Array,
   warnings: readonly string[],
 ): BundledFunction => ({

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, normalize } from "node:path";
-import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
+import type { SentManifest } from "#lib/contracts/function-manifest.ts";
 import { MeridianError } from "#lib/errors.ts";
 
 export interface HandlerFile {
@@ -16,7 +16,7 @@ const TYPESCRIPT = [".mts", ".ts", ".cts"];
 /** The file that `handler` names; TypeScript counts only where it is going to be bundled. */
 export function findHandlerFile(
   folder: string,
-  { handler, runtime }: FunctionManifest,
+  { handler, runtime }: SentManifest,
   isBundled: boolean,
 ): HandlerFile {
   const dot = handler.lastIndexOf(".");

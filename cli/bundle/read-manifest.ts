@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { Value } from "typebox/value";
-import { FunctionManifest } from "#lib/contracts/function-manifest.ts";
+import { SentManifest } from "#lib/contracts/function-manifest.ts";
+import { PlacementPart } from "#lib/contracts/placement.ts";
 import { MeridianError } from "#lib/errors.ts";
+import { nearestWord } from "../nearest-word.ts";
 
 export const MANIFEST_FILE = "meridian.json";
 
@@ -29,12 +31,12 @@ export function parseManifestText(text: string, path: string): ManifestPart {
   return { ...document };
 }
 
-/** Flags over the file over the defaults; every mistake is named. */
+/** Flags over the file over the defaults; every mistake is named. Of a placement only what was said: the rest is kept. */
 export function completeManifest(
   fallbackName: string,
   file: ManifestPart,
   flags: ManifestPart,
-): FunctionManifest {
+): SentManifest {
   const merged = {
     name: fallbackName,
     ...file,
@@ -43,10 +45,10 @@ export function completeManifest(
     ...bothOf("environment", file, flags),
     ...bothOf("secrets", file, flags),
   };
-  const candidate = Value.Default(FunctionManifest, merged);
-  if (Value.Check(FunctionManifest, candidate)) return candidate;
+  const candidate = Value.Default(SentManifest, merged);
+  if (Value.Check(SentManifest, candidate)) return candidate;
   throw invalid(
-    Value.Errors(FunctionManifest, candidate)
+    Value.Errors(SentManifest, candidate)
       .filter(({ keyword }) => keyword !== "boolean" && keyword !== "anyOf")
       .map((mistake) => describeMistake(mistake.instancePath, mistake.message, mistake.params)),
   );
@@ -56,10 +58,25 @@ function describeMistake(path: string, message: string, params: object): string 
   const where = path.slice(1).replaceAll("/", ".");
   const prefix = where === "" ? "" : `${where}.`;
   if ("additionalProperties" in params && Array.isArray(params.additionalProperties))
-    return `unknown key ${params.additionalProperties.map((key) => `"${prefix}${String(key)}"`).join(", ")}`;
+    return params.additionalProperties
+      .map((key) =>
+        unknownKey(prefix, String(key), where === "placement" ? PlacementPart : SentManifest),
+      )
+      .join("; ");
   if (where === "name")
     return "name must be 1 to 63 lower-case letters, digits and dashes: give one with --name";
   return `${where} ${message}`;
+}
+
+/** Flags are known, so it can only stand in the file. */
+function unknownKey(
+  prefix: string,
+  key: string,
+  { properties }: { readonly properties: object },
+): string {
+  const nearest = nearestWord(key.slice(0, 64), Object.keys(properties));
+  const hint = nearest === undefined ? "" : ` (did you mean "${prefix}${nearest}"?)`;
+  return `${MANIFEST_FILE} has the unknown key "${prefix}${key}"${hint}`;
 }
 
 /** A flag names single members of these; anything but an object is left for the check to refuse. */

@@ -41,6 +41,7 @@ function registerAliasSet(alias: Command): void {
     .addOption(tenantOption())
     .requiredOption("--to <version>", "the version that takes what is left", wholeNumber(1, 1e9))
     .option("--also <version=percent>", "a share of another one; may be repeated", parseShare)
+    .option("--anywhere", "also where the versions before could not run")
     .addHelpText(
       "after",
       examples(
@@ -53,7 +54,11 @@ function registerAliasSet(alias: Command): void {
       const { document: moved, headers } = await connection.client.jsonWithHeaders(AliasRecord, {
         method: "PUT",
         path: `${functionPath(connection, functionName)}/aliases/${encodeURIComponent(name)}`,
-        json: { version: flags.to, additionalVersions: flags.also ?? [] },
+        json: {
+          version: flags.to,
+          additionalVersions: flags.also ?? [],
+          ...(flags.anywhere === true && { acceptWiderPlacement: true }),
+        },
       });
       if (flags.json === true) return printDocument(moved);
       const still = describeWaiting(headers);
@@ -109,8 +114,13 @@ export function registerVersion(program: Command): void {
 type Share = NonNullable<AliasRecord["additionalVersions"]>[number];
 
 function parseShare(text: string, sofar: readonly Share[] = []): Share[] {
-  const [, version, percent] = /^(\d{1,9})=(\d{1,2})%?$/.exec(text) ?? [];
-  if (version === undefined || percent === undefined)
+  const [, version, digits] = /^(\d{1,9})=(\d{1,9})%?$/.exec(text) ?? [];
+  if (version === undefined || digits === undefined)
     throw new InvalidArgumentError("Write it as VERSION=PERCENT.");
-  return [...sofar, { version: Number(version), percent: Number(percent) }];
+  const percent = Number(digits);
+  if (percent < 1 || percent > 99)
+    throw new InvalidArgumentError(
+      "A share is 1 to 99 %: the version of --to takes what is left, at least 1.",
+    );
+  return [...sofar, { version: Number(version), percent }];
 }

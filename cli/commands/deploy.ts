@@ -13,7 +13,7 @@ import {
 import { LIVE_ALIAS } from "#lib/contracts/names.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { connectAsTenant, functionPath, type TenantConnection } from "../connect.ts";
-import { deployCode } from "../deploy-code.ts";
+import { type DeployAnswer, deployCode } from "../deploy-code.ts";
 import { UsageError } from "../failures.ts";
 import { printDocument, printLine } from "../print.ts";
 import { describeRollout, startRollout } from "../rollouts.ts";
@@ -35,13 +35,18 @@ export function registerDeploy(program: Command): void {
     .option("--timeout-ms <ms>", "time limit of a call", wholeNumber(1, 900_000))
     .option("--concurrency <n>", "calls one instance serves at once", wholeNumber(1, 1_000))
     .option("--idempotent", "a call may be started again elsewhere")
-    .option("--env <name=value>", "variable of its environment; may be repeated", parseVariable)
+    .option(
+      "--env <name=value>",
+      "variable of its environment; may be repeated",
+      parseVariable("NAME=VALUE"),
+    )
     .option(
       "--secret <name=secret>",
       "variable that gets a secret of the tenant; may be repeated",
-      parseVariable,
+      parseVariable("NAME=SECRET, with the name of a secret of the tenant"),
     )
     .option("--region <name>", "region or jurisdiction it must not leave; may be repeated", listOf)
+    .option("--anywhere", "it may run in every region, whatever the version before might")
     .addOption(new Option("--http-auth <who>", "who may call /fn/…").choices(["key", "public"]))
     .option("--no-bundle", "pack a Node function's folder as it is")
     .option("--no-promote", "make the version, and leave every alias where it is")
@@ -60,7 +65,7 @@ export function registerDeploy(program: Command): void {
       `
 A meridian.json in the folder says the same things; flags win. A Node function is bundled with what it
 imports into one file, unless its folder has its own node_modules. Other files of the folder go along
-only with --no-bundle.
+only with --no-bundle. Where neither says a region, the version may run where the one before it may.
 ${examples(
   "meridian deploy ./examples/render-markdown --tenant demo",
   "meridian deploy ./thumbs --memory 512 --timeout-ms 10000 --region eu --env SIZE=200",
@@ -70,6 +75,8 @@ ${examples(
     )
     .action(async (source, flags) => {
       const wanted = aliasOf(flags);
+      if (flags.anywhere === true && flags.region !== undefined)
+        throw new UsageError("give --region or --anywhere, not both");
       const { bundleFunction } = await import("../bundle/bundle-function.ts");
       const bundled = await bundleFunction(source, manifestFlags(flags), {
         mayBundle: flags.bundle,
@@ -78,20 +85,23 @@ ${examples(
       const connection = await connectAsTenant(flags, flags.tenant);
       const canary = flags.canary === true && (await hasLive(connection, bundled.manifest.name));
       const target = { tenant: connection.tenant, alias: canary ? null : wanted };
-      let deployed: Deployed | undefined;
+      let answer: DeployAnswer | undefined;
       const isSilent = flags.json === true || !process.stdout.isTTY;
       await showProgress(progressStyle(isSilent), [
         {
           title: `deploy ${bundled.manifest.name} (${Math.ceil(bundled.zip.byteLength / 1024)} KiB)`,
           run: async () => {
-            deployed = await deployCode(connection.client, target, bundled);
+            answer = await deployCode(connection.client, target, bundled);
           },
         },
       ]);
-      if (deployed === undefined) return;
+      if (answer === undefined) return;
+      const { deployed } = answer;
       const rollout = canary ? await startCanary(connection, deployed, flags) : undefined;
       if (flags.json === true) return printDocument({ ...deployed, ...(rollout && { rollout }) });
       printLine(describeDeployed(deployed));
+      const kept = describeKept(answer);
+      if (kept !== undefined) printLine(kept);
       if (rollout !== undefined) printLine(describeRollout(rollout));
       else if (flags.canary === true)
         printLine("There was no version before it to compare with, so it is live at once.");
@@ -129,7 +139,12 @@ const startCanary = (
   { version: { functionName, version } }: Deployed,
   flags: Parameters<typeof rolloutWish>[1],
 ): Promise<RolloutRecord> =>
-  startRollout(connection, { functionName, alias: LIVE_ALIAS }, rolloutWish(version, flags));
+  startRollout(
+    connection,
+    { functionName, alias: LIVE_ALIAS },
+    // Where the version may run was said with this very deploy, or kept.
+    { ...rolloutWish(version, flags), acceptWiderPlacement: true },
+  );
 
 interface ManifestFlags {
   readonly name?: string | undefined;
@@ -142,11 +157,13 @@ interface ManifestFlags {
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly secret?: Readonly<Record<string, string>> | undefined;
   readonly region?: readonly string[] | undefined;
+  readonly anywhere?: true | undefined;
   readonly httpAuth?: string | undefined;
 }
 
 /** Only what was said: a flag that is absent must not hide what the file says. */
 function manifestFlags(flags: ManifestFlags): ManifestPart {
+  const regions = flags.anywhere === true ? [] : flags.region;
   const said = {
     name: flags.name,
     runtime: flags.runtime,
@@ -157,24 +174,31 @@ function manifestFlags(flags: ManifestFlags): ManifestPart {
     idempotent: flags.idempotent,
     environment: flags.env,
     secrets: flags.secret,
-    placement: flags.region === undefined ? undefined : { regions: flags.region },
+    placement: regions === undefined ? undefined : { regions },
     httpAuth: flags.httpAuth,
   };
   return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
 }
 
-function parseVariable(
-  text: string,
-  sofar: Readonly<Record<string, string>> = {},
-): Record<string, string> {
-  const equals = text.indexOf("=");
-  if (equals < 1) throw new InvalidArgumentError("Write it as NAME=VALUE.");
-  return { ...sofar, [text.slice(0, equals)]: text.slice(equals + 1) };
-}
+const parseVariable =
+  (form: string) =>
+  (text: string, sofar: Readonly<Record<string, string>> = {}): Record<string, string> => {
+    const equals = text.indexOf("=");
+    if (equals < 1) throw new InvalidArgumentError(`Write it as ${form}.`);
+    return { ...sofar, [text.slice(0, equals)]: text.slice(equals + 1) };
+  };
 
 function describeDeployed({ version, alias, gateways, codeZones }: Deployed): string {
   const all = gateways.ready.length + gateways.waiting.length;
   const waiting =
     gateways.waiting.length === 0 ? "" : `, not yet ready: ${gateways.waiting.join(", ")}`;
   return `Deployed ${version.functionName} version ${version.version} (${alias?.alias ?? "no alias"}): ${gateways.ready.length} of ${all} gateways ready${waiting}, code in ${codeZones.join(", ")}`;
+}
+
+/** Only where there is a residency to keep: what may run anywhere needs no line. */
+function describeKept({ deployed, regionsFrom }: DeployAnswer): string | undefined {
+  const { functionName, manifest } = deployed.version;
+  const { regions } = manifest.placement;
+  if (regionsFrom === undefined || regions.length === 0) return undefined;
+  return `${functionName} may run in ${regions.join(", ")}, as version ${regionsFrom}`;
 }

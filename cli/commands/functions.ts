@@ -52,6 +52,7 @@ export function registerRollback(program: Command): void {
     .argument("<function>")
     .addOption(tenantOption())
     .option("--to <version>", "which version (default: what live was before)", wholeNumber(1, 1e9))
+    .option("--anywhere", "also where the version that is live could not run")
     .addHelpText("after", examples("meridian rollback hello", "meridian rollback hello --to 3"))
     .action(async (functionName, flags) => {
       const connection = await connectAsTenant(flags, flags.tenant);
@@ -70,7 +71,7 @@ export function registerRollback(program: Command): void {
       const answer = await connection.client.jsonWithHeaders(AliasRecord, {
         method: "PUT",
         path,
-        json: { version },
+        json: { version, ...(flags.anywhere === true && { acceptWiderPlacement: true }) },
         // Somebody who moved it in between is told apart from us: 412.
         headers: headers.etag === undefined ? {} : { "if-match": headers.etag },
       });

@@ -60,6 +60,7 @@ function registerStart(rollout: Command): void {
       wholeNumber(1, 1_000_000),
     )
     .option("--zones <names>", "these zones first, in this order", listOf)
+    .option("--anywhere", "also where the version before could not run")
     .option("--watch", "follow it to its end; exit code 1 if it goes back")
     .addHelpText(
       "after",
@@ -74,7 +75,10 @@ function registerStart(rollout: Command): void {
       const started = await startRollout(
         connection,
         { functionName, alias },
-        rolloutWish(flags.to, flags),
+        {
+          ...rolloutWish(flags.to, flags),
+          ...(flags.anywhere === true && { acceptWiderPlacement: true }),
+        },
       );
       if (flags.watch !== true) {
         if (flags.json === true) return printDocument(started);

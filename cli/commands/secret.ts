@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import type { Command } from "@commander-js/extra-typings";
+import { type Command, Option } from "@commander-js/extra-typings";
 import { Type } from "typebox";
 import { SecretView } from "#lib/contracts/api.ts";
 import { connectedCommand, examples, tenantOption } from "../command-options.ts";
@@ -24,6 +24,8 @@ function registerSet(secret: Command): void {
     .argument("<name>")
     .addOption(tenantOption())
     .option("--file <path>", "take the value from a file (default: standard input)")
+    // Known only to say what to do instead: an argument is seen by all who may list processes.
+    .addOption(new Option("--value <text>").hideHelp())
     .addHelpText(
       "after",
       `
@@ -32,6 +34,10 @@ Functions that are deployed get the new value with their next deploy.
 ${examples("meridian secret set db-password < password.txt", "meridian deploy ./api --secret DB_PASSWORD=db-password")}`,
     )
     .action(async (name, flags) => {
+      if (flags.value !== undefined)
+        throw new UsageError(
+          "a value is never an argument, others could see it: give it with --file, or on standard input",
+        );
       const value = (await readValue(flags.file)).replace(/\r?\n$/, "");
       const { client, tenant } = await connectAsTenant(flags, flags.tenant);
       const view = await client.json(SecretView, {

@@ -5,7 +5,7 @@ import type { ZoneShares } from "#lib/contracts/operator-api.ts";
 import { TIERS } from "#lib/plan/placement-class.ts";
 import { connectedCommand } from "../command-options.ts";
 import { connectAsOperator } from "../connect.ts";
-import { formatAge, formatTable, printDocument, printLine } from "../print.ts";
+import { formatAge, formatTable, printDocument, printable, printLine } from "../print.ts";
 import { describeMode, describeState } from "./cluster.ts";
 import { describeShift, leftOf } from "./shift.ts";
 
@@ -100,7 +100,7 @@ function sharesLine({ zone, clusters, shedPercent }: ZoneShares): string {
 /** `shift sh-4k2j8x0q1z: 50 % of us-east-1 → eu-west-1, for 12 min (slow disks)` */
 function shiftLine(record: ShiftRecord): string {
   const why = record.reason === "" ? "" : ` (${record.reason})`;
-  return `shift ${record.id}: ${describeShift(record)}, for ${leftOf(record)}${why}`;
+  return printable(`shift ${record.id}: ${describeShift(record)}, for ${leftOf(record)}${why}`);
 }
 
 /** `eu-west holds back the table of revision 812: refused by eu-west.gateway.1 (…)` */

@@ -56,6 +56,10 @@ export function registerUp(program: Command): void {
     )
     .addOption(new Option("--catalog-key-file <file>", "and the key").helpGroup("Catalog:"))
     .option("--accept-catalog-loss", "begin anew where the catalog's file is gone")
+    .option(
+      "--new-key-encryption-key",
+      "make a new key where its file is gone; all secrets are lost",
+    )
     .option("--json", "print one JSON document once everything serves")
     .option("--quiet", "show no progress while starting")
     .addOption(new Option("--without <part>", "leave a part out").choices(["failover"]).hideHelp())
@@ -94,6 +98,7 @@ interface UpFlags {
   readonly catalogCertificateFile?: string | undefined;
   readonly catalogKeyFile?: string | undefined;
   readonly acceptCatalogLoss?: boolean | undefined;
+  readonly newKeyEncryptionKey?: boolean | undefined;
   readonly without?: string | undefined;
 }
 
@@ -119,6 +124,7 @@ function parseFlags(flags: UpFlags): Omit<FederationWish, "hasReusePort"> {
     idleMs: flags.idleSeconds * 1_000,
     failover: flags.without === "failover" ? "off" : "on",
     acceptsCatalogLoss: flags.acceptCatalogLoss === true,
+    acceptsKeyLoss: flags.newKeyEncryptionKey === true,
     trustedProxies,
     logLevel: "info",
   };

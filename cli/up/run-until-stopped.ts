@@ -136,6 +136,10 @@ function describeForPeople(
     "  stop      Ctrl-C",
   ];
   if (count === 1) lines.push("  failover  none: there is only one zone");
+  if (federation.acceptsCatalogLoss)
+    lines.push(
+      "  catalog   begun anew: changes may be refused until `npx meridian catalog recover --from-replica ZONE`; see `npx meridian catalog status`",
+    );
   if (count === 2) lines.push("  witness   none: two zones cannot give a verdict on one another");
   return lines.join("\n");
 }

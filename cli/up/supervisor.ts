@@ -1,6 +1,11 @@
 import type { ProgramMessage } from "#lib/contracts/supervision.ts";
 import type { Clock } from "#lib/ports/clock.ts";
-import { addSilence, SILENCE_LIMIT_MS, TICK_MS } from "./core/measure-silence.ts";
+import {
+  addSilence,
+  gatewayToWithdraw,
+  TICK_MS,
+  type WatchedGateway,
+} from "./core/judge-gateways.ts";
 import { groupOf, type ProgramName, type ProgramPlan } from "./core/plan-programs.ts";
 import {
   type GroupAction,
@@ -82,6 +87,11 @@ export function createSupervisor(
   const { clock, say, onProcessesChanged } = ports;
   const groups = makeGroups(plans);
   let lastTickAtMs = clock.nowMs();
+  const groupNamed = (name: string): Group => {
+    const group = groups.get(name);
+    if (group === undefined) throw new Error(`there is no group ${name}`);
+    return group;
+  };
 
   /** `how` tells of the death that led to it. */
   const dispatch = (group: Group, event: GroupEvent, how = ""): void => {
@@ -131,28 +141,28 @@ export function createSupervisor(
     onProcessesChanged();
   };
 
+  const withdrawGateway = (group: Group): void => {
+    const gateway = group.children.get("gateway");
+    if (gateway === undefined) return;
+    say(`${title(group, "gateway")} gives no sign of life: withdrawn`);
+    gateway.isReady = false;
+    gateway.silentMs = 0;
+    gateway.spawned.signal("SIGKILL");
+  };
+
   const tick = (): void => {
     const nowMs = clock.nowMs();
     for (const group of groups.values()) {
       dispatch(group, { kind: "tick" });
       const gateway = group.children.get("gateway");
-      // One that was told to stop has its own limit, and is silent while it exits.
-      if (gateway?.isReady !== true || group.state.wanted !== "running") continue;
-      gateway.silentMs = addSilence(gateway.silentMs, nowMs - lastTickAtMs);
-      if (gateway.silentMs < SILENCE_LIMIT_MS) continue;
-      say(`${title(group, "gateway")} gives no sign of life: withdrawn`);
-      gateway.isReady = false;
-      gateway.spawned.signal("SIGKILL");
+      if (gateway !== undefined)
+        gateway.silentMs = addSilence(gateway.silentMs, nowMs - lastTickAtMs);
     }
     lastTickAtMs = nowMs;
+    const zone = gatewayToWithdraw([...groups.values()].flatMap(watchedGateway));
+    if (zone !== undefined) withdrawGateway(groupNamed(zone));
   };
   const ticking = setInterval(tick, TICK_MS);
-
-  const groupNamed = (name: string): Group => {
-    const group = groups.get(name);
-    if (group === undefined) throw new Error(`there is no group ${name}`);
-    return group;
-  };
 
   return {
     start: (name) => dispatch(groupNamed(name), { kind: "start" }),
@@ -195,6 +205,14 @@ function makeGroups(plans: readonly ProgramPlan[]): Map<string, Group> {
     });
   }
   return groups;
+}
+
+/** One that was told to stop has its own limit, and is silent while it exits. */
+function watchedGateway({ name, plans, children, state }: Group): readonly WatchedGateway[] {
+  if (!plans.has("gateway") || state.wanted !== "running") return [];
+  const child = children.get("gateway");
+  if (child === undefined) return [{ zone: name, state: "absent", silentMs: 0 }];
+  return [{ zone: name, state: child.isReady ? "ready" : "starting", silentMs: child.silentMs }];
 }
 
 const title = (group: Group, program: string): string =>

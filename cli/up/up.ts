@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Credentials } from "#lib/contracts/run-endpoint.ts";
-import { ensureKeyFile } from "#lib/io/key-file.ts";
+import { keepFile } from "#lib/io/keep-file.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { writeAtomically } from "#lib/io/write-atomically.ts";
 import { COMPILE_CACHE } from "../compile-cache.ts";
@@ -11,14 +11,19 @@ import {
   CATALOG_GROUP,
   type Federation,
   groupOf,
-  keyEncryptionKeyFile,
   planPrograms,
   type ProgramName,
 } from "./core/plan-programs.ts";
 import { lastWords } from "./io/last-words.ts";
-import { keptCredentials, refuseLostCatalog } from "./io/kept-state.ts";
+import { keptCredentials, refuseLostCatalog, settleKeyEncryptionKey } from "./io/kept-state.ts";
 import { type RefreshedFile, refreshedFile } from "./io/refreshed-file.ts";
-import { clearRun, endLeftovers, prepareRun, registerFile } from "./io/run-directory-files.ts";
+import {
+  clearRun,
+  endLeftovers,
+  prepareRun,
+  registerFile,
+  restoreConfig,
+} from "./io/run-directory-files.ts";
 import { planDown } from "./io/plan-down.ts";
 import { type ApiKeys, completeKeys } from "./io/seed-catalog.ts";
 import { spawnProgram } from "./io/spawn-program.ts";
@@ -37,6 +42,8 @@ const DEATHS_WHILE_STARTING = 4;
 /** What the command line says of the federation to be. */
 export interface FederationWish extends Omit<Federation, "catalog"> {
   readonly catalog: CatalogWish;
+  /** Go on with a new key-encryption key where the old one is gone. */
+  readonly acceptsKeyLoss: boolean;
 }
 
 export interface UpOptions {
@@ -62,6 +69,7 @@ export async function startFederation(options: UpOptions): Promise<RunningFedera
   const { stateDirectory, basePort, zones, acceptsCatalogLoss } = options.federation;
   const ports = Array.from({ length: zones.length + 1 }, (_, offset) => basePort + offset);
   const lock = await claimState(stateDirectory, ports);
+  await settleKeyEncryptionKey(stateDirectory, options.federation.acceptsKeyLoss);
   const settled = await settleCatalog(options.federation.catalog, {
     stateDirectory,
     zones: zones.map(({ name }) => name),
@@ -114,7 +122,6 @@ async function launch(
   const leftovers = await endLeftovers(runDirectory);
   if (leftovers > 0) say(`ended ${leftovers} processes that a killed "meridian up" had left here`);
   await prepareRun(runDirectory, plans);
-  await ensureKeyFile(keyEncryptionKeyFile(stateDirectory));
 
   const apiKeys = completeKeys(await keptCredentials(stateDirectory, say));
   const credentials = (): Credentials => describeCredentials(federation, apiKeys, supervisor);
@@ -128,16 +135,18 @@ async function launch(
   ];
   const supervisor = createSupervisor(plans, {
     clock: systemClock,
-    spawn: ({ entry, configFile, logFile }, onMessage) =>
-      spawnProgram(
+    spawn: (plan, onMessage) => {
+      restoreConfig(plan);
+      return spawnProgram(
         {
-          args: [join(REPOSITORY, entry), "--config", configFile],
+          args: [join(REPOSITORY, plan.entry), "--config", plan.configFile],
           workingDirectory: REPOSITORY,
-          logFile,
+          logFile: plan.logFile,
           environment: childEnvironment(environment),
         },
         onMessage,
-      ),
+      );
+    },
     say,
     onDied,
     onFell: (zone) =>
@@ -188,8 +197,20 @@ async function openSocket(
     }),
   });
   const record: UpRecord = { pid: process.pid, endpoint, socketPath: server.socketPath };
-  await writeAtomically(join(runDirectory, "up.json"), `${JSON.stringify(record)}\n`);
-  return server;
+  const file = join(runDirectory, "up.json");
+  const text = `${JSON.stringify(record)}\n`;
+  const kept = await keepFile(
+    file,
+    () => writeAtomically(file, text),
+    (found) => found !== text,
+  );
+  return {
+    ...server,
+    close: async () => {
+      await kept.close();
+      await server.close();
+    },
+  };
 }
 
 const groupNames = (federation: Federation): string[] => [

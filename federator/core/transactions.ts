@@ -16,6 +16,10 @@ export const modifiedAt = (key: string, held: Held<unknown>): Compare => ({
   revision: held.modRevision,
 });
 
+/** As it was read at its revision, or still not there. */
+export const unchangedSince = (key: string, revision: number | undefined): Compare =>
+  revision === undefined ? absent(key) : { kind: "modified-at", key, revision };
+
 export const put = (key: string, record: unknown): Operation => ({
   kind: "put",
   key,

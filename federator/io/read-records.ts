@@ -12,7 +12,12 @@ import {
   TenantRecord,
   VersionRecord,
 } from "#lib/contracts/catalog-records.ts";
-import { GrantRecord, QuotaRecord, QuotaRequestRecord } from "#lib/contracts/quota-records.ts";
+import {
+  GrantRecord,
+  QuotaRecord,
+  QuotaRequestRecord,
+  ZoneSessionRecord,
+} from "#lib/contracts/quota-records.ts";
 import {
   ClusterRecord,
   LeaderRecord,
@@ -43,6 +48,7 @@ export const readPlanInput = reader<PlanInputRecord>(PlanInputRecord);
 export const readCluster = reader<ClusterRecord>(ClusterRecord);
 export const readShift = reader<ShiftRecord>(ShiftRecord);
 export const readLeader = reader<LeaderRecord>(LeaderRecord);
+export const readZoneSession = reader<ZoneSessionRecord>(ZoneSessionRecord);
 export const readChange = reader<ChangeRecord>(ChangeRecord);
 
 export const readEach = <T>(records: readonly CatalogRecord[], read: ReadRecord<T>): Held<T>[] =>

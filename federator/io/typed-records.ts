@@ -1,5 +1,5 @@
 import { functionPrefix, keys, prefixes } from "#lib/contracts/catalog-keys.ts";
-import type { GrantRecord } from "#lib/contracts/quota-records.ts";
+import type { GrantRecord, ZoneSessionRecord } from "#lib/contracts/quota-records.ts";
 import type { LeaderRecord, PlanInputRecord } from "#lib/contracts/control-records.ts";
 import type { RecordReader } from "../core/record-reader.ts";
 import type { Held } from "../core/transactions.ts";
@@ -12,6 +12,7 @@ import {
   readFunction,
   readGrant,
   readLeader,
+  readZoneSession,
   readPlanInput,
   readQuota,
   readRollout,
@@ -25,6 +26,7 @@ import {
 export interface TypedRecords extends RecordReader {
   readonly grants: () => readonly Held<GrantRecord>[];
   readonly leader: () => LeaderRecord | undefined;
+  readonly zoneSession: (zone: string) => ZoneSessionRecord | undefined;
   readonly planInputHeld: () => Held<PlanInputRecord> | undefined;
 }
 
@@ -46,6 +48,7 @@ export function typedRecords(replica: Pick<Replica, "get" | "list">): TypedRecor
     shifts: () => valuesOf(list(prefixes.shifts), readShift),
     planInput: () => readPlanInput(get(keys.planInput()))?.value,
     planInputHeld: () => readPlanInput(get(keys.planInput())),
+    zoneSession: (zone) => readZoneSession(get(keys.zoneSession(zone)))?.value,
     leader: () => readLeader(get(keys.leader()))?.value,
     grants: () => readEach(list(prefixes.grants), readGrant),
   };

@@ -1,4 +1,4 @@
-import { destination, type Logger, pino } from "pino";
+import { openJsonLog } from "#lib/io/json-log.ts";
 import type { RequestRecord } from "../stages/account.ts";
 
 export interface AccessLog {
@@ -6,28 +6,15 @@ export interface AccessLog {
   readonly close: () => void;
 }
 
-/** Lines gather to about this much before they are written, within what a pipe takes in one piece. */
+/** A log line must not cost a system call: lines gather to about this much. */
 const BATCH_BYTES = 2_048;
-const WRITE_BYTES_MAX = 4_096;
 const FLUSH_INTERVAL_MS = 500;
 
-/** One line a request, on standard output beside the events, written in batches: a log line must not cost a system call. */
+/** One line a request, on standard output beside the events, written in batches. */
 export function accessLog(zone: string, level: string): AccessLog {
-  const output = destination({
-    dest: 1,
-    sync: false,
-    minLength: BATCH_BYTES,
-    maxWrite: WRITE_BYTES_MAX,
-    periodicFlush: FLUSH_INTERVAL_MS,
-  });
-  const log: Logger = pino(
-    {
-      level,
-      base: { program: "gateway", zone, pid: process.pid },
-      timestamp: pino.stdTimeFunctions.isoTime,
-    },
-    output,
-  );
+  const { log, flush, close } = openJsonLog("gateway", zone, level, BATCH_BYTES);
+  const flushing = setInterval(flush, FLUSH_INTERVAL_MS);
+  flushing.unref();
   return {
     write: ({ receipt, ...request }) => {
       const { tenant, functionName, version, zone: servedBy, clusterId, attempts } = receipt;
@@ -50,6 +37,9 @@ export function accessLog(zone: string, level: string): AccessLog {
         "request",
       );
     },
-    close: () => output.flushSync(),
+    close: () => {
+      clearInterval(flushing);
+      close();
+    },
   };
 }

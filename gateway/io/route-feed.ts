@@ -73,15 +73,12 @@ export async function followRoutes(options: RouteFeedOptions): Promise<RouteFeed
       overlaidUntilMs = clock.nowMs() + frame.validMs;
       noteConfirmed();
     },
-    onRights: (frame: RightsFrame) => {
+    onRights: (frame: RightsFrame, leaseEndsMs) => {
       hasRights = true;
       const isPartial = frame.isPartial === true;
-      limits.applyShares(
-        frame.tenants,
-        frame.leaseValidMs,
-        clock.nowMs(),
-        isPartial ? "go-on" : "end",
-      );
+      const nowMs = clock.nowMs();
+      const leaseLeftMs = Math.max(0, leaseEndsMs - nowMs);
+      limits.applyShares(frame.tenants, leaseLeftMs, nowMs, isPartial ? "go-on" : "end");
       if (!isPartial) floorsNow.clear();
       for (const { tenant, floorMillionths } of frame.tenants)
         floorsNow.set(tenant, floorMillionths);

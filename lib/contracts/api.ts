@@ -8,7 +8,7 @@ import {
   VersionRecord,
 } from "./catalog-records.ts";
 import { QuotaCode, QuotaRequestRecord, QuotaRequestState } from "./quota-records.ts";
-import { FunctionManifest } from "./function-manifest.ts";
+import { FunctionManifest, SentManifest } from "./function-manifest.ts";
 import { Digest, Name, VersionNumber } from "./names.ts";
 
 /** What an upload of code may have; every other body of the management API is far smaller. */
@@ -77,16 +77,20 @@ export type Enforced = Static<typeof Enforced>;
 /** Of an answer that shows what was changed: who does not have it in force yet, or cannot be reached. Absent: nobody. */
 export const WAITING_HEADER = "meridian-waiting";
 
+/** Of a deploy whose regions were not said: the version behind `live` that they were kept from. */
+export const PLACEMENT_FROM_HEADER = "meridian-placement-from";
+
 export const TenantSuspension = Type.Object(
   { tenant: Name, isSuspended: Type.Boolean(), enforced: Enforced },
   closed,
 );
 export type TenantSuspension = Static<typeof TenantSuspension>;
 
+export const KEY_ID_PATTERN = "^[0-9a-f]{16}$";
 /** What may be seen of a key: its id is the beginning of the SHA-256 of its text. */
 export const KeyView = Type.Object(
   {
-    id: Type.String({ pattern: "^[0-9a-f]{16}$" }),
+    id: Type.String({ pattern: KEY_ID_PATTERN }),
     prefix: ApiKeyRecord.properties.prefix,
     roles: ApiKeyRecord.properties.roles,
     createdAtMs: Type.Integer(),
@@ -122,7 +126,7 @@ export type CodeStored = Static<typeof CodeStored>;
 export const CreateVersion = Type.Object(
   {
     codeDigest: Digest,
-    manifest: FunctionManifest,
+    manifest: SentManifest,
     /** Absent: `live`. Null: none, so that nobody calls the version yet. */
     alias: Type.Optional(Type.Union([Name, Type.Null()])),
   },
@@ -162,6 +166,9 @@ export const FunctionView = Type.Object(
 );
 export type FunctionView = Static<typeof FunctionView>;
 
+/** True: its calls may go where the versions before could not run. Else such a move is refused. */
+const acceptWiderPlacement = Type.Optional(Type.Boolean());
+
 /** Without `additionalVersions`, all calls go to `version`; with them, it takes what they leave, at least 1 %. */
 export const MoveAlias = Type.Object(
   {
@@ -169,6 +176,7 @@ export const MoveAlias = Type.Object(
     additionalVersions: Type.Optional(
       Type.Array(Type.Object(AdditionalVersion.properties, closed), { maxItems: 4 }),
     ),
+    acceptWiderPlacement,
   },
   closed,
 );
@@ -184,6 +192,7 @@ export const StartRollout = Type.Object(
     stepCallsMin: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
     /** These first, in this order; the others follow. */
     zones: Type.Optional(Type.Array(Name, { minItems: 1, maxItems: 64, uniqueItems: true })),
+    acceptWiderPlacement,
   },
   closed,
 );

@@ -32,6 +32,8 @@ export const keys = {
   verdict: (clusterId: string) => `verdicts/${clusterId}`,
   cluster: (clusterId: string) => `clusters/${clusterId}`,
   shift: (id: string) => `shifts/${id}`,
+  /** Rewritten by whoever adds a shift, so that of two at the same moment the second counts again. */
+  shiftGuard: () => "shift-guard",
   leader: () => "leader",
   planInput: () => "plan-input",
   /** Overwritten by each change; its history is the audit. */

@@ -29,6 +29,8 @@ export const VerdictRecord = Type.Object(
     decidedAtMs: Type.Integer(),
     /** Unplanned downs so far; each doubles the hold before the next return. */
     flaps: Type.Integer({ minimum: 0 }),
+    /** Of a `planned` down: the session of the process that is to stop. Its return under the same one is no return. */
+    stoppedSession: Type.Optional(Type.String()),
   },
   extensible,
 );

@@ -14,6 +14,22 @@ import { Position } from "./route-table.ts";
 export const FEED_FORMAT = 2;
 
 /**
+ * What a receiver's own monotonic clock showed when it sent this; with each acknowledgement, and in this header of the request for
+ * the feed. `clockId` tells its process from those before it, whose clocks were others.
+ */
+export const ClockStamp = Type.Object(
+  { clockId: Type.String({ minLength: 1, maxLength: 64 }), atMs: Type.Number() },
+  extensible,
+);
+export type ClockStamp = Static<typeof ClockStamp>;
+export const CLOCK_HEADER = "meridian-clock";
+/**
+ * A moment of the receiver's clock before which the sender did not look at what it says here. A message that was read late, because
+ * it or its reader was held up, is told by this from one that is new. Absent: the sender does not know the clock.
+ */
+const asOfMs = Type.Optional(Type.Number());
+
+/**
  * One entry: its key and a `RouteEntry` as JSON. The table's digest is over these texts as they are, so that fields and kinds of
  * entries that a receiver does not know survive in it and count.
  */
@@ -81,10 +97,11 @@ export const OverlayFrame = Type.Object(
     replicaAgeMs: Type.Optional(Type.Integer({ minimum: 0 })),
     /** Since when the newest table has the content it has: whoever is at this position or after it has nothing to miss. */
     unchangedSince: Type.Optional(Position),
+    asOfMs,
   },
   extensible,
 );
-/** This receiver's share of tenants' rates and bursts, in millionths of the limit. Leases end `leaseValidMs` after sending. */
+/** This receiver's share of tenants' rates and bursts, in millionths of the limit. Leases end `leaseValidMs` after `asOfMs`. */
 export const RightsFrame = Type.Object(
   {
     kind: Type.Literal("rights"),
@@ -92,6 +109,7 @@ export const RightsFrame = Type.Object(
     leaseValidMs: Type.Integer({ minimum: 0 }),
     /** True: tenants that are not named keep their share, and their leases go on like those that are. Absent: all are named. */
     isPartial: Type.Optional(Type.Boolean()),
+    asOfMs,
     tenants: Type.Array(
       Type.Object(
         {
@@ -137,6 +155,7 @@ export const FeedAck = Type.Object(
     refused: Type.Optional(Type.String({ maxLength: 1_000 })),
     /** Of the table that was turned down, where that much could be read. */
     refusedPosition: Type.Optional(Position),
+    clock: Type.Optional(ClockStamp),
   },
   extensible,
 );

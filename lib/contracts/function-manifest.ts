@@ -1,12 +1,12 @@
 import { type Static, Type } from "typebox";
 import { extensible } from "./extensible.ts";
 import { Name } from "./names.ts";
-import { Placement } from "./placement.ts";
+import { Placement, PlacementPart } from "./placement.ts";
 
 /** A record says nothing of names that are not of its pattern; `propertyNames` beside it refuses them. */
 const VariableName = Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" });
 
-/** `meridian.json` in a function's folder, all of it optional; flags of `deploy` win. */
+/** What a version is, all of it said. `meridian.json` in a function's folder says a part; flags of `deploy` win. */
 export const FunctionManifest = Type.Object(
   {
     name: Name,
@@ -48,6 +48,13 @@ export const FunctionManifest = Type.Object(
   { additionalProperties: false },
 );
 export type FunctionManifest = Static<typeof FunctionManifest>;
+
+/** As it is sent: with no placement, or a part of one, the version keeps the rest of the placement behind `live`. */
+export const SentManifest = Type.Object(
+  { ...FunctionManifest.properties, placement: Type.Optional(PlacementPart) },
+  { additionalProperties: false },
+);
+export type SentManifest = Static<typeof SentManifest>;
 
 /** As a version's record and the table carry it: with fields that a newer version knows. */
 export const StoredManifest = Type.Object(FunctionManifest.properties, extensible);

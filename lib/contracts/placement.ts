@@ -19,3 +19,18 @@ export const Placement = Type.Object(
   { additionalProperties: false },
 );
 export type Placement = Static<typeof Placement>;
+
+/** What a new version says of its placement; what it does not say stays as it is behind `live`, and has its default where nothing is. */
+export const PlacementPart = Type.Object(
+  {
+    regions: Type.Optional(Type.Array(Name, { maxItems: 32 })),
+    tier: Type.Optional(
+      Type.Union([Type.Literal("critical"), Type.Literal("normal"), Type.Literal("batch")]),
+    ),
+    spread: Placement.properties.spread,
+    failback: Placement.properties.failback,
+    clustersMin: Type.Optional(Type.Integer({ minimum: 1, maximum: 32 })),
+  },
+  { additionalProperties: false },
+);
+export type PlacementPart = Static<typeof PlacementPart>;

@@ -123,6 +123,8 @@ export const Observation = Type.Object(
     refused: Type.Optional(Position),
     /** The newest table that the zone's agent has in force; absent where it is not connected. */
     agentAccepted: Type.Optional(Position),
+    /** What a restored catalog lost and this zone keeps and serves: until an operator decides, no zone takes changes. Absent: nothing. */
+    strandedRecords: Type.Optional(Type.Integer({ minimum: 0 })),
     /** Calls that the zone's cluster can serve at the same time, and what enters the federation in this zone. */
     capacitySlots: Type.Optional(Type.Integer({ minimum: 0 })),
     inFlight: Type.Optional(TierDemand),

@@ -1,6 +1,7 @@
+import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { Compile } from "typebox/compile";
-import { type FeedAck, FeedFrame } from "#lib/contracts/feed.ts";
+import { CLOCK_HEADER, type ClockStamp, type FeedAck, FeedFrame } from "#lib/contracts/feed.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
 import { readJsonLines } from "#lib/io/json-lines.ts";
 import type { Discovery } from "#lib/ports/discovery.ts";
@@ -41,8 +42,8 @@ export interface FeedLinkOptions {
   readonly log: Logger;
 }
 
-/** What became of a frame, without the name of the receiver. */
-export type Ack = Omit<FeedAck, "receiver">;
+/** What became of a frame, without who says it and when. */
+export type Ack = Omit<FeedAck, "receiver" | "clock">;
 export type SendAck = (ack: Ack, when: "now" | "soon") => void;
 
 export interface FeedListener {
@@ -63,11 +64,13 @@ export async function keepFollowing(
   const { clock, random, log } = options;
   let retryMs = RETRY_MIN_MS;
   let wantsFull = false;
+  const clockId = randomUUID();
+  const stamp = (): ClockStamp => ({ clockId, atMs: clock.nowMs() });
   while (!signal.aborted) {
     let heard = 0;
     try {
       const path = feedPath(options.receiver, listener.table(), wantsFull);
-      wantsFull = await readFeed(options, listener, path, signal, () => (heard += 1));
+      wantsFull = await readFeed(options, listener, path, stamp, signal, () => (heard += 1));
     } catch (error) {
       if (!signal.aborted) log.debug({ err: error }, "no feed from this zone's federator");
     }
@@ -83,6 +86,7 @@ async function readFeed(
   options: FeedLinkOptions,
   { onFrame, onInvalid }: FeedListener,
   path: string,
+  stamp: () => ClockStamp,
   signal: AbortSignal,
   onHeard: () => void,
 ): Promise<boolean> {
@@ -91,10 +95,11 @@ async function readFeed(
   const connection = new AbortController();
   const heard = watchSilence(clock, connection);
   const ending = AbortSignal.any([connection.signal, signal]);
-  const acks = sendAcks(options, baseUrl, ending);
+  const acks = sendAcks(options, baseUrl, stamp, ending);
   try {
     const stream = await client.stream(baseUrl, {
       path,
+      headers: { [CLOCK_HEADER]: JSON.stringify(stamp()) },
       timeoutMs: CONNECT_TIMEOUT_MS,
       signal: ending,
     });
@@ -155,6 +160,7 @@ const isOfUnknownKind = (frame: unknown): boolean =>
 function sendAcks(
   { client, receiver, clock, log }: FeedLinkOptions,
   baseUrl: string,
+  stamp: () => ClockStamp,
   signal: AbortSignal,
 ): { readonly offer: SendAck; readonly settled: () => Promise<void> } {
   let newest: Ack | undefined;
@@ -164,8 +170,9 @@ function sendAcks(
     newest = undefined;
     sentAtMs = clock.nowMs();
     const request = { method: "POST", path: "/internal/feed/acks" } as const;
+    const json: FeedAck = { receiver, ...ack, clock: stamp() };
     await client
-      .json(baseUrl, { ...request, json: { receiver, ...ack }, timeoutMs: ACK_TIMEOUT_MS, signal })
+      .json(baseUrl, { ...request, json, timeoutMs: ACK_TIMEOUT_MS, signal })
       .catch((error: unknown) => {
         log.debug({ err: error }, "an acknowledgement was not delivered");
         // Without another table nothing would ever be said again, and this receiver would be held to be behind.

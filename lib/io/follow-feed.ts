@@ -23,8 +23,11 @@ export interface FollowFeedOptions extends FeedLinkOptions {
   /** Where the last good table is kept. */
   readonly tableFile: string;
   readonly onOverlay?: (frame: OverlayFrame) => void;
-  /** Must have taken effect when it returns: the frame is acknowledged then. */
-  readonly onRights?: (frame: RightsFrame) => void;
+  /**
+   * Must have taken effect when it returns: the frame is acknowledged then. `leaseEndsMs` is when its leases end, by `clock`: earlier
+   * than their time after now, where the frame was read late.
+   */
+  readonly onRights?: (frame: RightsFrame, leaseEndsMs: number) => void;
 }
 
 export interface FeedFollower {
@@ -95,16 +98,20 @@ export async function followFeedOnto(
     }
   };
   const onFrame = (frame: FeedFrame, send: SendAck): "go-on" | "needs-full" => {
-    heardAtMs = clock.nowMs();
+    const nowMs = clock.nowMs();
+    heardAtMs = nowMs;
     if ("nonce" in frame) nonce = Math.max(nonce, frame.nonce);
     switch (frame.kind) {
       case "overlay":
         if (isConfirmedBy(frame, table.get()?.position))
-          confirmedAtMs = Math.max(confirmedAtMs ?? 0, heardAtMs - (frame.replicaAgeMs ?? 0));
+          confirmedAtMs = Math.max(
+            confirmedAtMs ?? Number.NEGATIVE_INFINITY,
+            spokenAtMs(frame, nowMs) - (frame.replicaAgeMs ?? 0),
+          );
         options.onOverlay?.(frame);
         return "go-on";
       case "rights":
-        options.onRights?.(frame);
+        options.onRights?.(frame, spokenAtMs(frame, nowMs) + frame.leaseValidMs);
         acknowledge(send, "now");
         return "go-on";
       case "acknowledge":
@@ -140,6 +147,10 @@ export async function followFeedOnto(
     },
   };
 }
+
+/** When what the frame says was true, at the earliest; a federator of the version before does not tell. */
+const spokenAtMs = ({ asOfMs }: OverlayFrame | RightsFrame, nowMs: number): number =>
+  Math.min(asOfMs ?? nowMs, nowMs);
 
 /** Whether the sender, which says how old its own knowledge is, has nothing that is not in force here. */
 function isConfirmedBy(

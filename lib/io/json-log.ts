@@ -1,14 +1,56 @@
 import { type Logger, pino } from "pino";
+import { logOutput } from "./log-output.ts";
+
+const STANDARD_OUTPUT = 1;
 
 /** JSON lines on standard output, one object an event; `up` writes them to `DIR/logs/`. */
 export function jsonLog(program: string, zone: string | null, level: string): Logger {
-  return pino({
-    level,
-    base: { program, zone, pid: process.pid },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    redact: {
-      paths: ["apiKey", "*.apiKey", "authorization", "*.authorization"],
-      censor: "[redacted]",
-    },
+  return openJsonLog(program, zone, level, 0).log;
+}
+
+export interface JsonLog {
+  readonly log: Logger;
+  /** Writes what has gathered. */
+  readonly flush: () => void;
+  /** Writes what has gathered, before it returns; the end of the process does so by itself. */
+  readonly close: () => void;
+}
+
+/** A log whose lines gather to `batchBytes` before they are written. Whatever happens to the output, the program goes on. */
+export function openJsonLog(
+  program: string,
+  zone: string | null,
+  level: string,
+  batchBytes: number,
+): JsonLog {
+  const output = logOutput({
+    fd: STANDARD_OUTPUT,
+    batchBytes,
+    onLost: (lines) =>
+      log.warn(
+        { lines },
+        `${lines === 1 ? "1 line of this log was" : `${lines} lines of this log were`} lost: it could not be written to`,
+      ),
   });
+  const log: Logger = pino(
+    {
+      level,
+      base: { program, zone, pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: {
+        paths: ["apiKey", "*.apiKey", "authorization", "*.authorization"],
+        censor: "[redacted]",
+      },
+    },
+    output,
+  );
+  process.once("exit", output.flushSync);
+  return {
+    log,
+    flush: output.flush,
+    close: () => {
+      process.off("exit", output.flushSync);
+      output.flushSync();
+    },
+  };
 }

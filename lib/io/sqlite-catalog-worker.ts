@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import { parentPort } from "node:worker_threads";
 import { applyWrite, readPage, readRevisions } from "#lib/catalog/history.ts";
 import { MeridianError } from "#lib/errors.ts";
+import { damageFailure } from "#lib/io/sqlite-database.ts";
 import { openSqliteHistory, type SqliteHistory } from "#lib/io/sqlite-history.ts";
 import type {
   CallName,
@@ -17,11 +18,13 @@ import type {
 assert(parentPort !== null, "this file runs as a worker thread");
 const port = parentPort;
 let opened: SqliteHistory | undefined;
+let openedFile = "";
 
 const calls: {
   readonly [Name in CallName]: (ask: WorkerCalls[Name]["ask"]) => WorkerCalls[Name]["answer"];
 } = {
   open: ({ databaseFile, databaseBytesMax }) => {
+    openedFile = databaseFile;
     opened = openSqliteHistory(databaseFile, databaseBytesMax);
     return { position: opened.position(), leases: opened.leases() };
   },
@@ -48,8 +51,9 @@ function answer<Name extends CallName>({ callId, name, ask }: WorkerRequest<Name
   try {
     return { callId, kind: "answer", answer: calls[name](ask) };
   } catch (error) {
-    if (!(error instanceof MeridianError)) throw error;
-    return { callId, kind: "failure", code: error.code, detail: error.message };
+    const failure = error instanceof MeridianError ? error : damageFailure(error, openedFile);
+    if (failure === undefined) throw error;
+    return { callId, kind: "failure", code: failure.code, detail: failure.message };
   }
 }
 

@@ -19,6 +19,8 @@ const PAGE_BYTES = 4_096;
 const SCHEMA_VERSION = 1;
 /** `SQLITE_FULL`: no room on the disk, or the file is at its limit. */
 const SQLITE_FULL = 13;
+/** `SQLITE_CORRUPT` and `SQLITE_NOTADB`; what is above the lowest byte says where it was found. */
+const DAMAGES = [11, 26];
 
 /** A deletion is a version without a value. */
 const SCHEMA = `
@@ -129,7 +131,7 @@ function pragma(database: DatabaseSync, name: string): number {
 }
 
 /** What a failed transaction means to its writers. Only a commit that failed for another reason than a full disk may have happened all the same. */
-export function writeFailure(cause: unknown, isCommitting: boolean): unknown {
+export function writeFailure(cause: unknown, isCommitting: boolean, databaseFile: string): unknown {
   const { code, errcode, message } = sqliteError(cause);
   if (code !== "ERR_SQLITE_ERROR") return cause;
   if (errcode === SQLITE_FULL)
@@ -138,9 +140,22 @@ export function writeFailure(cause: unknown, isCommitting: boolean): unknown {
       "The catalog's disk or file is full; nothing was changed. Free space, or raise databaseBytesMax, and try again.",
       { cause },
     );
+  const damage = isCommitting ? undefined : damageFailure(cause, databaseFile);
+  if (damage !== undefined) return damage;
   return new MeridianError(
     isCommitting ? "MERIDIAN_WRITE_AMBIGUOUS" : "MERIDIAN_CATALOG_UNAVAILABLE",
-    `The catalog's file could not be written: ${message}`,
+    `The catalog file ${databaseFile} could not be written: ${message}`,
+    { cause },
+  );
+}
+
+/** What somebody is told who meets garbage in the file; undefined where the failure is another one. */
+export function damageFailure(cause: unknown, databaseFile: string): MeridianError | undefined {
+  const { errcode, message } = sqliteError(cause);
+  if (typeof errcode !== "number" || !DAMAGES.includes(errcode & 0xff)) return undefined;
+  return new MeridianError(
+    "MERIDIAN_CATALOG_UNAVAILABLE",
+    `The catalog file ${databaseFile} is damaged (${message}): put a backup in its place, or begin anew from the copy of a zone; docs/operations.md has the steps of both.`,
     { cause },
   );
 }

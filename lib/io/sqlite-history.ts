@@ -56,7 +56,7 @@ export function openSqliteHistory(databaseFile: string, databaseBytesMax: number
         if (database.isTransaction) database.exec("rollback");
         outcomes.rollBack();
         position = readPosition(database);
-        throw writeFailure(cause, isCommitting);
+        throw writeFailure(cause, isCommitting, databaseFile);
       }
     },
     databaseBytes: () => databaseBytes(database),

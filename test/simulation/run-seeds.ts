@@ -1,4 +1,5 @@
 import { fork } from "node:child_process";
+import { COMPILE_CACHE } from "../../cli/compile-cache.ts";
 import type { SeedResult } from "./run-seed.ts";
 import type { WorldSettings } from "./world/settings.ts";
 
@@ -40,12 +41,16 @@ export async function runSeeds(
   await Promise.all(Array.from({ length: options.processes }, work));
 }
 
+/** To load all the production code takes as long as a world, unless it was loaded before. */
+const ENVIRONMENT = { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE };
+
 function startProcess({ plantedBug }: RunSeedsOptions) {
   const program = new URL("./simulate-process.ts", import.meta.url);
-  if (plantedBug === undefined) return fork(program, { execArgv: EXEC_ARGUMENTS });
+  if (plantedBug === undefined)
+    return fork(program, { execArgv: EXEC_ARGUMENTS, env: ENVIRONMENT });
   const hook = new URL("./planted/plant-bug.ts", import.meta.url).href;
   return fork(program, {
     execArgv: [...EXEC_ARGUMENTS, "--import", hook],
-    env: { ...process.env, MERIDIAN_PLANTED_BUG: plantedBug },
+    env: { ...ENVIRONMENT, MERIDIAN_PLANTED_BUG: plantedBug },
   });
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { appendFile, mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -183,6 +184,8 @@ function keepCalling(survivor: string, victim: string) {
   const failures: string[] = [];
   const idempotentLost: string[] = [];
   const stopping = new AbortController();
+  // The ledger is one for all tests of the file.
+  const loadId = randomUUID();
   let done = 0;
   let phase = "before";
   const one = async (name: string, id: string) => {
@@ -201,7 +204,7 @@ function keepCalling(survivor: string, victim: string) {
   };
   const loop = async (name: string, prefix: string, lane: number) => {
     for (let index = 0; !stopping.signal.aborted; index += 1)
-      await one(name, `${prefix}-${lane}-${index}`);
+      await one(name, `${prefix}-${loadId}-${lane}-${index}`);
   };
   const running = Promise.all(
     [0, 1, 2].flatMap((lane) => [loop("ledger", "many", lane), loop("ledger-once", "once", lane)]),

@@ -206,7 +206,10 @@ test("after the loss of a zone a function with manual failback stays away until 
   await atFullWeight("ap-south-1");
 
   assert.equal((await cluster("ap-south-1")).awaitsRelease, true);
-  assert.match((await federation.cli("cluster", "list")).stdout, /ap-south-1 .*waits for release/);
+  assert.match(
+    (await federation.cli("cluster", "list")).stdout,
+    /ap-south-1 .*manual failback waits/,
+  );
   await until("the function whose failback is automatic is back", 10_000, async () =>
     (await call("sleeper", "ap-south")).zone === "ap-south" ? true : undefined,
   );

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { oneAtATime } from "#lib/one-at-a-time.ts";
 import { writeAtomically } from "#lib/io/write-atomically.ts";
 
@@ -16,7 +17,7 @@ export function refreshedFile(
   let written: string | undefined;
   const writer = oneAtATime(async () => {
     const text = `${JSON.stringify(compose(), undefined, 2)}\n`;
-    if (text === written) return;
+    if (text === written && existsSync(path)) return;
     try {
       await writeAtomically(path, text);
       written = text;

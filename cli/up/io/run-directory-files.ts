@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Value } from "typebox/value";
@@ -44,11 +44,21 @@ export async function prepareRun(
   const folders = new Set(plans.flatMap(foldersOf));
   await Promise.all([...folders].map((folder) => mkdir(folder, { recursive: true, mode: 0o700 })));
   await writeAtomically(join(runDirectory, "boot-token"), randomBytes(32).toString("base64url"));
-  await Promise.all(
-    plans.map(({ configFile, config }) =>
-      writeFile(configFile, `${JSON.stringify(config, undefined, 2)}\n`, { mode: 0o600 }),
-    ),
-  );
+  await Promise.all(plans.map((plan) => writeFile(plan.configFile, configText(plan), ONLY_OURS)));
+}
+
+const ONLY_OURS = { mode: 0o600 } as const;
+const configText = ({ config }: ProgramPlan): string => `${JSON.stringify(config, undefined, 2)}\n`;
+
+/** A program is about to start again: its configuration is put back where somebody deleted it, or a full disk took half of it. */
+export function restoreConfig(plan: ProgramPlan): void {
+  const text = configText(plan);
+  try {
+    if (existsSync(plan.configFile) && readFileSync(plan.configFile, "utf8") === text) return;
+    writeFileSync(plan.configFile, text, ONLY_OURS);
+  } catch {
+    // Then the program says that it has none, and is started again later.
+  }
 }
 
 /** Removes addresses, configurations, socket and token of a run that is over. */

@@ -11,7 +11,7 @@ import { UsageError } from "../../failures.ts";
 import { type CatalogPlan, memberZones } from "../core/plan-catalog.ts";
 import { hasServedFile, memberDirectory } from "../core/plan-programs.ts";
 import { findEtcdProgram } from "./find-etcd.ts";
-import { catalogFile } from "./kept-state.ts";
+import { catalogChoiceFile, catalogFile } from "./kept-state.ts";
 import { findTakenPort, holderOfPort } from "./listening-ports.ts";
 
 /** What the command line asks for; `kept` takes what the state folder has. */
@@ -152,17 +152,17 @@ async function tokenUnlessLost(
   return randomBytes(8).toString("hex");
 }
 
-const choiceFile = (stateDirectory: string): string =>
-  join(stateDirectory, "catalog", "choice.json");
-
 async function keepChoice(stateDirectory: string, choice: KeptChoice): Promise<void> {
   await mkdir(join(stateDirectory, "catalog"), { recursive: true, mode: 0o700 });
-  await writeAtomically(choiceFile(stateDirectory), `${JSON.stringify(choice, undefined, 2)}\n`);
+  await writeAtomically(
+    catalogChoiceFile(stateDirectory),
+    `${JSON.stringify(choice, undefined, 2)}\n`,
+  );
 }
 
 /** A folder from before there was a choice is embedded. */
 async function readChoice(stateDirectory: string): Promise<KeptChoice | undefined> {
-  const file = choiceFile(stateDirectory);
+  const file = catalogChoiceFile(stateDirectory);
   if (!existsSync(file))
     return existsSync(catalogFile(stateDirectory)) ? { kind: "embedded" } : undefined;
   try {

@@ -34,7 +34,7 @@ export function spawnProgram(
     stdio: ["ignore", log, log, "ipc"],
     detached: true,
   });
-  closeSync(log);
+  if (log !== "ignore") closeSync(log);
   child.on("message", (message: unknown) => {
     if (Value.Check(ProgramMessage, message)) onMessage(message);
   });
@@ -53,11 +53,16 @@ export function spawnProgram(
   };
 }
 
-function openLog(file: string): number {
+/** A disk that is full, or a folder that went away, is no reason not to start: the program then has no log. */
+function openLog(file: string): number | "ignore" {
   try {
     if (statSync(file).size > LOG_BYTES_MAX) renameSync(file, `${file}.1`);
   } catch {
     // The first start has no log yet.
   }
-  return openSync(file, "a", 0o600);
+  try {
+    return openSync(file, "a", 0o600);
+  } catch {
+    return "ignore";
+  }
 }

@@ -25,6 +25,14 @@ export const reservedVariables = (
       RESERVED_NAMES.includes(name) || RESERVED_PREFIXES.some((prefix) => name.startsWith(prefix)),
   );
 
+/** Variables whose value no process can be given as it stands: text with a NUL in it, or half of a surrogate pair. */
+export const impossibleVariables = (
+  environment: FunctionManifest["environment"],
+): readonly string[] =>
+  Object.entries(environment).flatMap(([name, value]) =>
+    value.includes("\0") || !value.isWellFormed() ? [name] : [],
+  );
+
 /** Variables that would have both a value and a secret. */
 export const variablesSetTwice = ({
   environment,

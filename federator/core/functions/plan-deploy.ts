@@ -33,6 +33,8 @@ export interface DeployWish {
   /** The revisions of the secrets that the manifest names; empty where it names none. */
   readonly secrets: readonly SecretRecord[];
   readonly precondition: Precondition;
+  /** The highest number that is known to have been used, whatever the catalog says; absent: no other than it says. */
+  readonly lastKnownVersion?: number;
 }
 
 export type DeployPlan =
@@ -61,7 +63,8 @@ export function planDeploy(state: FunctionState, wish: DeployWish, wallMs: numbe
   const rollout = wish.alias === null ? undefined : runningRollout(state, wish.alias);
   if (rollout !== undefined) return { kind: "rollout-running", rollout: rollout.value };
 
-  const number = ((state.record ?? state.former)?.value.latestVersion ?? 0) + 1;
+  const latest = (state.record ?? state.former)?.value.latestVersion ?? 0;
+  const number = Math.max(latest, wish.lastKnownVersion ?? 0) + 1;
   const version = newVersion(wish, number, wallMs);
   const bytes = new TextEncoder().encode(JSON.stringify(version)).length;
   if (bytes > VERSION_RECORD_BYTES_MAX)

@@ -20,9 +20,9 @@ export interface SecretState {
 const secretRevision = ({ name }: Pick<SecretState, "name">): number | null =>
   name === undefined || name.value.isRemoved ? null : name.modRevision;
 
-/** The number that the next revision gets; never one that was used before. */
-export const nextRevision = ({ name }: SecretState): number =>
-  (name?.value.latestRevision ?? 0) + 1;
+/** The number that the next revision gets; never one that was used before, as far as the catalog or this zone knows. */
+export const nextRevision = ({ name }: SecretState, lastKnown: number): number =>
+  Math.max(name?.value.latestRevision ?? 0, lastKnown) + 1;
 
 export type SecretChangePlan =
   | {

@@ -1,7 +1,7 @@
 import { keys } from "#lib/contracts/catalog-keys.ts";
 import type { ShiftRecord } from "#lib/contracts/control-records.ts";
 import type { Operation, Transaction } from "#lib/ports/catalog.ts";
-import { absent } from "../transactions.ts";
+import { absent, put, unchangedSince } from "../transactions.ts";
 
 /** As many as an operator can keep in mind; each is part of every gateway's plan. */
 const SHIFTS_MAX = 16;
@@ -26,11 +26,18 @@ export type ShiftPlan =
   | { readonly kind: "more-than-all"; readonly shiftedPercent: number }
   | { readonly kind: "too-many" };
 
+/** The shifts there are, read after the guard: whoever adds one in between has rewritten it. */
+export interface StandingShifts {
+  /** The revision of the guard; undefined while no shift was ever added. */
+  readonly guardRevision: number | undefined;
+  readonly shifts: readonly ShiftRecord[];
+}
+
 /** A shift that begins now, beside those there are. */
 export function planShift(
   wish: ShiftWish,
   clusterIds: readonly string[],
-  existing: readonly ShiftRecord[],
+  { guardRevision, shifts: existing }: StandingShifts,
   wallMs: number,
 ): ShiftPlan {
   const { id, fromCluster, toCluster, percent, minutes, reason, actor, leaseId } = wish;
@@ -59,6 +66,9 @@ export function planShift(
   return {
     kind: "shift",
     record,
-    transaction: { compares: [absent(key)], operations: [operation] },
+    transaction: {
+      compares: [absent(key), unchangedSince(keys.shiftGuard(), guardRevision)],
+      operations: [operation, put(keys.shiftGuard(), { addedAtMs: wallMs })],
+    },
   };
 }

@@ -1,5 +1,4 @@
-/** More than two good clocks can drift apart, as a share of the time that goes by. */
-const DRIFT_SHARE = 0.002;
+import { DRIFT_SHARE } from "../remote-clock.ts";
 
 /** How the clock of another process stands to ours, as its quickest message showed it. */
 export interface Transit {

@@ -16,8 +16,12 @@ export interface ClusterCase {
   readonly upForMs: number;
   /** The revision that wrote the present session of its zone; 0 when there is none. */
   readonly sessionRevision: number;
+  /** Names the process that holds it, also where it lost it for a while. */
+  readonly sessionId: string | undefined;
   /** Whether its agent knows what was decided while it was away. */
   readonly rejoin: "current" | "behind" | "unreported";
+  /** An operator lets it take no calls, whatever the verdict. */
+  readonly isQuarantined: boolean;
 }
 
 /** A drain ends after 35 s at the latest. */
@@ -80,8 +84,9 @@ export function judgeVerdicts(
       return stays && takeOut(one.clusterId, "unplanned", flaps, stays);
     })
     .filter((decision) => decision !== undefined);
+  const isNobodyLeft = !inService.some(canServe);
   const ups = cases
-    .map((one) => judgeReturn(one, sessionRevisions, nowMs, limits))
+    .map((one) => judgeReturn(one, sessionRevisions, nowMs, limits, isNobodyLeft))
     .filter((decision) => decision !== undefined);
   return [...downs, ...ups];
 }
@@ -127,11 +132,15 @@ export function judgeRejoin(
 export const isBehind = ({ record, rejoin }: Pick<ClusterCase, "record" | "rejoin">): boolean =>
   record?.state === "down" && rejoin === "behind";
 
+const canServe = ({ evidence, isQuarantined }: ClusterCase): boolean =>
+  isSeenUp(evidence) && !isQuarantined;
+
 function judgeReturn(
   one: ClusterCase,
   sessionRevisions: readonly number[],
   nowMs: number,
   limits: VerdictLimits,
+  isNobodyLeft: boolean,
 ): VerdictDecision | undefined {
   const { clusterId, record, evidence } = one;
   if (record?.state === "up" || evidence.upZones.length === 0) return undefined;
@@ -146,36 +155,46 @@ function judgeReturn(
       : undefined;
   if (!limits.hasWitness)
     return { ...up, cause: "first-seen", flaps: 0, isRamped: false, needsLeader: true };
-  if (!isHoldOver(one, record.flaps, nowMs, limits)) return undefined;
+  const dueAfterMs =
+    isNobodyLeft && canServe(one)
+      ? neededHoldMs(one, limits)
+      : fullHoldMs(one, record.flaps, limits);
+  if (!hasHeld(one, dueAfterMs, nowMs)) return undefined;
   return { ...up, cause: "unplanned", flaps: record.flaps, isRamped: true, needsLeader: true };
 }
 
 /**
- * A zone that was stopped answers for as long as it drains: it is back when its federator has a new session, and the others
- * have seen it too, who would take it out again. One that never stopped, because who was to stop it died, is back when it has
+ * A zone that was stopped answers for as long as it drains: it is back when another federator than the one that was to stop has
+ * a session there, and the others have seen it too, who would take it out again. One that never stopped, because who was to stop it died, is back when it has
  * looked good for longer than a drain can take.
  */
 const isPlanOver = (
-  { sessionRevision, recordRevision, evidence, goodSinceMs }: ClusterCase,
+  { record, recordRevision, sessionRevision, sessionId, evidence, goodSinceMs }: ClusterCase,
   nowMs: number,
 ): boolean =>
-  (sessionRevision > recordRevision && evidence.upZones.length > evidence.downZones.length) ||
+  (sessionRevision > recordRevision &&
+    (sessionId === undefined || sessionId !== record?.stoppedSession) &&
+    evidence.upZones.length > evidence.downZones.length) ||
   (isSeenUp(evidence) && goodSinceMs !== undefined && nowMs - goodSinceMs >= PLANNED_STOP_MAX_MS);
 
-/**
- * Good for the whole hold, and aware of what was deleted or narrowed while it was away. Where its zone does not say what its
- * agent knows, three times the hold must do.
- */
-function isHoldOver(
+/** Good for so long, and aware of what was deleted or narrowed while it was away. */
+const hasHeld = (
   { evidence, goodSinceMs, rejoin }: ClusterCase,
-  flaps: number,
+  dueAfterMs: number,
   nowMs: number,
-  limits: VerdictLimits,
-): boolean {
-  if (rejoin === "behind" || !isSeenUp(evidence) || goodSinceMs === undefined) return false;
-  const patience = rejoin === "current" ? 1 : UNREPORTED_HOLDS;
-  return nowMs - goodSinceMs >= patience * holdMs(flaps, limits);
-}
+): boolean =>
+  rejoin !== "behind" &&
+  isSeenUp(evidence) &&
+  goodSinceMs !== undefined &&
+  nowMs - goodSinceMs >= dueAfterMs;
+
+/** Where its zone does not say what its agent knows, three times the hold must do. */
+const fullHoldMs = ({ rejoin }: ClusterCase, flaps: number, limits: VerdictLimits): number =>
+  (rejoin === "current" ? 1 : UNREPORTED_HOLDS) * holdMs(flaps, limits);
+
+/** With nobody left who serves, the hold has nobody to protect: past flaps count no more, and a current agent waits for nothing. */
+const neededHoldMs = ({ rejoin }: ClusterCase, { upHoldMs }: VerdictLimits): number =>
+  rejoin === "current" ? 0 : UNREPORTED_HOLDS * upHoldMs;
 
 /**
  * A verdict older than the session of every living federator was left by an earlier run of the whole federation: nobody who

@@ -20,21 +20,24 @@ export interface ExtraWitness {
 
 export const hasWitness = (zoneCount: number): boolean => zoneCount >= ZONES_FOR_VERDICTS;
 
-/** Observations must be fresh: their age is the caller's business. Those that distrust themselves do not count. */
+/** What a zone says of the clusters, and of itself as their observer. */
+export type Sighting = Pick<Observation, "zone" | "isQualified" | "clusters">;
+
+/** Sightings must be fresh: their age is the caller's business. Those that distrust themselves do not count. */
 export function weighEvidence(
-  observations: readonly Observation[],
+  sightings: readonly Sighting[],
   clusterId: string,
   extra?: ExtraWitness,
 ): Evidence {
-  const zonesThatSee = (view: "up" | "down"): readonly string[] =>
-    observations
-      .filter(({ isQualified }) => isQualified)
-      .filter(({ clusters }) =>
-        clusters.some((cluster) => cluster.clusterId === clusterId && cluster.view === view),
-      )
-      .map(({ zone }) => zone)
-      .toSorted();
-  const zones = { upZones: zonesThatSee("up"), downZones: zonesThatSee("down") };
+  const upZones: string[] = [];
+  const downZones: string[] = [];
+  for (const { zone, isQualified, clusters } of sightings) {
+    if (!isQualified) continue;
+    const view = clusters.find((cluster) => cluster.clusterId === clusterId)?.view;
+    if (view === "up") upZones.push(zone);
+    else if (view === "down") downZones.push(zone);
+  }
+  const zones = { upZones: upZones.toSorted(), downZones: downZones.toSorted() };
   return extra === undefined ? zones : { ...zones, extra };
 }
 

@@ -20,6 +20,7 @@ import type { Federation, Replica } from "../../ports.ts";
 import type { Audit } from "../audit/audit.ts";
 import type { Caller } from "./authenticate.ts";
 import type { CatalogDesk } from "../replica/catalog-desk.ts";
+import type { OpenDecisions } from "../replica/open-decisions.ts";
 
 /** What the management API stands on. */
 export interface ApiPorts {
@@ -30,6 +31,8 @@ export interface ApiPorts {
   /** False while this zone cannot know all that refers to its code, whatever the replica's age says. */
   readonly mayCollectCode: () => boolean;
   readonly audit: Audit;
+  /** What must be decided before anything is changed; absent where nothing is ever stranded. */
+  readonly openDecisions?: OpenDecisions | undefined;
   /** Absent where the replica is none of `startReplica`: then there is nothing to decide on. */
   readonly catalogDesk?: CatalogDesk | undefined;
   readonly client: InternalClient;

@@ -2,6 +2,8 @@ import type { FastifySchemaCompiler } from "fastify";
 import { type TSchema, Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { Value } from "typebox/value";
+import { KEY_ID_PATTERN } from "#lib/contracts/api.ts";
+import { DIGEST_PATTERN, NAME_PATTERN } from "#lib/contracts/names.ts";
 import { type ErrorCode, MeridianError } from "#lib/errors.ts";
 
 interface Mistake {
@@ -31,12 +33,25 @@ export const strictValidation: FastifySchemaCompiler<TSchema> = ({ schema, httpP
   };
 };
 
+/** What fastify calls the parts of a request, and people do not. */
+const SUBJECTS: ReadonlyMap<string, string> = new Map([
+  ["querystring", "query"],
+  ["params", "path"],
+]);
+
+/** Patterns of what people write themselves, in words. */
+const WORDS: ReadonlyMap<string, string> = new Map([
+  [NAME_PATTERN, "must be 1 to 63 lower-case letters, digits and dashes, with no dash at the ends"],
+  [KEY_ID_PATTERN, "must be the id of a key as the list of keys shows it: 16 of 0-9 and a-f"],
+  [DIGEST_PATTERN, "must be sha256: and 64 of 0-9 and a-f"],
+]);
+
 function invalid(part: string, mistakes: readonly Mistake[]): MeridianError {
   const isManifest =
     mistakes.length > 0 && mistakes.every(({ path }) => path.startsWith("/manifest"));
   const code: ErrorCode = isManifest ? "MERIDIAN_MANIFEST_INVALID" : "MERIDIAN_BAD_REQUEST";
   const lines = mistakes.map(({ path, message }) => `${path === "" ? "/" : path} ${message}`);
-  const subject = part === "querystring" ? "query" : part;
+  const subject = SUBJECTS.get(part) ?? part;
   return new MeridianError(code, `The ${subject} does not fit: ${lines.join("; ")}.`, {
     members: { errors: mistakes },
   });
@@ -52,7 +67,8 @@ function mistakesAt(path: string, message: string, params: object): readonly Mis
     }));
   if ("allowedValues" in params && Array.isArray(params.allowedValues))
     return [{ path, message: `${message}: ${params.allowedValues.join(", ")}` }];
-  return [{ path, message }];
+  const words = "pattern" in params ? WORDS.get(String(params.pattern)) : undefined;
+  return [{ path, message: words ?? message }];
 }
 
 function withNumbers(schema: TSchema, query: unknown): Record<string, unknown> {

@@ -7,19 +7,30 @@ import { authenticate } from "./authenticate.ts";
 
 /** Statuses of attempts that were turned down, as against those that were malformed. */
 const REFUSED_STATUSES: readonly number[] = [403, 404, 409];
+/** What ends the state in which nothing else may be changed. */
+const DECISIONS: readonly Action[] = ["catalog.recover", "catalog.discard", "catalog.accept"];
 const SUBJECT_LENGTH_MAX = 256;
 
 /** Who calls, and may they? Before anything of the body is read. Routes that learn the tenant later ask `demand` themselves. */
-export function guardRequest(ports: ApiPorts, request: FastifyRequest): void {
+export async function guardRequest(ports: ApiPorts, request: FastifyRequest): Promise<void> {
   const { action } = request.routeOptions.config;
   if (action === undefined) return;
   request.caller = authenticate(ports.replica, request.headers.authorization);
   const tenant = tenantInPath(request);
+  const refuseUndecided = async (): Promise<void> => {
+    if (ACTIONS[action].isWrite && !DECISIONS.includes(action))
+      await ports.openDecisions?.refuseChange();
+  };
   if (tenant !== undefined) {
     demand(request, action, tenant, () => noSuchTenant(tenant));
+    // Whether the tenant is there is one of the things that may be undecided.
+    await refuseUndecided();
     if (ports.replica.get(keys.tenant(tenant)) === undefined) throw noSuchTenant(tenant);
-  } else if (ACTIONS[action].scope === "federation")
+    return;
+  }
+  if (ACTIONS[action].scope === "federation")
     demand(request, action, undefined, () => noSuchTenant(""));
+  await refuseUndecided();
 }
 
 /** Throws unless the caller may do that to the tenant's thing; `notFound` is what they hear if it is not for their eyes. */
@@ -39,7 +50,7 @@ export function demand(
 }
 
 /** The same answer whether the tenant is not there or not the caller's. */
-const noSuchTenant = (tenant: string): MeridianError =>
+export const noSuchTenant = (tenant: string): MeridianError =>
   new MeridianError(
     "MERIDIAN_NOT_FOUND",
     `There is no tenant ${JSON.stringify(tenant)} for this key; look at /v1/whoami.`,

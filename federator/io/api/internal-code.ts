@@ -9,7 +9,7 @@ const DigestPath = Type.Object({ digest: Digest }, closed);
 const ReadQuery = Type.Object({ only: Type.Optional(Type.Literal("size")) }, closed);
 
 /** Code by digest for the federators of other zones and the agents of this one. */
-export async function internalCodeRoutes(api: Api, { codeStore }: ApiPorts): Promise<void> {
+export async function internalCodeRoutes(api: Api, { codeStore, clock }: ApiPorts): Promise<void> {
   api.get(
     "/internal/code/:digest",
     { schema: { hide: true, params: DigestPath, querystring: ReadQuery } },
@@ -35,7 +35,7 @@ export async function internalCodeRoutes(api: Api, { codeStore }: ApiPorts): Pro
       "/internal/code/:digest",
       { schema: { hide: true, params: DigestPath } },
       async (request, reply) => {
-        const code = await receiveArchive(request, codeStore, request.params.digest);
+        const code = await receiveArchive(request, { codeStore, clock }, request.params.digest);
         reply.code(201);
         return { digest: code.digest, bytes: code.bytes, place: codeStore.place };
       },

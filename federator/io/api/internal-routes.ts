@@ -1,5 +1,6 @@
 import { Type } from "typebox";
-import { FeedAck } from "#lib/contracts/feed.ts";
+import { readClockStamp } from "#lib/clock-stamp.ts";
+import { CLOCK_HEADER, FeedAck } from "#lib/contracts/feed.ts";
 import { Name } from "#lib/contracts/names.ts";
 import { Observation, ZoneReport } from "#lib/contracts/zone-report.ts";
 import type { Api } from "./api-context.ts";
@@ -51,7 +52,7 @@ export function internalRoutes(app: Api, parts: InternalRoutes): void {
     // The answer is not chunked and ends with its connection, so that each line is one write of one buffer, to the socket itself.
     reply.raw.useChunkedEncodingByDefault = false;
     reply.raw.writeHead(200, { "content-type": "application/x-ndjson" }).flushHeaders();
-    feed.attach(receiver, from, socket);
+    feed.attach(receiver, from, socket, readClockStamp(request.headers[CLOCK_HEADER]));
     // From here on the feed writes, for as long as the receiver listens.
     reply.hijack();
   });

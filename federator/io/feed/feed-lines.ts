@@ -1,8 +1,9 @@
-import type { OverlayFrame, UrgentFrame } from "#lib/contracts/feed.ts";
+import type { OverlayFrame, RightsFrame, UrgentFrame } from "#lib/contracts/feed.ts";
 import type { Position } from "#lib/contracts/route-table.ts";
 import type { LatestValue } from "#lib/latest-value.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { CompiledTable, TableView } from "../../core/feed/compiled-table.ts";
+import { certainlyAt, type RemoteClock } from "../../core/remote-clock.ts";
 import { urgentEntries } from "../../core/feed/urgent-entries.ts";
 import type { RightsLedger } from "../quota/rights.ts";
 import type { RouteCompiler } from "./route-compiler.ts";
@@ -16,6 +17,8 @@ const OVERLAY_VALID_MS = 3_000;
 export interface ToldState {
   readonly receiver: string;
   readonly isGateway: boolean;
+  /** Undefined where it does not tell. */
+  clock: RemoteClock | undefined;
   sent: TableMark | null;
   /** What it is being sent now, and how many lines of it are written. */
   delivery: Delivery | undefined;
@@ -62,7 +65,7 @@ export function feedLines(sources: FeedSources): FeedLines {
   const nextNonce = (): number => (nonce += 1);
   const deliveries = tableDeliveries(compiler, nextNonce, clock.nowMs);
   let heartbeat = 0;
-  let overlayLine: Buffer | undefined;
+  let overlayNow: { readonly frame: OverlayFrame; readonly atMs: number } | undefined;
   const urgentLines = urgentLine(table);
   let asked: Asked = "nobody";
   const isAsked = ({ isGateway }: ToldState): boolean =>
@@ -109,19 +112,21 @@ export function feedLines(sources: FeedSources): FeedLines {
       if (told.heartbeat !== heartbeat) {
         told.heartbeat = heartbeat;
         told.askedRevision = -1;
-        overlayLine ??= overlay(sources);
-        return overlayLine;
+        overlayNow ??= { atMs: clock.nowMs(), frame: overlay(sources) };
+        return lineOf({ ...overlayNow.frame, ...asOf(told, overlayNow.atMs) });
       }
+      // First the time: whatever holds this process up between the two makes the lease shorter, and never longer.
+      const asOfNow = asOf(told, clock.nowMs());
       const rightsFrame = rights.next(told.receiver, nonce + 1);
       if (rightsFrame !== undefined) {
         nonce += 1;
-        return Buffer.from(`${JSON.stringify(rightsFrame)}\n`);
+        return lineOf({ ...rightsFrame, ...asOfNow });
       }
       return nextTableLine(told) ?? nextUrgentLine(told) ?? nextQuestion(told);
     },
     beat: () => {
       heartbeat += 1;
-      overlayLine = undefined;
+      overlayNow = undefined;
     },
     setAsking: (who) => {
       asked = who;
@@ -129,17 +134,23 @@ export function feedLines(sources: FeedSources): FeedLines {
   };
 }
 
-function overlay({ overlay: down, compiler, replicaAgeMs }: FeedSources): Buffer {
+const lineOf = (frame: OverlayFrame | RightsFrame): Buffer =>
+  Buffer.from(`${JSON.stringify(frame)}\n`);
+
+/** The moment, on the receiver's clock. */
+const asOf = ({ clock }: ToldState, atMs: number): Pick<RightsFrame, "asOfMs"> =>
+  clock === undefined ? {} : { asOfMs: Math.floor(certainlyAt(clock, atMs)) };
+
+function overlay({ overlay: down, compiler, replicaAgeMs }: FeedSources): OverlayFrame {
   const ageMs = replicaAgeMs();
   const unchangedSince = compiler.unchangedSince();
-  const frame: OverlayFrame = {
+  return {
     kind: "overlay",
     downClusters: [...down.get()],
     validMs: OVERLAY_VALID_MS,
     ...(Number.isFinite(ageMs) ? { replicaAgeMs: Math.max(0, Math.round(ageMs)) } : {}),
     ...(unchangedSince === undefined ? {} : { unchangedSince }),
   };
-  return Buffer.from(`${JSON.stringify(frame)}\n`);
 }
 
 /** What is urgent in the newest table, while that is anything; the same line until it changes. */

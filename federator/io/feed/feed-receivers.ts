@@ -1,6 +1,7 @@
-import { type FeedAck, isGatewayReceiver } from "#lib/contracts/feed.ts";
+import { type ClockStamp, type FeedAck, isGatewayReceiver } from "#lib/contracts/feed.ts";
 import type { Position } from "#lib/contracts/route-table.ts";
 import type { Observation } from "#lib/contracts/zone-report.ts";
+import { noteStamp } from "../../core/remote-clock.ts";
 import type { FeedConnection } from "./feed-connection.ts";
 import type { FeedSources, ToldState } from "./feed-lines.ts";
 import type { TableMark } from "./table-deliveries.ts";
@@ -24,8 +25,14 @@ export interface ReceiverState extends ToldState {
   refused: { readonly position: Position | null; readonly reason: string } | null;
 }
 
-export const newcomer = (receiver: string, from: TableMark | null) => ({
+export const newcomer = (
+  receiver: string,
+  from: TableMark | null,
+  stamp: ClockStamp | undefined,
+  nowMs: number,
+) => ({
   receiver,
+  clock: stamp && { ...stamp, notedAtMs: nowMs },
   isGateway: isGatewayReceiver(receiver),
   sent: from,
   delivery: undefined,
@@ -40,7 +47,8 @@ export const newcomer = (receiver: string, from: TableMark | null) => ({
 });
 
 /** Takes down what the receiver says to have in force, and what it turned down. */
-export function note(state: ReceiverState, ack: FeedAck): void {
+export function note(state: ReceiverState, ack: FeedAck, nowMs: number): void {
+  if (ack.clock !== undefined) state.clock = noteStamp(state.clock, ack.clock, nowMs);
   state.position = ack.position;
   state.withdrawnPosition = ack.withdrawnPosition;
   state.acknowledgedRevision = ack.position?.revision ?? -1;

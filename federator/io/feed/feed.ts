@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { WaveView } from "#lib/contracts/api-status.ts";
-import type { FeedAck } from "#lib/contracts/feed.ts";
+import type { ClockStamp, FeedAck } from "#lib/contracts/feed.ts";
 import type { Observation } from "#lib/contracts/zone-report.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { WaveZone } from "../../core/feed/plan-waves.ts";
@@ -41,7 +41,12 @@ export interface FeedOptions extends FeedSources {
 export interface Feed {
   /** Throws where one receiver more is too many. */
   readonly assertRoom: (receiver: string) => void;
-  readonly attach: (receiver: string, from: TableMark | null, stream: FeedStream) => void;
+  readonly attach: (
+    receiver: string,
+    from: TableMark | null,
+    stream: FeedStream,
+    stamp?: ClockStamp,
+  ) => void;
   readonly acknowledge: (ack: FeedAck) => void;
   readonly receivers: () => readonly ReceiverView[];
   /** The table that is held back; null while there is none. */
@@ -130,7 +135,7 @@ export function startFeed(options: FeedOptions): Feed {
         `This federator already feeds ${RECEIVERS_MAX} receivers; stop some of them.`,
       );
     },
-    attach: (receiver, from, stream) => {
+    attach: (receiver, from, stream, stamp) => {
       receivers.get(receiver)?.connection.close();
       const onClosed = (): void => {
         if (receivers.get(receiver) !== state) return;
@@ -140,7 +145,8 @@ export function startFeed(options: FeedOptions): Feed {
       };
       const connection = feedConnection(stream, () => lines.next(state), clock, onClosed);
       const refused = refusals.get(receiver) ?? null;
-      const state: ReceiverState = { ...newcomer(receiver, from), connection, refused };
+      const its = newcomer(receiver, from, stamp, clock.nowMs());
+      const state: ReceiverState = { ...its, connection, refused };
       receivers.set(receiver, state);
       told();
       if (!state.isGateway) return connection.pump();
@@ -151,7 +157,7 @@ export function startFeed(options: FeedOptions): Feed {
     acknowledge: (ack) => {
       const state = receivers.get(ack.receiver);
       if (state === undefined) return;
-      note(state, ack);
+      note(state, ack, clock.nowMs());
       if (state.refused === null) refusals.delete(ack.receiver);
       else if (refusals.size < RECEIVERS_MAX) refusals.set(ack.receiver, state.refused);
       rights.acknowledged(ack.receiver, ack.nonce);

@@ -5,6 +5,7 @@ import { MeridianError } from "#lib/errors.ts";
 import { permittedZones } from "#lib/residency.ts";
 import {
   handlerFiles,
+  impossibleVariables,
   knownRegions,
   reservedVariables,
   unknownRegions,
@@ -13,9 +14,8 @@ import {
 
 /** What a schema cannot say of a manifest: names that belong to each other, to the platform, or to nothing. */
 export function checkManifest(
-  manifest: FunctionManifest,
+  manifest: Omit<FunctionManifest, "placement">,
   functionName: string,
-  zones: readonly Zone[],
 ): void {
   if (manifest.name !== functionName)
     throw invalid(
@@ -26,15 +26,19 @@ export function checkManifest(
     throw invalid(
       `The environment sets ${reserved.join(", ")}, which only the platform may set; choose other names.`,
     );
+  const impossible = impossibleVariables(manifest.environment);
+  if (impossible.length > 0)
+    throw invalid(
+      `The environment gives ${impossible.join(", ")} a value with a NUL or half of a surrogate pair, which no process can be given; encode it, as base64 for example.`,
+    );
   const twice = variablesSetTwice(manifest);
   if (twice.length > 0)
     throw invalid(
       `Both the environment and the secrets set ${twice.join(", ")}; leave one of them out.`,
     );
-  checkPlacement(manifest.placement, zones);
 }
 
-function checkPlacement({ regions, clustersMin }: Placement, zones: readonly Zone[]): void {
+export function checkPlacement({ regions, clustersMin }: Placement, zones: readonly Zone[]): void {
   const unknown = unknownRegions(regions, zones);
   if (unknown.length > 0)
     throw new MeridianError(

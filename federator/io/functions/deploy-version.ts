@@ -1,7 +1,10 @@
 import type { FastifyRequest } from "fastify";
 import type { Deployed } from "#lib/contracts/api.ts";
 import { keys, prefixes } from "#lib/contracts/catalog-keys.ts";
-import type { AliasRecord } from "#lib/contracts/catalog-records.ts";
+import type { AliasRecord, VersionRecord } from "#lib/contracts/catalog-records.ts";
+import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
+import type { Placement } from "#lib/contracts/placement.ts";
+import { LIVE_ALIAS } from "#lib/contracts/names.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { StoredCode } from "#lib/ports/code-store.ts";
 import { permittedZones } from "#lib/residency.ts";
@@ -9,14 +12,16 @@ import { canonicalJson } from "#lib/table-digest.ts";
 import {
   ALIASES_MAX,
   type FunctionState,
+  functionRevision,
   VERSIONS_MAX,
 } from "../../core/functions/function-state.ts";
 import { type DeployPlan, type DeployWish, planDeploy } from "../../core/functions/plan-deploy.ts";
 import { type ApiPorts, changeBy } from "../api/api-context.ts";
-import { checkHandler, checkManifest } from "./check-deploy.ts";
+import { checkHandler, checkManifest, checkPlacement } from "./check-deploy.ts";
 import { commitChange, untilEnforced } from "../api/commit-change.ts";
 import { changedMeanwhile, rolloutRuns } from "../api/etags.ts";
 import { fetchFunctionState } from "./function-state.ts";
+import { lastKnownVersion } from "./known-numbers.ts";
 import { fetchRecord, readVersion } from "../read-records.ts";
 import { scanRecords } from "../api/scan-records.ts";
 import { obtainCode, spreadCode } from "../code/spread-code.ts";
@@ -25,10 +30,10 @@ import { whoMustKnow } from "../api/who-must-know.ts";
 /** A tenant with more would be one for a federation of its own; counted on this zone's replica, so that a few may slip through. */
 export const FUNCTIONS_MAX = 10_000;
 
-export interface DeployRequest extends Pick<
-  DeployWish,
-  "tenant" | "functionName" | "codeDigest" | "manifest"
-> {
+export interface DeployRequest extends Pick<DeployWish, "tenant" | "functionName" | "codeDigest"> {
+  readonly manifest: Omit<FunctionManifest, "placement">;
+  /** Where it may run, beside where the version it follows may. */
+  readonly placementAfter: (standing: Placement | undefined) => Placement;
   /** What the catalog's state of the function leaves to decide; called again when it changed meanwhile. */
   readonly wish: (
     state: FunctionState,
@@ -42,6 +47,8 @@ export interface DeployRequest extends Pick<
 export interface DeployOutcome {
   readonly kind: "created" | "updated" | "as-it-was";
   readonly deployed: Deployed;
+  /** The version it follows, whose placement it began from; null: there was none. */
+  readonly follows: number | null;
 }
 
 /** Deploy: check, make the code durable, then one revision, then wait for those who have to know. */
@@ -50,13 +57,25 @@ export async function deployVersion(
   request: Pick<FastifyRequest, "id" | "caller">,
   asked: DeployRequest,
 ): Promise<DeployOutcome> {
-  const { tenant, functionName, codeDigest, manifest } = asked;
-  checkManifest(manifest, functionName, ports.zones);
-  const residency = permittedZones(manifest.placement.regions, ports.zones);
+  const { tenant, functionName, codeDigest } = asked;
+  checkManifest(asked.manifest, functionName);
+  const find = async () => {
+    const state = await fetchFunctionState(ports.catalog, tenant, functionName);
+    const standing = await fetchStandingVersion(ports, state);
+    const placement = asked.placementAfter(standing?.manifest.placement);
+    return { state, follows: standing?.version ?? null, placement };
+  };
+  const { placement } = await find();
+  checkPlacement(placement, ports.zones);
+  const manifest = { ...asked.manifest, placement };
+  const residency = permittedZones(placement.regions, ports.zones);
   const code = await obtainCode(ports, codeDigest);
   checkHandler(manifest, await ports.codeStore.filesOf(codeDigest));
   const plan = async () => {
-    const state = await fetchFunctionState(ports.catalog, tenant, functionName);
+    const { state, follows, placement: placementNow } = await find();
+    // The code went where the placement was then; it is not sent behind the caller's back to where it is now.
+    if (canonicalJson(placementNow) !== canonicalJson(placement))
+      throw changedMeanwhile(`the placement of ${functionName}`, functionRevision(state));
     if (state.record === undefined) refuseTooMany(ports, tenant);
     const more = await asked.wish(state);
     const wish = {
@@ -65,11 +84,12 @@ export async function deployVersion(
       codeDigest,
       codeBytes: code.bytes,
       manifest,
+      lastKnownVersion: lastKnownVersion(ports.replica, tenant, functionName),
       ...more,
     };
     const planned = planDeploy(state, wish, ports.clock.wallMs());
     if (planned.kind !== "deploy") throw refusal(planned, functionName);
-    return { planned, state };
+    return { planned, state, follows };
   };
   // Once before the code travels, so that a record that cannot be is told first.
   const first = await plan();
@@ -78,12 +98,13 @@ export async function deployVersion(
     const standing = await findSame(ports, first.state, first.planned);
     if (standing !== undefined) {
       const gateways = await untilEnforced(ports, standing.revision);
-      return { kind: "as-it-was", deployed: { ...standing, codeZones, gateways } };
+      const deployed = { ...standing, codeZones, gateways };
+      return { kind: "as-it-was", deployed, follows: first.follows };
     }
   }
 
   const committed = await commitChange(ports, async () => {
-    const { planned, state } = await plan();
+    const { planned, state, follows } = await plan();
     const { version, alias, isNewFunction, transaction } = planned;
     const subject = `functions/${tenant}/${functionName}`;
     return {
@@ -93,7 +114,7 @@ export async function deployVersion(
         alias: alias?.alias ?? null,
         codeDigest,
       }),
-      outcome: { version, alias, before: aliasOf(state, alias?.alias), isNewFunction },
+      outcome: { version, alias, before: aliasOf(state, alias?.alias), isNewFunction, follows },
     };
   });
   const { revision, outcome } = committed;
@@ -102,7 +123,26 @@ export async function deployVersion(
   if (!codeZones.includes(ports.zone)) await forgetStaged(ports, code);
   const { version, alias, isNewFunction } = outcome;
   const deployed = { version, alias, codeZones, revision, gateways };
-  return { kind: isNewFunction ? "created" : "updated", deployed };
+  return { kind: isNewFunction ? "created" : "updated", deployed, follows: outcome.follows };
+}
+
+/** The version behind `live`, or the newest where nothing is live yet: the one whose placement a new version keeps. */
+async function fetchStandingVersion(
+  { catalog }: Pick<ApiPorts, "catalog">,
+  state: FunctionState,
+): Promise<VersionRecord | undefined> {
+  if (state.record === undefined) return undefined;
+  const { tenant, name } = state.record.value;
+  const number = aliasOf(state, LIVE_ALIAS)?.version ?? state.versions.at(-1);
+  if (number === undefined) return undefined;
+  const held = readVersion(await fetchRecord(catalog, keys.version(tenant, name, number)));
+  // To take it for one that may run anywhere would let calls out of their regions.
+  if (held === undefined)
+    throw new MeridianError(
+      "MERIDIAN_CONFLICT",
+      `Version ${number} of ${name} cannot be read, and so its placement cannot be kept; point ${LIVE_ALIAS} at another version, and deploy again.`,
+    );
+  return held.value;
 }
 
 function refuseTooMany({ replica }: ApiPorts, tenant: string): void {

@@ -2,13 +2,11 @@ import { keys, prefixes } from "#lib/contracts/catalog-keys.ts";
 import type { SecretRecord } from "#lib/contracts/catalog-records.ts";
 import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import { MeridianError } from "#lib/errors.ts";
-import { deadline } from "#lib/deadline.ts";
 import type { SecretState, SecretUses } from "../../core/functions/plan-secret.ts";
 import type { ApiPorts } from "../api/api-context.ts";
 import { fetchRecord, readEach, readSecret, readSecretName, readVersion } from "../read-records.ts";
+import { catchUp } from "../api/guard-count.ts";
 import { scanRecords } from "../api/scan-records.ts";
-
-const CATCH_UP_MS = 5_000;
 
 /** The newest revision of each secret that the manifest names; MERIDIAN_SECRET_UNKNOWN for one that the tenant does not have. */
 export async function newestSecrets(
@@ -107,20 +105,4 @@ export async function findSecretUses(
     uses.set(revision, users);
   }
   return uses;
-}
-
-async function catchUp(
-  { replica, clock }: Pick<ApiPorts, "replica" | "clock">,
-  revision: number,
-): Promise<void> {
-  using limit = deadline(clock, CATCH_UP_MS);
-  try {
-    await replica.waitFor(revision, limit.signal);
-  } catch (cause) {
-    throw new MeridianError(
-      "MERIDIAN_CATALOG_UNAVAILABLE",
-      "This zone's replica is behind the catalog, so that it cannot tell what needs the secret; try again, or in another zone.",
-      { cause },
-    );
-  }
 }

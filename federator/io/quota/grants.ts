@@ -8,7 +8,7 @@ import { type GrantPlan, planGrants } from "../../core/quota/plan-grants.ts";
 import type { Replica } from "../../ports.ts";
 import { lostZones } from "../leading/lost-zones.ts";
 import { lowerLeases } from "./lower-leases.ts";
-import { ARRIVAL_MAX_MS, type Right, type RightsLedger } from "./rights.ts";
+import { BELIEF_MARGIN_MS, type Right, type RightsLedger } from "./rights.ts";
 import { runLoop } from "../run-loop.ts";
 import type { TypedRecords } from "../typed-records.ts";
 import { grantWriter } from "./write-grant.ts";
@@ -45,7 +45,7 @@ export function balanceGrants(options: GrantsOptions): Grants {
   const write = grantWriter(options.catalog, session, zone, log);
   const startedAtMs = clock.nowMs();
   const mayLower = (): boolean =>
-    clock.nowMs() - startedAtMs >= options.sessionTtlMs + ARRIVAL_MAX_MS;
+    clock.nowMs() - startedAtMs >= options.sessionTtlMs + BELIEF_MARGIN_MS;
   const lowerings = lowerLeases(zone, replica, rights, write, mayLower);
   const lost = lostZones(replica, clock, options.zones, options.sessionTtlMs);
   let plannedAtMs = Number.NEGATIVE_INFINITY;

@@ -4,8 +4,8 @@ import { divideRight, type Holder } from "../../core/quota/divide-right.ts";
 
 /** All is said again so often, whatever changed. */
 const FULL_INTERVAL_MS = 60_000;
-/** A frame may arrive this much later than it was sent; a gateway counts from the arrival. */
-export const ARRIVAL_MAX_MS = 1_000;
+/** A gateway's clock may be slow; and one of the version before, which does not tell it, counts its lease from the arrival. */
+export const BELIEF_MARGIN_MS = 1_000;
 
 export interface Right {
   readonly floorMillionths: number;
@@ -117,7 +117,7 @@ export function rightsLedger(
       if (isFull) state.fullAtMs = clock.nowMs();
       state.isRenewed = false;
       const leaseValidMs = Math.floor(leaseValidForMs(asOfRevision));
-      const believesUntilMs = clock.nowMs() + leaseValidMs + ARRIVAL_MAX_MS;
+      const believesUntilMs = clock.nowMs() + leaseValidMs + BELIEF_MARGIN_MS;
       state.believesUntilMs = Math.max(state.believesUntilMs, believesUntilMs);
       const tenants = Array.from(said, ([tenant, part]) => ({ tenant, ...part }));
       const isPartial = isFull ? {} : { isPartial: true };

@@ -13,7 +13,7 @@ import {
 } from "../../core/replica/plan-recovery.ts";
 import { absent, withChange } from "../../core/transactions.ts";
 import { federationOperation, lookAtCatalog } from "./identify-catalog.ts";
-import { recoverableGroups } from "./recoverable-groups.ts";
+import { functionGroups, independentGroups } from "./recoverable-groups.ts";
 import type { RunningReplica } from "./replica.ts";
 
 /** One call works so long; whoever asked calls again for the rest. */
@@ -44,21 +44,18 @@ export async function recoverCatalog(
   if (replica.refusal() !== null) await nameAgain(options, change, signal);
 
   const endsAtMs = clock.nowMs() + WORK_MS;
-  let recovered = 0;
-  let newest = 0;
-  let isDone = true;
-  let blocked: RecoveryGroup[] = [];
-  for (const batch of packBatches(recoverableGroups(replica.state.reads))) {
-    if (clock.nowMs() > endsAtMs) {
-      isDone = false;
-      break;
-    }
-    const written = await writeBatch(options, batch, blocked, change, signal);
-    if (!batch.isWhole && written.blocked.length > 0) blocked = [...blocked, ...written.blocked];
-    recovered += written.records;
-    newest = Math.max(newest, written.revision);
+  const { reads } = replica.state;
+  const writeBack = (groups: Iterable<RecoveryGroup>) =>
+    writeGroups(options, groups, endsAtMs, change, signal);
+  let written = await writeBack(independentGroups(reads));
+  // Only what has come back through the catalog is stranded no more.
+  await followed(options, written.revision, signal);
+  if (written.isDone) {
+    const functions = await writeBack(functionGroups(reads));
+    await followed(options, functions.revision, signal);
+    written = { ...functions, records: written.records + functions.records };
   }
-  await followed(options, newest, signal);
+  const { records: recovered, isDone } = written;
   const { count } = replica.stranded();
   log.warn({ recovered, left: count, isDone }, "lost records were written back to the catalog");
   return {
@@ -68,6 +65,27 @@ export async function recoverCatalog(
     left: count,
     leftKeys: replica.state.reads.strandedPage("", "", NAMED_KEYS_MAX).map(({ key }) => key),
   };
+}
+
+/** Batch after batch until all are written, or the time is over. */
+async function writeGroups(
+  options: RecoverOptions,
+  groups: Iterable<RecoveryGroup>,
+  endsAtMs: number,
+  change: ChangeRecord,
+  signal: AbortSignal,
+): Promise<{ readonly records: number; readonly revision: number; readonly isDone: boolean }> {
+  let records = 0;
+  let revision = 0;
+  let blocked: RecoveryGroup[] = [];
+  for (const batch of packBatches(groups)) {
+    if (options.clock.nowMs() > endsAtMs) return { records, revision, isDone: false };
+    const written = await writeBatch(options, batch, blocked, change, signal);
+    if (!batch.isWhole && written.blocked.length > 0) blocked = [...blocked, ...written.blocked];
+    records += written.records;
+    revision = Math.max(revision, written.revision);
+  }
+  return { records, revision, isDone: true };
 }
 
 interface Written {

@@ -4,7 +4,12 @@ import type { Replica } from "../../ports.ts";
 import type { StrandedCount } from "./stranded-ledger.ts";
 import { type ReplicaState, replicaState } from "./replica-state.ts";
 import type { ReplicaStore } from "./replica-store.ts";
-import { type Refusal, tailCatalog, type TailOptions } from "./tail-catalog.ts";
+import {
+  type CatalogHistory,
+  type Refusal,
+  tailCatalog,
+  type TailOptions,
+} from "./tail-catalog.ts";
 
 export interface ReplicaOptions extends TailOptions {
   readonly store: ReplicaStore;
@@ -20,6 +25,9 @@ export interface RunningReplica extends Replica {
   readonly refusal: () => Refusal | null;
   /** Resolves once the catalog was looked at for the first time, or could not be. */
   readonly looked: Promise<void>;
+  /** See `Tail`. */
+  readonly history: () => CatalogHistory;
+  readonly turns: () => number;
   /** An operator's word on what is held back; false when nothing is. */
   readonly accept: () => boolean;
   /** Looks at the catalog now rather than after a pause. */
@@ -52,6 +60,8 @@ export function startReplica(options: ReplicaOptions): RunningReplica {
     heldBack: tail.heldBack,
     refusal: tail.refusal,
     looked: tail.looked,
+    history: tail.history,
+    turns: tail.turns,
     accept: tail.accept,
     wake: tail.wake,
     state,

@@ -24,6 +24,8 @@ const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 2_000;
 /** While an operator has to decide, the catalog is looked at again so often. */
 const UNDECIDED_RETRY_MS = 5_000;
+/** The same where it is refused, which costs no more than a look: once it has its name again, the zone follows soon. */
+const REFUSED_RETRY_MS = 1_000;
 /** A catalog that is behind its replica is believed only when it says so again and again: one answer may come from a lagging member. */
 const BEHIND_LOOKS_MIN = 3;
 
@@ -41,6 +43,8 @@ export interface Refusal {
   readonly reason: string;
 }
 
+export type CatalogHistory = "unknown" | "own" | "another";
+
 export interface Tail {
   /** When the catalog was last heard, in `clock.nowMs()`; minus infinity before that. */
   readonly heardAtMs: () => number;
@@ -50,6 +54,10 @@ export interface Tail {
   readonly refusal: () => Refusal | null;
   /** Resolves once the catalog was looked at, or could not be. */
   readonly looked: Promise<void>;
+  /** Whether the catalog goes on from what is here; `another` until what a restored one lost is known. */
+  readonly history: () => CatalogHistory;
+  /** How many times following it has ended. */
+  readonly turns: () => number;
   /** An operator's word on what is held back: as many removals are taken, once. False when nothing waits. */
   readonly accept: () => boolean;
   /** Looks at the catalog now rather than after the pause. */
@@ -67,6 +75,8 @@ interface Course {
   accepted: number;
   failures: number;
   behindLooks: number;
+  history: CatalogHistory;
+  turns: number;
 }
 
 /** Brings the replica to the catalog's newest revision and keeps it there: step by step, or by a snapshot where a step is gone. */
@@ -80,9 +90,12 @@ export function tailCatalog(state: ReplicaState, options: TailOptions, signal: A
     accepted: 0,
     failures: 0,
     behindLooks: 0,
+    history: "unknown",
+    turns: 0,
   };
   const pauseMs = (): number => {
-    if (course.heldBack !== null || course.refusal !== null) return UNDECIDED_RETRY_MS;
+    if (course.heldBack !== null) return UNDECIDED_RETRY_MS;
+    if (course.refusal !== null) return REFUSED_RETRY_MS;
     return random.next() * Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** course.failures);
   };
   const loop: Loop = runLoop(
@@ -93,6 +106,7 @@ export function tailCatalog(state: ReplicaState, options: TailOptions, signal: A
         await follow(state, options, course, looked.resolve, signal);
       } finally {
         looked.resolve();
+        course.turns += 1;
         course.failures =
           clock.nowMs() - startedAtMs > RETRY_MAX_MS ? 0 : Math.min(course.failures + 1, 10);
       }
@@ -103,6 +117,8 @@ export function tailCatalog(state: ReplicaState, options: TailOptions, signal: A
     heldBack: () => course.heldBack,
     refusal: () => course.refusal,
     looked: looked.promise,
+    history: () => course.history,
+    turns: () => course.turns,
     accept: () => {
       if (course.heldBack === null) return false;
       course.accepted = course.heldBack.removed;
@@ -125,17 +141,22 @@ async function follow(
   const { catalog, clock } = options;
   const seen = await lookAtCatalog(catalog, signal);
   course.heardAtMs = clock.nowMs();
-  if (!(await isOurs(state, options, course, seen, signal))) return;
+  if (!(await isOurs(state, options, course, seen, signal))) {
+    course.history = "unknown";
+    return;
+  }
   onLooked();
 
   const { incarnation } = seen.position;
   const own = { ...state.stored(), cursor: state.cursor(), copyOf: state.reads.copyOf };
   const continuation = await findContinuation(catalog, own, seen, signal);
+  course.history = continuation === "restored" ? "another" : "own";
   if (continuation === "restored" && !isBelieved(state, course, seen)) return;
   if (continuation !== "continued") {
     const isRestored = continuation === "restored";
     if (!(await copy(state, options, course, incarnation, isRestored, signal))) return;
   }
+  course.history = "own";
   course.heldBack = null;
   course.accepted = 0;
 

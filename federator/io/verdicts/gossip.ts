@@ -5,6 +5,7 @@ import type { Clock } from "#lib/ports/clock.ts";
 import { noteTransit, type Transit } from "../../core/verdicts/evidence-age.ts";
 import type { Links } from "../../ports.ts";
 import { runLoop } from "../run-loop.ts";
+import type { OwnView } from "./own-view.ts";
 
 /** Processes of a zone that were replaced, and whose last messages may still be under way. */
 const FORMER_BOOTS_MAX = 16;
@@ -15,7 +16,7 @@ export interface GossipOptions {
   readonly links: Links;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly observe: () => Omit<Observation, "sequence" | "sentAtMs">;
+  readonly ownView: OwnView;
   readonly intervalMs: number;
   readonly timeoutMs: number;
   readonly evidenceMaxAgeMs: number;
@@ -26,6 +27,10 @@ export interface GossipOptions {
 export interface Gossip {
   /** Own observation first, then those of the peers that are fresh. */
   readonly observations: () => readonly Observation[];
+  /** The same, with only that of the own which evidence is made of. */
+  readonly sightings: () => readonly ReturnType<OwnView["sighting"]>[];
+  /** What each peer said last, if that is no older. */
+  readonly heardWithin: (ageMaxMs: number) => readonly Observation[];
   readonly receive: (observation: Observation) => void;
   /** Tells the peers at once. */
   readonly wake: () => void;
@@ -42,14 +47,22 @@ interface Heard {
 
 /** Tells every other federator what this one sees; a peer that does not answer holds up nobody. */
 export function startGossip(options: GossipOptions): Gossip {
-  const { peerZones, links, clock, log } = options;
+  const { peerZones, links, clock, log, ownView } = options;
   const closing = new AbortController();
   const heard = new Map<string, Heard>();
   let sequence = 0;
   const observe = (): Observation => {
     sequence += 1;
-    return { ...options.observe(), sequence, sentAtMs: clock.nowMs() };
+    return { ...ownView.observation(), sequence, sentAtMs: clock.nowMs() };
   };
+  const heardWithin: Gossip["heardWithin"] = (ageMaxMs) => {
+    const sinceMs = clock.nowMs() - ageMaxMs;
+    return Array.from(
+      heard.values().filter(({ atMs }) => atMs >= sinceMs),
+      ({ observation }) => observation,
+    );
+  };
+  const fresh = (): readonly Observation[] => heardWithin(options.evidenceMaxAgeMs);
 
   const tell = async (peerZone: string, signal: AbortSignal): Promise<void> => {
     using limit = deadline(clock, options.timeoutMs, signal);
@@ -71,14 +84,9 @@ export function startGossip(options: GossipOptions): Gossip {
   );
 
   return {
-    observations: () => {
-      const nowMs = clock.nowMs();
-      const fresh = heard
-        .values()
-        .filter(({ atMs }) => nowMs - atMs <= options.evidenceMaxAgeMs)
-        .map(({ observation }) => observation);
-      return [observe(), ...fresh];
-    },
+    observations: () => [observe(), ...fresh()],
+    sightings: () => [ownView.sighting(), ...fresh()],
+    heardWithin,
     receive: (observation) => {
       if (!peerZones.includes(observation.zone)) return;
       const before = heard.get(observation.zone);

@@ -1,6 +1,4 @@
-import type { Logger } from "pino";
 import { keys, prefixes } from "#lib/contracts/catalog-keys.ts";
-import type { Observation } from "#lib/contracts/zone-report.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import { type LatestValue, latestValue } from "#lib/latest-value.ts";
 import type { CatalogRecord } from "#lib/ports/catalog.ts";
@@ -11,6 +9,7 @@ import { type ClusterCase, judgeRejoin } from "../../core/verdicts/judge-verdict
 import {
   type Evidence,
   type ExtraWitness,
+  type Sighting,
   isSeenUp,
   judgeOverlay,
   weighEvidence,
@@ -18,11 +17,8 @@ import {
 import type { Replica } from "../../ports.ts";
 import type { Gossip } from "./gossip.ts";
 import type { Probing } from "./probe-clusters.ts";
-import { runLoop } from "../run-loop.ts";
 import type { TypedRecords } from "../typed-records.ts";
 
-/** Evidence also changes by growing old: it is weighed again so often without any news. */
-const WEIGH_INTERVAL_MS = 250;
 /** The name of the extra observer in the evidence of a verdict. */
 const EXTRA_OBSERVER = "consul";
 
@@ -33,38 +29,38 @@ export interface HealthOptions {
     readonly list: (prefix: string) => readonly Pick<CatalogRecord, "modRevision">[];
     readonly position: Replica["position"];
   };
-  readonly records: Pick<TypedRecords, "verdict">;
+  readonly records: Pick<TypedRecords, "verdict" | "cluster" | "zoneSession">;
   readonly gossip: Gossip;
   readonly probing: Probing;
   readonly extraObserver?: ExtraObserver;
   /** What an extra observer said longer ago counts for nothing. */
   readonly evidenceMaxAgeMs: number;
   readonly clock: Clock;
-  readonly log: Logger;
   readonly canTakeOut: boolean;
 }
 
 export interface Health {
   /** Clusters that this zone's gateways must not use, whatever the catalog says; in order of their names. */
   readonly overlay: LatestValue<readonly string[]>;
-  /** What is known of each cluster now, for verdicts. */
+  /** What is known of each cluster, as of the last time that it was weighed, for verdicts. */
   readonly cases: () => readonly ClusterCase[];
   /** The revisions that wrote the sessions of the federators that are alive. */
   readonly sessionRevisions: () => readonly number[];
-  /** There is news: weigh it now. */
+  /** With any news, and every 250 ms without: evidence changes also by growing old. */
   readonly weigh: () => void;
-  readonly close: () => Promise<void>;
 }
 
 /** Weighs what all zones observe; needs no catalog to take a cluster out of this zone's tables. */
 export function watchHealth(options: HealthOptions): Health {
-  const { replica, records, gossip, clock, log } = options;
+  const { replica, records, gossip, clock } = options;
   const overlay = latestValue<readonly string[]>([]);
   const goodTimes = new Map<string, GoodTime>();
-  const closing = new AbortController();
+  let weighed: Weighed = { sightings: [], evidence: new Map() };
 
   const weigh = (): void => {
-    const evidence = evidenceOf(options, gossip.observations());
+    const sightings = gossip.sightings();
+    const evidence = evidenceOf(options, sightings);
+    weighed = { sightings, evidence };
     for (const [clusterId, its] of evidence) {
       const verdictAt = verdictRevision(options, clusterId);
       if (!isSeenUp(its)) goodTimes.delete(clusterId);
@@ -76,22 +72,19 @@ export function watchHealth(options: HealthOptions): Health {
     const next = judgeOverlay(evidence, inService);
     if (next.join() !== overlay.get().join()) overlay.set(next);
   };
-  const loop = runLoop(
-    { name: "weigh evidence", intervalMs: WEIGH_INTERVAL_MS, clock, log, signal: closing.signal },
-    weigh,
-  );
-
+  weigh();
   return {
     overlay,
-    cases: () => describeCases(options, goodTimes),
+    cases: () => describeCases(options, weighed, goodTimes),
     sessionRevisions: () =>
       replica.list(prefixes.zoneSessions).map(({ modRevision }) => modRevision),
     weigh,
-    close: async () => {
-      closing.abort(new Error("health is no longer watched"));
-      await loop.ended;
-    },
   };
+}
+
+interface Weighed {
+  readonly sightings: ReturnType<Gossip["sightings"]>;
+  readonly evidence: ReadonlyMap<string, Evidence>;
 }
 
 /**
@@ -108,7 +101,7 @@ const verdictRevision = ({ replica }: HealthOptions, clusterId: string): number 
 
 function evidenceOf(
   { zones, extraObserver, evidenceMaxAgeMs }: HealthOptions,
-  observations: readonly Observation[],
+  sightings: readonly Sighting[],
 ): ReadonlyMap<string, Evidence> {
   const isFresh = extraObserver !== undefined && extraObserver.ageMs() <= evidenceMaxAgeMs;
   const views = isFresh ? extraObserver.views() : undefined;
@@ -116,23 +109,22 @@ function evidenceOf(
     zones.map(({ clusterId }) => {
       const view = views?.get(clusterId);
       const extra: ExtraWitness | undefined = view && { name: EXTRA_OBSERVER, view };
-      return [clusterId, weighEvidence(observations, clusterId, extra)];
+      return [clusterId, weighEvidence(sightings, clusterId, extra)];
     }),
   );
 }
 
 function describeCases(
   options: HealthOptions,
+  { sightings, evidence }: Weighed,
   goodTimes: ReadonlyMap<string, GoodTime>,
 ): readonly ClusterCase[] {
   const { zones, replica, records, probing, clock } = options;
-  const observations = options.gossip.observations();
-  const evidence = evidenceOf(options, observations);
   return zones.map(({ name, clusterId }) => {
     const own = probing.clusters().get(clusterId);
     const recordRevision = verdictRevision(options, clusterId);
     const good = goodTimes.get(clusterId);
-    const agentAccepted = observations.find(({ zone }) => zone === name)?.agentAccepted;
+    const agentAccepted = sightings.find(({ zone }) => zone === name)?.agentAccepted;
     return {
       clusterId,
       record: records.verdict(clusterId),
@@ -141,6 +133,8 @@ function describeCases(
       goodSinceMs: good?.verdictAt === recordRevision ? good.sinceMs : undefined,
       upForMs: own === undefined ? 0 : upForMs(own, clock.nowMs()),
       sessionRevision: replica.get(keys.zoneSession(name))?.modRevision ?? 0,
+      sessionId: records.zoneSession(name)?.sessionId,
+      isQuarantined: records.cluster(clusterId)?.mode === "quarantined",
       rejoin: judgeRejoin(agentAccepted, {
         incarnation: replica.position().incarnation,
         revision: recordRevision,

@@ -25,12 +25,19 @@ export interface ObserverOptions {
   /** What the plan is made from, of this zone. */
   readonly load: Reports["load"];
   readonly arms: Reports["arms"];
+  /** How many records the zone serves that a restored catalog lost; absent where that is never asked. */
+  readonly strandedRecords?: () => number;
 }
 
-/** What this federator tells the others, as of each call. */
-export function ownView(
-  options: ObserverOptions,
-): () => Omit<Observation, "sequence" | "sentAtMs"> {
+/** What this federator sees, as of each call. */
+export interface OwnView {
+  /** What evidence is made of. */
+  readonly sighting: () => Pick<Observation, "zone" | "isQualified" | "clusters" | "agentAccepted">;
+  /** All that the others are told. */
+  readonly observation: () => Omit<Observation, "sequence" | "sentAtMs">;
+}
+
+export function ownView(options: ObserverOptions): OwnView {
   const { zone, bootId, clock, probing } = options;
   let wasIllAtMs = Number.NEGATIVE_INFINITY;
 
@@ -46,24 +53,32 @@ export function ownView(
     return clock.nowMs() - wasIllAtMs >= options.settleMs;
   };
 
-  return () => {
-    const arms = options.arms();
-    return {
-      zone,
-      bootId,
-      isQualified: isQualified(),
-      clusters: [...probing.clusters()].map(([clusterId, { view, sinceMs }]) => ({
-        clusterId,
-        view,
-        sinceMs: Math.max(0, Math.round(clock.nowMs() - sinceMs)),
-      })),
-      demand: [...options.demand()].map(([tenant, requestsPerSecond]) => ({
-        tenant,
-        requestsPerSecond,
-      })),
-      ...options.load(),
-      ...options.standing(),
-      ...(arms.length > 0 && { arms: [...arms] }),
-    };
+  const sighting = () => ({
+    zone,
+    isQualified: isQualified(),
+    clusters: Array.from(probing.clusters(), ([clusterId, { view, sinceMs }]) => ({
+      clusterId,
+      view,
+      sinceMs: Math.max(0, Math.round(clock.nowMs() - sinceMs)),
+    })),
+    ...options.standing(),
+  });
+  return {
+    sighting,
+    observation: () => {
+      const arms = options.arms();
+      const strandedRecords = options.strandedRecords?.() ?? 0;
+      return {
+        ...sighting(),
+        bootId,
+        demand: Array.from(options.demand(), ([tenant, requestsPerSecond]) => ({
+          tenant,
+          requestsPerSecond,
+        })),
+        ...options.load(),
+        ...(arms.length > 0 && { arms: [...arms] }),
+        ...(strandedRecords > 0 && { strandedRecords }),
+      };
+    },
   };
 }

@@ -33,6 +33,8 @@ export interface ProbeOptions {
   readonly retryMs: number;
   /** After each change of a view. */
   readonly onChange: () => void;
+  /** After each look at the silence, with a change or without: every 250 ms at least. */
+  readonly onLooked: () => void;
 }
 
 export interface Probing {
@@ -91,6 +93,7 @@ export function probeClusters(options: ProbeOptions): Probing {
     () => {
       looks.looked();
       for (const clusterId of states.keys()) step(clusterId, "looked");
+      options.onLooked();
     },
   );
   return {

@@ -21,15 +21,17 @@ export interface Decider {
  */
 export function verdictTransaction(
   decision: VerdictDecision,
-  { clusterId, record, recordRevision, evidence }: ClusterCase,
+  { clusterId, record, recordRevision, evidence, sessionId }: ClusterCase,
   planInput: Held<PlanInputRecord> | undefined,
   fence: Compare | null,
   by: Decider,
 ): Transaction {
   const isUp = decision.kind === "up";
   const key = keys.verdict(clusterId);
+  const { stoppedSession: _, ...before } = record ?? {};
+  const isPlannedStop = !isUp && decision.cause === "planned";
   const verdict: VerdictRecord = {
-    ...record,
+    ...before,
     clusterId,
     state: decision.kind,
     cause: decision.cause,
@@ -37,6 +39,7 @@ export function verdictTransaction(
     decidedBy: by.zone,
     decidedAtMs: by.wallMs,
     flaps: decision.flaps,
+    ...(isPlannedStop && sessionId !== undefined && { stoppedSession: sessionId }),
   };
   const compares: Compare[] = [
     ...(fence === null ? [] : [fence]),

@@ -21,7 +21,8 @@ import { runLoop } from "../run-loop.ts";
 import type { TypedRecords } from "../typed-records.ts";
 import { verdictTransaction } from "./verdict-transaction.ts";
 
-const TURN_INTERVAL_MS = 250;
+/** Without being asked to; what is due is seen much sooner. */
+const TURN_INTERVAL_MS = 1_000;
 const PLAN_RETRY_MS = 50;
 /**
  * A write that meets a catalog between two leaders is answered only when its whole time is up. Whether it was made is seen in the
@@ -48,6 +49,8 @@ export interface VerdictOptions {
 export interface Verdicts {
   /** There is news: decide now. */
   readonly wake: () => void;
+  /** Time went by: decide now if anything is due by it. */
+  readonly look: () => void;
   /** Takes a cluster out that is about to be stopped on purpose; false when it was not in service, or is the last one. */
   readonly planDown: (clusterId: string, signal: AbortSignal) => Promise<boolean>;
   readonly close: () => Promise<void>;
@@ -58,6 +61,7 @@ export function decideVerdicts(options: VerdictOptions): Verdicts {
   const { catalog, replica, records, health, leadership, clock, log } = options;
   const closing = new AbortController();
   const shownSinceMs = shareWatch(clock);
+  let isTurning = false;
 
   /** True once it is written; what another federator wrote in between is decided anew next time. */
   const write = async (
@@ -78,15 +82,12 @@ export function decideVerdicts(options: VerdictOptions): Verdicts {
     return true;
   };
 
+  const due = (cases: readonly ClusterCase[]): readonly VerdictDecision[] =>
+    judgeVerdicts(cases, health.sessionRevisions(), clock.nowMs(), options.limits);
+
   const stepVerdicts = async (signal: AbortSignal): Promise<void> => {
     const cases = health.cases();
-    const decisions = judgeVerdicts(
-      cases,
-      health.sessionRevisions(),
-      clock.nowMs(),
-      options.limits,
-    );
-    for (const decision of decisions) {
+    for (const decision of due(cases)) {
       const needsLeader = decision.kind === "up" && decision.needsLeader;
       const fence = needsLeader ? leadership.fence() : null;
       const its = cases.find(({ clusterId }) => clusterId === decision.clusterId);
@@ -95,17 +96,22 @@ export function decideVerdicts(options: VerdictOptions): Verdicts {
     }
   };
 
-  const stepRamps = async (signal: AbortSignal): Promise<void> => {
+  const dueRamps = () => {
     const held = records.planInputHeld();
     const ramps = held?.value.rampPercent ?? {};
     const sinceMs = shownSinceMs(ramps);
-    const fence = leadership.fence();
-    if (fence === null || held === undefined) return;
+    if (held === undefined) return undefined;
     const inService = new Set(
       Object.keys(ramps).filter((clusterId) => records.verdict(clusterId)?.state === "up"),
     );
     const next = planRamps(ramps, inService, sinceMs, clock.nowMs(), options.rampMs);
-    if (next === undefined) return;
+    return next && { held, next };
+  };
+  const stepRamps = async (signal: AbortSignal): Promise<void> => {
+    const ramps = dueRamps();
+    const fence = leadership.fence();
+    if (fence === null || ramps === undefined) return;
+    const { held, next } = ramps;
     const value: PlanInputRecord = { ...held.value, rampPercent: next };
     const key = keys.planInput();
     await catalog.txn(
@@ -118,12 +124,22 @@ export function decideVerdicts(options: VerdictOptions): Verdicts {
     { name: "verdicts", intervalMs: TURN_INTERVAL_MS, clock, log, signal: closing.signal },
     async (signal) => {
       if (replica.position().incarnation === "") return;
-      await stepVerdicts(signal);
-      await stepRamps(signal);
+      isTurning = true;
+      try {
+        await stepVerdicts(signal);
+        await stepRamps(signal);
+      } finally {
+        isTurning = false;
+      }
     },
   );
   return {
     wake: loop.wake,
+    look: () => {
+      // What a turn is about to write is due until it is seen in the replica.
+      if (isTurning) return;
+      if (due(health.cases()).length > 0 || dueRamps() !== undefined) loop.wake();
+    },
     planDown: async (clusterId, signal) => {
       while (!signal.aborted) {
         const cases = health.cases();

@@ -77,6 +77,23 @@ test("a file that is no catalog, or a newer one's, is refused and left as it is"
   }
 });
 
+test("whoever meets garbage in the middle of a file is told which one, and what to do", async (t) => {
+  const directory = await temporaryDirectory(t);
+  const file = join(directory, "garbled.sqlite");
+  const whole = await openSqlite(t, file);
+  await writeRecords(whole);
+  await whole.close();
+  const content = await readFile(file);
+  // The head stays as it is, so that the file opens.
+  await writeFile(file, content.fill(0xa5, 4_096 * 4));
+  const meeting = openSqlite(t, file).then((catalog) => commit(catalog, put("k/7", "new")));
+  await assert.rejects(meeting, (error: unknown) => {
+    isUnavailable(error);
+    assert.match(String(error), /garbled\.sqlite is damaged .*backup.*docs\/operations\.md/);
+    return true;
+  });
+});
+
 test("a making that was broken off is begun anew", async (t) => {
   const databaseFile = join(await temporaryDirectory(t), "catalog.sqlite");
   await writeFile(`${databaseFile}.new`, "half of something");

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { bundleFunction } from "../../../cli/bundle/bundle-function.ts";
@@ -71,18 +70,24 @@ test("--repeat prints a line for each call, also for those that fail", async (co
   assert.match(bad.stdout, /^429 {2}\d+ ms {2}MERIDIAN_RATE_LIMITED$/m);
 });
 
-test("deploy sends the code under its digest, then the manifest", async (context) => {
+/** What `deploy tiny` prints and sends, where the answer's version has the placement and headers. */
+async function deployTiny(
+  context: TestContext,
+  argv: readonly string[],
+  placement: object,
+  headers: Record<string, string> = {},
+) {
   const folder = await temporaryFolder(context, {
     "tiny/index.mjs": "export const handler = () => 1;",
   });
-  const archive = join(folder, "tiny.zip");
+  const tiny = join(folder, "tiny");
   const { zip, digest, manifest } = await bundleFunction(
-    join(folder, "tiny"),
+    tiny,
     { timeoutMs: 77 },
     { mayBundle: true },
   );
-  await writeFile(archive, zip);
   const record = { tenant: "demo", functionName: "tiny", version: 4 };
+  const made = { ...record, manifest: { ...manifest, placement } };
   const api = await preparedApi(context, {
     [`PUT /v1/tenants/demo/code/${digest}`]: {
       status: 201,
@@ -90,8 +95,9 @@ test("deploy sends the code under its digest, then the manifest", async (context
     },
     "POST /v1/tenants/demo/functions/tiny/versions": {
       status: 201,
+      headers,
       json: {
-        version: { ...record, codeDigest: digest, codeBytes: 1, manifest, createdAtMs: 1 },
+        version: { ...made, codeDigest: digest, codeBytes: 1, createdAtMs: 1 },
         alias: { ...record, alias: "live", updatedAtMs: 1 },
         codeZones: ["eu-west", "us-east"],
         revision: 9,
@@ -99,18 +105,43 @@ test("deploy sends the code under its digest, then the manifest", async (context
       },
     },
   });
-  const argv = ["deploy", join(folder, "tiny"), "--timeout-ms", "77", "--state", api.state];
-  const { exitCode, stdout, stderr } = await meridian(argv);
+  const line = ["deploy", tiny, "--timeout-ms", "77", ...argv, "--state", api.state];
+  const result = await meridian(line);
+  const sent: unknown = JSON.parse(api.seen[1]?.body ?? "{}");
+  return { ...result, sent, asked: { codeDigest: digest, manifest } };
+}
+const DEPLOYED =
+  "Deployed tiny version 4 (live): 1 of 2 gateways ready, not yet ready: us-east.gateway, code in eu-west, us-east\n";
+const placed = (regions: readonly string[]) => ({ regions, tier: "normal", clustersMin: 1 });
+const FROM_7 = { "meridian-placement-from": "7" };
+
+test("deploy sends the code under its digest, then the manifest without a placement that nobody said", async (context) => {
+  const { exitCode, stdout, stderr, sent, asked } = await deployTiny(context, [], placed([]));
   assert.equal(exitCode, 0, stderr);
-  assert.equal(
-    stdout,
-    "Deployed tiny version 4 (live): 1 of 2 gateways ready, not yet ready: us-east.gateway, code in eu-west, us-east\n",
-  );
-  assert.deepEqual(JSON.parse(api.seen[1]?.body ?? ""), { codeDigest: digest, manifest });
+  assert.equal(stdout, DEPLOYED);
+  assert.deepEqual(sent, asked);
+  assert.ok(!("placement" in asked.manifest));
+});
+
+test("deploy says that the version may run where the one before it might", async (context) => {
+  const { stdout } = await deployTiny(context, [], placed(["eu"]), FROM_7);
+  assert.equal(stdout, `${DEPLOYED}tiny may run in eu, as version 7\n`);
+  const anywhere = await deployTiny(context, [], placed([]), FROM_7);
+  assert.equal(anywhere.stdout, DEPLOYED);
+});
+
+test("deploy --anywhere and --region say where it may run, and not both", async (context) => {
+  const wide = await deployTiny(context, ["--anywhere"], placed([]));
+  assert.match(JSON.stringify(wide.sent), /"placement":\{"regions":\[\]\}/);
+  const narrow = await deployTiny(context, ["--region", "eu"], placed(["eu"]));
+  assert.match(JSON.stringify(narrow.sent), /"placement":\{"regions":\["eu"\]\}/);
+  const both = await deployTiny(context, ["--region", "eu", "--anywhere"], placed([]));
+  assert.equal(both.exitCode, 2);
+  assert.match(both.stderr, /--region or --anywhere, not both/);
 });
 
 /** What `rollback hello` does where live is as told. */
-async function rollBack(context: TestContext, live: object) {
+async function rollBack(context: TestContext, live: object, ...more: readonly string[]) {
   const path = "/v1/tenants/demo/functions/hello";
   const alias = {
     tenant: "demo",
@@ -125,7 +156,7 @@ async function rollBack(context: TestContext, live: object) {
     [`GET ${path}/rollouts`]: { json: { items: [] } },
     [`PUT ${path}/aliases/live`]: { json: { ...alias, version: 3, additionalVersions: [] } },
   });
-  const result = await meridian(["rollback", "hello", "--state", api.state]);
+  const result = await meridian(["rollback", "hello", ...more, "--state", api.state]);
   return { ...result, put: api.seen.find(({ line }) => line.startsWith("PUT ")) };
 }
 
@@ -135,6 +166,11 @@ test("rollback goes to what live was before, and only if nobody moved the alias 
   assert.equal(stdout, "hello: live is version 3 (was 5)\n");
   assert.equal(put?.body, '{"version":3}');
   assert.equal(put?.headers["if-match"], '"r7"');
+});
+
+test("rollback --anywhere accepts that calls leave their regions", async (context) => {
+  const { put } = await rollBack(context, { formerVersion: 3 }, "--anywhere");
+  assert.equal(put?.body, '{"version":3,"acceptWiderPlacement":true}');
 });
 
 test("rollback of a divided alias ends the division", async (context) => {

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { keptCredentials, refuseLostCatalog } from "../../../cli/up/io/kept-state.ts";
+import {
+  keptCredentials,
+  refuseLostCatalog,
+  settleKeyEncryptionKey,
+} from "../../../cli/up/io/kept-state.ts";
 
 test("a new folder, and one with its catalog, may start", async (t) => {
   const state = await stateFolder(t);
@@ -20,6 +24,31 @@ test("a catalog that is gone while zones hold copies is refused, unless its loss
   assert.throws(() => refuseLostCatalog(state, false), /eu-west .*--accept-catalog-loss/);
   refuseLostCatalog(state, true);
 });
+
+test("the first start makes a key-encryption key, and every later one keeps it", async (t) => {
+  const state = await stateFolder(t);
+  await settleKeyEncryptionKey(state, false);
+  const key = await readFile(join(state, "key-encryption-key"), "utf8");
+  await mkdir(join(state, "catalog"));
+  await writeFile(join(state, "catalog", "choice.json"), "{}");
+  await settleKeyEncryptionKey(state, false);
+  await settleKeyEncryptionKey(state, true);
+  assert.equal(await readFile(join(state, "key-encryption-key"), "utf8"), key);
+});
+
+for (const path of ["catalog/choice.json", "catalog/catalog.sqlite", "zones/here/federator/log"])
+  test(`a key-encryption key that is gone beside ${path} is refused, unless a new one is asked for`, async (t) => {
+    const state = await stateFolder(t);
+    await mkdir(dirname(join(state, path)), { recursive: true });
+    await writeFile(join(state, path), "");
+    await assert.rejects(
+      settleKeyEncryptionKey(state, false),
+      /key-encryption-key is gone.*put the file back.*--new-key-encryption-key.*loses every secret/,
+    );
+    await assert.rejects(readFile(join(state, "key-encryption-key")), { code: "ENOENT" });
+    await settleKeyEncryptionKey(state, true);
+    assert.match(await readFile(join(state, "key-encryption-key"), "utf8"), /^k-/);
+  });
 
 test("credentials that cannot be read are put aside, and it is said", async (t) => {
   const state = await stateFolder(t);

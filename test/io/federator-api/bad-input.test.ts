@@ -79,6 +79,8 @@ const manifests: readonly Case[] = [
   manifest("a variable of the platform's", { environment: { MERIDIAN_REGION: "x" } }),
   manifest("a variable that is a number", { environment: { A: 1 } }),
   manifest("a secret of a name that is none", { secrets: { A: "Db" } }),
+  manifest("a variable with a NUL in it", { environment: { A: "a\0b" } }),
+  manifest("a variable with half of a surrogate pair", { environment: { A: "\ud83d" } }),
   manifest("a variable set twice", { environment: { A: "1" }, secrets: { A: "db" } }),
   manifest("a time limit of nothing", { timeoutMs: 0 }),
   manifest("memory without end", { memoryMegabytes: 1e9 }),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { keys } from "#lib/contracts/catalog-keys.ts";
 import type { VerdictRecord } from "#lib/contracts/control-records.ts";
+import { holdTransactions } from "./support/hold-transactions.ts";
 import { call, startZones, type TestFederation, type TestZone, ZONES } from "./zones.ts";
 
 let federation: TestFederation;
@@ -200,4 +201,18 @@ test("a shift is listed until it is removed, and moves no more than all of a clu
   const path = `/v1/shifts/${String(added.body.id)}`;
   assert.equal((await call(zone, operator, "DELETE", path)).status, 204);
   assert.equal((await call(zone, operator, "DELETE", path)).status, 404, "twice");
+});
+
+test("shifts that arrive in several zones at once move no more than all of a cluster's calls", async () => {
+  holdTransactions(federation.catalog, 9);
+  const answers = await Promise.all(
+    Array.from({ length: 9 }, async (_, index) => {
+      const entered = federation.zones[index % federation.zones.length] ?? zone;
+      return call(entered, operator, "POST", "/v1/shifts", { ...shift, percent: 60 });
+    }),
+  );
+  const statuses = answers.map(({ status }) => status).toSorted((one, other) => one - other);
+  assert.deepEqual(statuses, [201, ...Array.from({ length: 8 }, () => 409)]);
+  const { items } = (await call(zone, operator, "GET", "/v1/shifts")).body as { items: object[] };
+  assert.equal(items.length, 1);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { holdTransactions } from "./support/hold-transactions.ts";
 import { assertProblem, call, startZones, type TestFederation } from "./zones.ts";
 
 let federation: TestFederation;
@@ -73,4 +74,30 @@ test("a tenant is suspended and resumed by operators alone", async () => {
     404,
     "MERIDIAN_NOT_FOUND",
   );
+});
+
+test("keys made at once are no more than a tenant may have", async () => {
+  const { acme } = federation.keys;
+  const path = "/v1/tenants/acme/keys";
+  for (let made = 1; made < 98; made += 1) await federation.newKey("acme", ["tenant-reader"]);
+  const make = () => ask(acme, "POST", path, {});
+  holdTransactions(federation.catalog, 8);
+  const answers = await Promise.all(Array.from({ length: 8 }, make));
+  const made = answers.filter(({ status }) => status === 201);
+  assert.equal(made.length, 2, JSON.stringify(answers.map(({ body }) => body)));
+  assertProblem(await make(), 409, "MERIDIAN_CONFLICT", /100 keys, which is the limit/);
+});
+
+test("what is no name and no id is told in words, not as an expression", async () => {
+  const { operator, demo } = federation.keys;
+  const tenant = await ask(operator, "POST", "/v1/tenants", { name: "Bob!" });
+  assertProblem(tenant, 400, "MERIDIAN_BAD_REQUEST", /\/name must be 1 to 63 lower-case letters/);
+  const key = await ask(demo, "DELETE", `${KEYS}/nope`);
+  assertProblem(
+    key,
+    400,
+    "MERIDIAN_BAD_REQUEST",
+    /The path does not fit: \/id must be the id of a key/,
+  );
+  for (const { body } of [tenant, key]) assert.doesNotMatch(JSON.stringify(body), /pattern/);
 });

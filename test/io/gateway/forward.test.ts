@@ -41,6 +41,14 @@ describe("a gateway between real sockets", { timeout: 60_000 }, () => {
     federator = await startFakeFederator();
     await federation.publish("federator", "eu-west", federator.url);
     federator.sendTable(tableEntries({ functions: FUNCTIONS }), 1);
+    // Without this, nothing that is bound to a region would be decided.
+    federator.send({
+      kind: "overlay",
+      downClusters: [],
+      validMs: 60_000,
+      replicaAgeMs: 0,
+      unchangedSince: { incarnation: "test", revision: 1 },
+    });
     federator.send({
       kind: "rights",
       nonce: 2,

@@ -7,7 +7,9 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { pino } from "pino";
-import type { FeedFrame } from "#lib/contracts/feed.ts";
+import { Value } from "typebox/value";
+import { readClockStamp } from "#lib/clock-stamp.ts";
+import { CLOCK_HEADER, ClockStamp, type FeedFrame } from "#lib/contracts/feed.ts";
 import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import type { RouteEntry } from "#lib/contracts/route-table.ts";
 import { type FeedFollower, followFeed } from "#lib/io/follow-feed.ts";
@@ -31,7 +33,8 @@ test("a table is applied, acknowledged and kept for a start without a federator"
   const follower = await startFollower(t, federator);
   federator.send(full(3));
   await follower.reaches(3);
-  assert.deepEqual(await federator.nextAck(), {
+  const { clock: _, ...ack } = await federator.nextAck();
+  assert.deepEqual(ack, {
     receiver: "gateway-1",
     nonce: 3,
     position: { incarnation: "one", revision: 3 },
@@ -90,6 +93,48 @@ test("rights are in force before they are acknowledged", async (t) => {
   assert.deepEqual(follower.rights, [tenants]);
 });
 
+test("a lease counts from when the federator spoke of it, however late that is read", async (t) => {
+  const federator = await startFederator(t);
+  const follower = await startFollower(t, federator);
+  const nowMs = systemClock.nowMs();
+  const tenants = [{ tenant: "demo", floorMillionths: 1, leaseMillionths: 2 }];
+  const frame = { kind: "rights", leaseValidMs: 9_000, tenants } as const;
+  federator.send({ ...frame, nonce: 7, asOfMs: nowMs - 30_000 });
+  await federator.nextAck();
+  assert.equal(follower.leaseEndsMs(), nowMs - 21_000);
+  // Nobody speaks of what is yet to come.
+  federator.send({ ...frame, nonce: 8, asOfMs: nowMs + 3_600_000 });
+  await federator.nextAck();
+  assert.ok(follower.leaseEndsMs() <= systemClock.nowMs() + 9_000);
+});
+
+test("that a table is the newest counts from when the federator knew it, however late that is read", async (t) => {
+  const federator = await startFederator(t);
+  const follower = await startFollower(t, federator);
+  federator.send(full(3));
+  await follower.reaches(3);
+  const nowMs = systemClock.nowMs();
+  const unchangedSince = { incarnation: "one", revision: 3 };
+  const told = { downClusters: [], validMs: 3_000, replicaAgeMs: 100, unchangedSince };
+  federator.send({ kind: "overlay", ...told, asOfMs: nowMs - 30_000 });
+  federator.send({ kind: "rights", nonce: 7, leaseValidMs: 0, tenants: [] });
+  while ((await federator.nextAck())["nonce"] !== 7);
+  assert.equal(follower.feed.confirmedAtMs(), nowMs - 30_100);
+});
+
+test("the federator is told the clock by which this process counts, when it is asked and with each acknowledgement", async (t) => {
+  const federator = await startFederator(t);
+  const startedAtMs = systemClock.nowMs();
+  await startFollower(t, federator);
+  federator.send(full(3));
+  const { clock } = await federator.nextAck();
+  assert.ok(Value.Check(ClockStamp, clock));
+  const asked = readClockStamp(federator.clockHeader());
+  assert.ok(asked !== undefined && asked.clockId === clock.clockId);
+  assert.ok(startedAtMs <= asked.atMs && asked.atMs <= clock.atMs);
+  assert.ok(clock.atMs <= systemClock.nowMs());
+});
+
 test("an acknowledgement that is lost is sent again, though no other table comes", async (t) => {
   const federator = await startFederator(t);
   const follower = await startFollower(t, federator);
@@ -105,6 +150,7 @@ async function startFederator(t: TestContext) {
   const connections = queue<string>();
   const frames: FeedFrame[] = [];
   let open: ServerResponse | undefined;
+  let clockHeader: string | string[] | undefined;
   let isHidden = false;
   let losesAnAck = false;
   const flush = () => {
@@ -125,6 +171,7 @@ async function startFederator(t: TestContext) {
       return;
     }
     connections.put(request.url ?? "");
+    clockHeader = request.headers[CLOCK_HEADER];
     open = response;
     response.on("close", () => (open = open === response ? undefined : open));
     response.writeHead(200).flushHeaders();
@@ -152,6 +199,7 @@ async function startFederator(t: TestContext) {
       flush();
     },
     nextAck: acks.next,
+    clockHeader: () => clockHeader,
     nextConnection: async () => {
       await connections.next();
       return connections.next();
@@ -167,6 +215,7 @@ async function startFollower(
   const folder = await mkdtemp(join(tmpdir(), "feed-"));
   const client = internalClient("token");
   const rights: unknown[] = [];
+  let leaseEndsMs = Number.NaN;
   const tableFile = file ?? join(folder, "table.json");
   const feed = await followFeed({
     receiver: "gateway-1",
@@ -177,14 +226,23 @@ async function startFollower(
     clock: systemClock,
     random: { next: () => 0 },
     log: pino({ level: "silent" }),
-    onRights: ({ tenants }) => rights.push(tenants),
+    onRights: ({ tenants }, endsMs) => {
+      rights.push(tenants);
+      leaseEndsMs = endsMs;
+    },
   });
   t.after(async () => {
     await feed.close();
     await client.close();
     await rm(folder, { recursive: true, force: true });
   });
-  return { feed, tableFile, rights, reaches: (revision: number) => reaches(feed, revision) };
+  return {
+    feed,
+    tableFile,
+    rights,
+    leaseEndsMs: () => leaseEndsMs,
+    reaches: (revision: number) => reaches(feed, revision),
+  };
 }
 
 const reaches = ({ table }: FeedFollower, revision: number): Promise<void> =>

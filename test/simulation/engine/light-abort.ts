@@ -5,23 +5,20 @@
 
 type Listener = (event: { readonly type: string; readonly target: unknown }) => void;
 
-interface Following {
-  readonly listener: Listener;
-  readonly isOnce: boolean;
-}
-
 class LightSignal {
   aborted = false;
   reason: unknown = undefined;
-  readonly #listeners = new Set<Following>();
+  /** Each with whether it is told once only; made with the first, as most signals never have one. */
+  #listeners: Map<Listener, boolean> | undefined;
   /** Made by `any` from this one. */
-  readonly #followers = new Set<LightSignal>();
+  #followers: Set<LightSignal> | undefined;
 
   static any(signals: Iterable<LightSignal>): LightSignal {
     const composite = new LightSignal();
     const sources = [...signals];
     const source = sources.find(({ aborted }) => aborted);
-    if (source === undefined) for (const one of sources) one.#followers.add(composite);
+    if (source === undefined)
+      for (const one of sources) (one.#followers ??= new Set()).add(composite);
     else composite.abort(source.reason);
     return composite;
   }
@@ -37,17 +34,12 @@ class LightSignal {
   }
 
   addEventListener(type: string, listener: Listener, options?: { readonly once?: boolean }): void {
-    if (type !== "abort") return;
-    for (const one of this.#listeners) if (one.listener === listener) return;
-    this.#listeners.add({ listener, isOnce: options?.once === true });
+    if (type !== "abort" || this.#listeners?.has(listener) === true) return;
+    (this.#listeners ??= new Map()).set(listener, options?.once === true);
   }
 
   removeEventListener(_type: string, listener: Listener): void {
-    for (const one of this.#listeners)
-      if (one.listener === listener) {
-        this.#listeners.delete(one);
-        return;
-      }
+    this.#listeners?.delete(listener);
   }
 
   /** Not the platform's: what its controller calls. */
@@ -61,16 +53,18 @@ class LightSignal {
   #reach(reason: unknown): readonly LightSignal[] {
     this.aborted = true;
     this.reason = reason;
+    if (this.#followers === undefined) return [this];
     const followers = [...this.#followers].filter(({ aborted }) => !aborted);
-    this.#followers.clear();
+    this.#followers = undefined;
     return [this, ...followers.flatMap((one) => one.#reach(reason))];
   }
 
   #tell(): void {
+    if (this.#listeners === undefined) return;
     const event = { type: "abort", target: this };
-    for (const one of this.#listeners) {
-      if (one.isOnce) this.#listeners.delete(one);
-      one.listener(event);
+    for (const [listener, isOnce] of this.#listeners) {
+      if (isOnce) this.#listeners.delete(listener);
+      listener(event);
     }
   }
 }

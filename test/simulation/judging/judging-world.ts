@@ -7,7 +7,7 @@ import type { ClusterLimits } from "../../../federator/core/verdicts/judge-clust
 import { judgeVerdicts } from "../../../federator/core/verdicts/judge-verdict.ts";
 import { hasWitness } from "../../../federator/core/verdicts/weigh-evidence.ts";
 import { type Gossip, startGossip } from "../../../federator/io/verdicts/gossip.ts";
-import { watchHealth } from "../../../federator/io/verdicts/health.ts";
+import { type Health, watchHealth } from "../../../federator/io/verdicts/health.ts";
 import { ownView } from "../../../federator/io/verdicts/own-view.ts";
 import { probeClusters } from "../../../federator/io/verdicts/probe-clusters.ts";
 import { runLoop } from "../../../federator/io/run-loop.ts";
@@ -149,8 +149,9 @@ function startObserver(place: ObserverPlace): Gossip {
   const zones = names.map(asZone);
   const note = (kind: TakenOut["kind"], clusterId: string) =>
     takenOut.push({ kind, byZone: name, clusterId, atMs: time.nowMs() });
+  let health: Health | undefined;
   const tellNews = (): void => {
-    health.weigh();
+    health?.weigh();
     turns.wake();
   };
 
@@ -165,6 +166,7 @@ function startObserver(place: ObserverPlace): Gossip {
       gossip.wake();
       tellNews();
     },
+    onLooked: () => health?.weigh(),
   });
   const overlaid = latestValue<readonly string[]>([]);
   const gossip = startGossip({
@@ -173,7 +175,7 @@ function startObserver(place: ObserverPlace): Gossip {
     clock,
     log,
     ...SETTINGS.gossip,
-    observe: ownView({
+    ownView: ownView({
       zone: name,
       bootId: name,
       probing,
@@ -190,7 +192,7 @@ function startObserver(place: ObserverPlace): Gossip {
     }),
     onHeard: tellNews,
   });
-  const health = watchHealth({
+  const watched = watchHealth({
     zones,
     replica: verdicts.replica,
     records: verdicts.records,
@@ -198,10 +200,10 @@ function startObserver(place: ObserverPlace): Gossip {
     probing,
     evidenceMaxAgeMs: SETTINGS.gossip.evidenceMaxAgeMs,
     clock,
-    log,
     canTakeOut: true,
   });
-  health.overlay.subscribe((next) => {
+  health = watched;
+  watched.overlay.subscribe((next) => {
     for (const id of next) if (!overlaid.get().includes(id)) note("overlay", id);
     overlaid.set(next);
   });
@@ -213,7 +215,7 @@ function startObserver(place: ObserverPlace): Gossip {
         canTakeOut: true,
         hasWitness: hasWitness(names.length),
       };
-      for (const decision of judgeVerdicts(health.cases(), [1], clock.nowMs(), verdictLimits)) {
+      for (const decision of judgeVerdicts(watched.cases(), [1], clock.nowMs(), verdictLimits)) {
         if (decision.kind === "down") note("verdict", decision.clusterId);
         verdicts.write(decision.clusterId, decision.kind, decision.flaps);
       }
@@ -246,7 +248,11 @@ function verdictBoard(names: readonly string[]) {
   return {
     write,
     isDown: (clusterId: string) => records.get(clusterId)?.state === "down",
-    records: { verdict: (clusterId: string) => records.get(clusterId) },
+    records: {
+      verdict: (clusterId: string) => records.get(clusterId),
+      cluster: () => undefined,
+      zoneSession: () => undefined,
+    },
     replica: {
       position: () => ({ incarnation: "i", revision }),
       list: () => [],

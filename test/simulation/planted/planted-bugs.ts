@@ -206,6 +206,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     "return session.validForMs() + 5_000;",
   ),
   plant(
+    "a gateway counts a lease from when it reads of it",
+    "5",
+    "lib/io/follow-feed.ts",
+    "Math.min(asOfMs ?? nowMs, nowMs);",
+    "(asOfMs === undefined ? nowMs : nowMs);",
+  ),
+  plant(
     "a lease is given away before the gateways have acknowledged the decrease",
     "5",
     "federator/io/quota/lower-leases.ts",
@@ -246,5 +253,6 @@ export const LIKELY_SEEDS: ReadonlyMap<string, number> = new Map([
   ["a delta is made for another base than the receiver has, and the digest is not compared", 17],
   ["the overlay takes out the last cluster", 5],
   ["a lease is spent after its end", 3],
+  ["a gateway counts a lease from when it reads of it", 3015],
   ["a lease is given away before the gateways have acknowledged the decrease", 30],
 ]);

@@ -1,12 +1,15 @@
-import { FeedAck } from "#lib/contracts/feed.ts";
+import { readClockStamp } from "#lib/clock-stamp.ts";
+import { CLOCK_HEADER, type ClockStamp, FeedAck } from "#lib/contracts/feed.ts";
 import type { Position } from "#lib/contracts/route-table.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { FeedLinkOptions } from "#lib/io/feed-link.ts";
-import { Value } from "typebox/value";
+import { Compile } from "typebox/compile";
 import type { Host } from "../engine/host.ts";
 import type { Network } from "../engine/network.ts";
 import type { FeedStream } from "../../../federator/io/feed/feed-connection.ts";
 import { feedPipe } from "./feed-pipe.ts";
+
+const compiledAck = Compile(FeedAck);
 
 /** What the federator of the zone does for those who follow it; undefined while there is none. */
 export interface FeedDesk {
@@ -15,6 +18,7 @@ export interface FeedDesk {
     receiver: string,
     from: { readonly position: Position; readonly digest: string } | null,
     stream: FeedStream,
+    stamp?: ClockStamp,
   ) => void;
   readonly acknowledge: (ack: FeedAck) => void;
 }
@@ -77,13 +81,18 @@ export function simulatedFeedLink(
     discovery: { list: async () => [endpoint] },
     client: {
       json: async (_url, { json, timeoutMs, signal }) => {
-        if (!Value.Check(FeedAck, json)) throw new Error("not an acknowledgement");
+        if (!compiledAck.Check(json)) throw new Error("not an acknowledgement");
         await call(timeoutMs, signal, (its) => its.acknowledge(json));
       },
-      stream: (_url, { path, timeoutMs, signal }) =>
+      stream: (_url, { path, headers, timeoutMs, signal }) =>
         call(timeoutMs, signal, (its) => {
           const pipe = feedPipe(network, place, its.host, host, signal);
-          its.attach(receiver, markOf(path), pipe.writable);
+          its.attach(
+            receiver,
+            markOf(path),
+            pipe.writable,
+            readClockStamp(headers?.[CLOCK_HEADER]),
+          );
           return pipe.readable;
         }),
     },

@@ -44,12 +44,12 @@ export function startGateway(
   let overlaidUntilMs = 0;
   let table: RouteTable | undefined;
   let hadClusters = false;
+  let inService: readonly string[] = [];
   const rights = new Map<string, Right>();
   for (const { tenant, floorMillionths } of disk.floors())
     rights.set(tenant, { floorMillionths, leaseMillionths: 0, leaseUntilMs: 0 });
 
-  const onRights = (frame: RightsFrame): void => {
-    const leaseUntilMs = clock.nowMs() + frame.leaseValidMs;
+  const onRights = (frame: RightsFrame, leaseUntilMs: number): void => {
     for (const { tenant, floorMillionths, leaseMillionths } of frame.tenants)
       rights.set(tenant, { floorMillionths, leaseMillionths, leaseUntilMs });
     disk.saveFloors(host, frame.tenants);
@@ -75,7 +75,7 @@ export function startGateway(
       );
     },
     overlaid,
-    usableClusters: () => (table === undefined ? [] : clustersInService(table).filter(isUsable)),
+    usableClusters: () => inService.filter(isUsable),
   };
   const start = async (): Promise<void> => {
     const feed = await followFeedOnto(disk.tableFile(host), {
@@ -92,8 +92,9 @@ export function startGateway(
     });
     const onTable = (newest: RouteTable | undefined): void => {
       table = newest;
+      inService = newest === undefined ? [] : clustersInService(newest);
       if (newest === undefined) return;
-      hadClusters ||= clustersInService(newest).length > 0;
+      hadClusters ||= inService.length > 0;
       events.onTable(newest);
     };
     onTable(feed.table.get());

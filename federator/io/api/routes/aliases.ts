@@ -14,6 +14,7 @@ import {
   noSuchFunction,
 } from "../../functions/function-state.ts";
 import { pageRecords } from "../page-records.ts";
+import { refuseWider } from "../../functions/refuse-wider.ts";
 import { readAlias } from "../../read-records.ts";
 import { refuseRemoval } from "../refuse-removal.ts";
 import { whoMustKnow } from "../who-must-know.ts";
@@ -34,13 +35,16 @@ export function aliasRoutes(api: Api, ports: ApiPorts): void {
     },
     async (request, reply) => {
       const { tenant, functionName, alias } = request.params;
-      const { version, additionalVersions = [] } = request.body;
+      const { version, additionalVersions = [], acceptWiderPlacement } = request.body;
       const precondition = readPrecondition(request.headers);
       const committed = await commitChange(ports, async () => {
         const state = await fetchFunctionState(catalog, tenant, functionName);
         const wish = { ...request.body, alias, precondition };
         const plan = planAliasMove(state, wish, clock.wallMs());
         if (plan.kind !== "move") throw refusal(plan, request.params);
+        const before = state.aliases.find(({ value }) => value.alias === alias)?.value;
+        const versions = [version, ...additionalVersions.map((one) => one.version)];
+        await refuseWider(ports, { before, versions, acceptWiderPlacement });
         const subject = `aliases/${tenant}/${functionName}/${alias}`;
         return {
           transaction: plan.transaction,
@@ -49,10 +53,7 @@ export function aliasRoutes(api: Api, ports: ApiPorts): void {
             to: version,
             shares: additionalVersions.map((one) => `${one.version}=${one.percent}%`).join(" "),
           }),
-          outcome: {
-            before: state.aliases.find(({ value }) => value.alias === alias)?.value,
-            after: plan.record,
-          },
+          outcome: { before, after: plan.record },
         };
       });
       const { before, after } = committed.outcome;

@@ -11,6 +11,9 @@ const STATUS_TIMEOUT_MS = 1_000;
 /** A peer writes records back for 15 s a call. */
 const DECISION_TIMEOUT_MS = 50_000;
 
+/** How long the answer to a recovery waits until changes are taken again. */
+const SETTLE_TIMEOUT_MS = 2_000;
+
 const OneZone = Type.Object({ zone: Name }, { additionalProperties: false });
 const VERBS = [
   { verb: "recover", answer: CatalogRecovery },
@@ -62,7 +65,10 @@ export function catalogRoutes(api: Api, ports: ApiPorts, desk: CatalogDesk): voi
           );
         const subject = `zones/${zone}`;
         const change = changeBy(request, `catalog.${verb}`, null, subject, clock.wallMs());
-        if (zone === own) return desk[verb](change, AbortSignal.timeout(DECISION_TIMEOUT_MS));
+        if (zone === own) {
+          const decided = await desk[verb](change, AbortSignal.timeout(DECISION_TIMEOUT_MS));
+          return settled(ports, verb, decided);
+        }
         const url = (await federation.peers()).get(zone);
         if (url === undefined)
           throw new MeridianError(
@@ -75,11 +81,21 @@ export function catalogRoutes(api: Api, ports: ApiPorts, desk: CatalogDesk): voi
           json: change,
           timeoutMs: DECISION_TIMEOUT_MS,
         });
-        if (Value.Check(answer, told)) return told;
+        if (Value.Check(answer, told)) return settled(ports, verb, told);
         throw new MeridianError(
           "MERIDIAN_CONTROL_UNAVAILABLE",
           `The federator of ${zone} answered something else; look at \`meridian catalog status\` before trying again.`,
         );
       },
     );
+}
+
+/** What is sent right after a recovery shall be taken: the other zones hear of it a moment later. */
+async function settled<T extends CatalogZone | CatalogRecovery>(
+  { openDecisions }: ApiPorts,
+  verb: (typeof VERBS)[number]["verb"],
+  decided: T,
+): Promise<T> {
+  if (verb === "recover") await openDecisions?.untilNone(SETTLE_TIMEOUT_MS);
+  return decided;
 }

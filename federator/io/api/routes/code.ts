@@ -1,10 +1,12 @@
 import { CodeStored } from "#lib/contracts/api.ts";
 import type { Api, ApiPorts } from "../api-context.ts";
 import { acceptArchives, receiveArchive } from "../../code/receive-archive.ts";
+import { limitUploads } from "../../code/limit-uploads.ts";
 import { CodePath } from "./schemas.ts";
 
 /** Staging writes no catalog; an archive that no version comes to use is swept away after a while. */
-export async function codeRoutes(api: Api, { codeStore }: ApiPorts): Promise<void> {
+export async function codeRoutes(api: Api, { codeStore, clock }: ApiPorts): Promise<void> {
+  const limited = limitUploads();
   await api.register(async (uploads: Api) => {
     acceptArchives(uploads);
     uploads.put(
@@ -14,10 +16,9 @@ export async function codeRoutes(api: Api, { codeStore }: ApiPorts): Promise<voi
         schema: { params: CodePath, consumes: ["application/zip"], response: { 201: CodeStored } },
       },
       async (request, reply): Promise<CodeStored> => {
-        const { digest, bytes, files } = await receiveArchive(
-          request,
-          codeStore,
-          request.params.digest,
+        const { tenant, digest: asked } = request.params;
+        const { digest, bytes, files } = await limited(tenant, () =>
+          receiveArchive(request, { codeStore, clock }, asked),
         );
         reply.code(201);
         return { digest, bytes, files: files.length };

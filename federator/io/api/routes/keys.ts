@@ -6,9 +6,10 @@ import type { ApiKeyRecord } from "#lib/contracts/catalog-records.ts";
 import { Name } from "#lib/contracts/names.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { newKeyOperation } from "#lib/new-tenant.ts";
-import { absent, modifiedAt, present, remove } from "../../../core/transactions.ts";
+import { absent, modifiedAt, remove } from "../../../core/transactions.ts";
 import { type Api, type ApiPorts, changeBy } from "../api-context.ts";
 import { commitChange, untilEnforced } from "../commit-change.ts";
+import { guardCount } from "../guard-count.ts";
 import { fetchRecord, readApiKey } from "../../read-records.ts";
 import { JSON_BODY_BYTES_MAX, TenantPath } from "./schemas.ts";
 
@@ -50,26 +51,25 @@ export function keyRoutes(api: Api, ports: ApiPorts): void {
     async (request, reply): Promise<KeyCreated> => {
       const { tenant } = request.params;
       const { roles = ["tenant-admin"] } = request.body;
-      if (keysOf(ports, tenant).length >= KEYS_MAX)
-        throw new MeridianError(
-          "MERIDIAN_CONFLICT",
-          `The tenant ${tenant} has ${KEYS_MAX} keys, which is the limit; revoke one of them.`,
-        );
       const apiKey = newApiKey(tenant);
       const keyHash = hashApiKey(apiKey);
       const prefix = apiKeyPrefix(apiKey);
       const createdAtMs = clock.wallMs();
-      const { revision } = await commitChange(ports, async () => ({
-        transaction: {
-          compares: [present(keys.tenant(tenant)), absent(keys.apiKey(keyHash))],
-          operations: [newKeyOperation({ keyHash, prefix }, tenant, roles, createdAtMs)],
-        },
-        change: changeBy(request, "keys.create", tenant, `keys/${idOf(keyHash)}`, createdAtMs, {
-          keyPrefix: prefix,
-          roles: roles.join(" "),
-        }),
-        outcome: undefined,
-      }));
+      const subject = `keys/${idOf(keyHash)}`;
+      const detail = { keyPrefix: prefix, roles: roles.join(" ") };
+      const { revision } = await commitChange(ports, async () => {
+        const guard = await guardCount(ports, tenant);
+        if (keysOf(ports, tenant).length >= KEYS_MAX) throw tooManyKeys(tenant);
+        const key = newKeyOperation({ keyHash, prefix }, tenant, roles, createdAtMs);
+        return {
+          transaction: {
+            compares: [...guard.compares, absent(keys.apiKey(keyHash))],
+            operations: [...guard.operations, key],
+          },
+          change: changeBy(request, "keys.create", tenant, subject, createdAtMs, detail),
+          outcome: undefined,
+        };
+      });
       await untilEnforced(ports, revision);
       reply.code(201);
       return { key: viewKey({ keyHash, prefix, tenant, roles, createdAtMs }), apiKey };
@@ -105,6 +105,12 @@ export function keyRoutes(api: Api, ports: ApiPorts): void {
     },
   );
 }
+
+const tooManyKeys = (tenant: string): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_CONFLICT",
+    `The tenant ${tenant} has ${KEYS_MAX} keys, which is the limit; revoke one of them.`,
+  );
 
 /** One by one through all keys there are: they are found by their hash, and this is rare. */
 function keysOf({ replica }: Pick<ApiPorts, "replica">, tenant: string): ApiKeyRecord[] {

@@ -59,7 +59,8 @@ export function placementRoutes(api: Api, ports: ApiPorts): void {
         tenant,
         functionName,
         codeDigest,
-        manifest: { ...manifest, placement: request.body },
+        manifest,
+        placementAfter: () => request.body,
         wish: async (state) => {
           demandSame(state, live.alias, precondition);
           const secrets = await secretsOfVersion(ports, tenant, secretRevisions);

@@ -15,6 +15,7 @@ import { commitChange, untilEnforced } from "../commit-change.ts";
 import { changedMeanwhile, etag, readPrecondition, rolloutRuns } from "../etags.ts";
 import { fetchStandingFunction, noSuchFunction } from "../../functions/function-state.ts";
 import { pageRecords } from "../page-records.ts";
+import { refuseWider } from "../../functions/refuse-wider.ts";
 import { readRollout } from "../../read-records.ts";
 import { AliasPath, FunctionPath, JSON_BODY_BYTES_MAX, PageQuery, pageOf } from "./schemas.ts";
 
@@ -69,6 +70,9 @@ function startingRoute(api: Api, ports: ApiPorts): void {
         const plan = planRolloutStart(state, wish, zones, clock.wallMs());
         if (plan.kind !== "start") throw refusal(plan, request.params, request.body, zones);
         const { record } = plan;
+        const before = state.aliases.find(({ value }) => value.alias === alias)?.value;
+        const { acceptWiderPlacement } = request.body;
+        await refuseWider(ports, { before, versions: [record.toVersion], acceptWiderPlacement });
         const subject = `rollouts/${tenant}/${functionName}/${alias}`;
         return {
           transaction: plan.transaction,

@@ -3,6 +3,7 @@ import { keys, prefixes } from "#lib/contracts/catalog-keys.ts";
 import type { SecretNameRecord, SecretRecord } from "#lib/contracts/catalog-records.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { sealSecret } from "#lib/io/secret-envelope.ts";
+import type { Transaction } from "#lib/ports/catalog.ts";
 import {
   nextRevision,
   planSecretChange,
@@ -13,8 +14,10 @@ import {
 import { type Api, type ApiPorts, callerOf, changeBy } from "../api-context.ts";
 import { commitChange, untilApplied } from "../commit-change.ts";
 import { changedMeanwhile, etag, readPrecondition } from "../etags.ts";
+import { guardCount } from "../guard-count.ts";
 import { readEach, readSecretName } from "../../read-records.ts";
 import { refuseRemoval } from "../refuse-removal.ts";
+import { lastKnownRevision } from "../../functions/known-numbers.ts";
 import { fetchSecretState, findSecretUses, requireKey } from "../../functions/secrets.ts";
 import { JSON_BODY_BYTES_MAX, pageOf, SecretPath, TenantPath } from "./schemas.ts";
 
@@ -40,7 +43,8 @@ export function secretRoutes(api: Api, ports: ApiPorts): void {
       const precondition = readPrecondition(request.headers);
       const committed = await commitChange(ports, async () => {
         const state = await fetchSecretState(ports, tenant, name);
-        const identity = { tenant, name, revision: nextRevision(state) };
+        const lastKnown = lastKnownRevision(ports.replica, tenant, name);
+        const identity = { tenant, name, revision: nextRevision(state, lastKnown) };
         const next: SecretRecord = {
           ...identity,
           ...(await sealSecret(value, identity, keyEncryption)),
@@ -49,6 +53,7 @@ export function secretRoutes(api: Api, ports: ApiPorts): void {
         };
         const isFull = state.revisions.length >= SECRET_REVISIONS_MAX;
         const uses = isFull ? await findSecretUses(ports, tenant, name, state.readAt) : new Map();
+        const guard = state.name === undefined ? await guardNames(ports, tenant) : undefined;
         const forgotten = state.name === undefined ? makeRoom(ports, tenant) : undefined;
         const plan = planSecretChange(state, next, uses, precondition, forgotten);
         if (plan.kind === "changed-meanwhile")
@@ -56,7 +61,10 @@ export function secretRoutes(api: Api, ports: ApiPorts): void {
         if (plan.kind === "too-many-revisions") throw tooManyRevisions(name);
         const subject = `secrets/${tenant}/${name}`;
         return {
-          transaction: plan.transaction,
+          transaction: {
+            compares: [...plan.transaction.compares, ...(guard?.compares ?? [])],
+            operations: [...plan.transaction.operations, ...(guard?.operations ?? [])],
+          },
           change: changeBy(request, "secrets.change", tenant, subject, clock.wallMs(), {
             revision: next.revision,
           }),
@@ -145,6 +153,12 @@ function checkValue(value: string): void {
       `A secret's value is text without NUL characters, of at most ${SECRET_BYTES_MAX} bytes as UTF-8; this one has ${bytes}.`,
     );
 }
+
+/** Only from half of the limit on: so many are not made at the same moment, and until then nobody need wait for anybody. */
+const guardNames = async (ports: ApiPorts, tenant: string): Promise<Transaction | undefined> =>
+  ports.replica.count(`${prefixes.secretNames}${tenant}/`) < SECRETS_MAX / 2
+    ? undefined
+    : guardCount(ports, tenant);
 
 /** The key of a removed name that is forgotten for the new one; MERIDIAN_LIMIT_REACHED where all names are in use. */
 function makeRoom({ replica }: ApiPorts, tenant: string): string | undefined {

@@ -9,7 +9,7 @@ import { planShift, type ShiftPlan } from "../../../core/leading/plan-shift.ts";
 import { present, remove } from "../../../core/transactions.ts";
 import { type Api, type ApiPorts, callerOf, changeBy } from "../api-context.ts";
 import { commitChange, untilEnforced } from "../commit-change.ts";
-import { fetchRecord, readShift, valuesOf } from "../../read-records.ts";
+import { fetchRecord, fetchRecords, readShift, valuesOf } from "../../read-records.ts";
 import { noSuchCluster } from "./clusters.ts";
 import { JSON_BODY_BYTES_MAX } from "./schemas.ts";
 
@@ -88,22 +88,24 @@ async function createShift(
   request: Pick<FastifyRequest, "id" | "caller">,
   { fromCluster, toCluster = null, percent, minutes, reason }: CreateShift,
 ): Promise<ShiftRecord> {
-  const { catalog, zones, replica, clock } = ports;
+  const { catalog, zones, clock } = ports;
   const { actor } = callerOf(request);
   const clusterIds = zones.map(({ clusterId }) => clusterId);
   const wish = { id: newShiftId(), fromCluster, toCluster, percent, minutes, reason, actor };
-  const planWith = (leaseId: string) => {
-    const existing = valuesOf(replica.list(prefixes.shifts), readShift);
-    const plan = planShift({ ...wish, leaseId }, clusterIds, existing, clock.wallMs());
+  const planWith = async (leaseId: string) => {
+    const guardRevision = (await fetchRecord(catalog, keys.shiftGuard()))?.modRevision;
+    const shifts = valuesOf(await fetchRecords(catalog, prefixes.shifts), readShift);
+    const standing = { guardRevision, shifts };
+    const plan = planShift({ ...wish, leaseId }, clusterIds, standing, clock.wallMs());
     if (plan.kind !== "shift") throw refusal(plan, fromCluster, ports);
     return plan;
   };
-  // What cannot be is refused before anything is asked of the catalog.
-  planWith("");
+  // What cannot be is refused before anything is made in the catalog.
+  await planWith("");
   const leaseId = await catalog.grantLease(minutes * 60_000);
   try {
     const committed = await commitChange(ports, async () => {
-      const { transaction, record } = planWith(leaseId);
+      const { transaction, record } = await planWith(leaseId);
       const detail = { fromCluster, toCluster, percent, minutes, reason };
       const change = changeBy(request, "shifts.add", null, wish.id, clock.wallMs(), detail);
       return { transaction, change, outcome: record };

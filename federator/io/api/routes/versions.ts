@@ -1,8 +1,9 @@
-import { CreateVersion, Deployed } from "#lib/contracts/api.ts";
+import { CreateVersion, Deployed, PLACEMENT_FROM_HEADER } from "#lib/contracts/api.ts";
 import { functionPrefix, keys } from "#lib/contracts/catalog-keys.ts";
 import { VersionRecord } from "#lib/contracts/catalog-records.ts";
 import { LIVE_ALIAS } from "#lib/contracts/names.ts";
 import { MeridianError } from "#lib/errors.ts";
+import { keepPlacement } from "../../../core/functions/keep-placement.ts";
 import { planVersionRemoval } from "../../../core/functions/plan-removals.ts";
 import { type Api, type ApiPorts, changeBy } from "../api-context.ts";
 import { commitChange, untilEnforced } from "../commit-change.ts";
@@ -115,11 +116,13 @@ function deployingRoutes(api: Api, ports: ApiPorts): void {
         const { tenant, functionName } = request.params;
         const { codeDigest, manifest, alias = LIVE_ALIAS } = request.body;
         const precondition = readPrecondition(request.headers);
-        const { kind, deployed } = await deployVersion(ports, request, {
+        const { placement } = manifest;
+        const { kind, deployed, follows } = await deployVersion(ports, request, {
           tenant,
           functionName,
           codeDigest,
           manifest,
+          placementAfter: (standing) => keepPlacement(placement, standing),
           wish: async () => ({
             alias,
             precondition,
@@ -130,6 +133,8 @@ function deployingRoutes(api: Api, ports: ApiPorts): void {
         });
         reply.code(method === "POST" || kind === "created" ? 201 : 200);
         reply.header("etag", etag(deployed.revision));
+        if (placement?.regions === undefined && follows !== null)
+          reply.header(PLACEMENT_FROM_HEADER, String(follows));
         return deployed;
       },
     });

@@ -10,6 +10,7 @@ import type { Catalog, Transaction } from "#lib/ports/catalog.ts";
 import { permittedZones } from "#lib/residency.ts";
 import {
   handlerFiles,
+  impossibleVariables,
   reservedVariables,
   unknownRegions,
 } from "../../../../federator/core/functions/check-manifest.ts";
@@ -84,6 +85,12 @@ test("variables that the platform sets or that reach into the start of an instan
     MERIDIAN_INSTANCE: "x",
   };
   assert.deepEqual(reservedVariables({ ...own, ...reserved }), Object.keys(reserved));
+});
+
+test("values that no process can be given are named", () => {
+  const possible = { EMPTY: "", LINES: "a\nb", PAIR: "\u{1f600}", LATIN: "\u0001ü" };
+  const impossible = { NUL: "a\0b", HALF: "\ud83d", OTHER_HALF: "x\ude00" };
+  assert.deepEqual(impossibleVariables({ ...possible, ...impossible }), Object.keys(impossible));
 });
 
 test("a record over 2 KiB is refused with its size", () => {

@@ -137,6 +137,7 @@ const wish = {
   actor: "key x",
   leaseId: "lease",
 };
+const NO_SHIFTS = { guardRevision: undefined, shifts: [] };
 const shiftCases = [
   { name: "a shift hangs on its lease", change: {}, kind: "shift" },
   { name: "onto itself", change: { toCluster: "a" }, kind: "onto-itself" },
@@ -147,26 +148,26 @@ const shiftCases = [
 ];
 for (const { name, change, kind } of shiftCases)
   test(`shift: ${name}`, () => {
-    const first = planShift(wish, ["a", "b"], [], 1_000);
+    const first = planShift(wish, ["a", "b"], NO_SHIFTS, 1_000);
     assert.ok(first.kind === "shift");
     assert.equal(first.record.expiresAtMs, 121_000);
     const plan = planShift(
       { ...wish, id: "sh-00000002", ...change },
       ["a", "b"],
-      [first.record],
+      { guardRevision: 3, shifts: [first.record] },
       1,
     );
     assert.equal(plan.kind, kind);
     if (plan.kind !== "shift") return;
-    assert.deepEqual(
-      plan.transaction.operations.map((operation) => "leaseId" in operation && operation.leaseId),
-      ["lease"],
-    );
+    const [put] = plan.transaction.operations;
+    assert.ok(put !== undefined && "leaseId" in put && put.leaseId === "lease");
+    const guard = { kind: "modified-at", key: "shift-guard", revision: 3 } as const;
+    assert.deepEqual(plan.transaction.compares[1], guard);
   });
 
 test("shift: there is an end to how many there are", () => {
-  const first = planShift({ ...wish, percent: 1 }, ["a", "b"], [], 1);
+  const first = planShift({ ...wish, percent: 1 }, ["a", "b"], NO_SHIFTS, 1);
   assert.ok(first.kind === "shift");
   const many = Array.from({ length: 16 }, () => first.record);
-  assert.equal(planShift(wish, ["a", "b"], many, 1).kind, "too-many");
+  assert.equal(planShift(wish, ["a", "b"], { guardRevision: 3, shifts: many }, 1).kind, "too-many");
 });

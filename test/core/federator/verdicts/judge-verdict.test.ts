@@ -45,7 +45,9 @@ const clusterCase = (overrides: Partial<ClusterCase>): ClusterCase => ({
   goodSinceMs: undefined,
   upForMs: 0,
   sessionRevision: 10,
+  sessionId: "before",
   rejoin: "current",
+  isQuarantined: false,
   ...overrides,
 });
 /** Keeps another cluster in service, so that c is not the last. */
@@ -130,6 +132,26 @@ const cases: readonly {
     decided: { ...up, cause: "planned", flaps: 2, isRamped: false, needsLeader: true },
   },
   {
+    name: "a process that lost its session while it drains, and has it again, is not back",
+    of: {
+      record: { ...record("down", "planned", 2), stoppedSession: "before" },
+      sessionRevision: DURING_THIS_RUN + 1,
+      evidence: seenUp,
+      goodSinceMs: NOW_MS - 1_000,
+    },
+    decided: undefined,
+  },
+  {
+    name: "the next one is",
+    of: {
+      record: { ...record("down", "planned", 2), stoppedSession: "before" },
+      sessionRevision: DURING_THIS_RUN + 1,
+      sessionId: "after",
+      evidence: seenUp,
+    },
+    decided: { ...up, cause: "planned", flaps: 2, isRamped: false, needsLeader: true },
+  },
+  {
     name: "but not while others, who would take it out again, have yet to see it",
     of: {
       record: record("down", "planned", 2),
@@ -201,6 +223,91 @@ for (const { name, of, limits: changed, sessions = SESSIONS, nowMs = NOW_MS, dec
     assert.deepEqual(decisions, decided === undefined ? [] : [decided]);
   });
 }
+
+const inHold = { record: record("down", "unplanned", 8), evidence: seenUp, goodSinceMs: NOW_MS };
+const back = { ...up, cause: "unplanned", flaps: 8, isRamped: true, needsLeader: true } as const;
+const needed: readonly {
+  readonly name: string;
+  readonly of?: Partial<ClusterCase>;
+  readonly others: readonly Partial<ClusterCase>[];
+  readonly isBack: boolean;
+}[] = [
+  {
+    name: "with the last one in service dead, who answers is back without its hold",
+    others: [{ evidence: seenDown }],
+    isBack: true,
+  },
+  {
+    name: "so too where nobody can tell whether those in service are dead",
+    others: [{ evidence: { upZones: ["a"], downZones: ["b"] } }, {}],
+    isBack: true,
+  },
+  {
+    name: "one in service that answers is enough for the hold",
+    others: [{ evidence: seenDown }, { evidence: seenUp }],
+    isBack: false,
+  },
+  {
+    name: "but one in quarantine serves nobody",
+    others: [{ evidence: seenDown }, { evidence: seenUp, isQuarantined: true }],
+    isBack: true,
+  },
+  {
+    name: "a quarantined one is no help, and keeps its hold",
+    of: { isQuarantined: true },
+    others: [{ evidence: seenDown }],
+    isBack: false,
+  },
+  {
+    name: "who is stopped on purpose stays out, though all others are dead",
+    of: { record: record("down", "planned", 8) },
+    others: [{ evidence: seenDown }],
+    isBack: false,
+  },
+  {
+    name: "an agent that does not know what was decided while it was away stays out",
+    of: { rejoin: "behind" },
+    others: [{ evidence: seenDown }],
+    isBack: false,
+  },
+  {
+    name: "one zone's word is not enough",
+    of: { evidence: { upZones: ["a"], downZones: [] } },
+    others: [{ evidence: seenDown }],
+    isBack: false,
+  },
+  {
+    name: "where its zone does not say what its agent knows, it waits three holds, whatever its flaps",
+    of: { rejoin: "unreported", goodSinceMs: NOW_MS - 14_999 },
+    others: [{ evidence: seenDown }],
+    isBack: false,
+  },
+  {
+    name: "and no longer",
+    of: { rejoin: "unreported", goodSinceMs: NOW_MS - 15_000 },
+    others: [{ evidence: seenDown }],
+    isBack: true,
+  },
+];
+for (const { name, of, others, isBack } of needed) {
+  test(name, () => {
+    const cluster = clusterCase({ ...inHold, ...of });
+    const inService = others.map((its, index) =>
+      clusterCase({ clusterId: `other-${index}`, record: record("up"), ...its }),
+    );
+    const ups = judgeVerdicts([cluster, ...inService], SESSIONS, NOW_MS, limits).filter(
+      ({ kind }) => kind === "up",
+    );
+    assert.deepEqual(ups, isBack ? [back] : []);
+  });
+}
+
+test("the dead one leaves once the other is back", () => {
+  const dead = clusterCase({ clusterId: "dead", record: record("up"), evidence: seenDown });
+  const returned = clusterCase({ ...inHold, record: record("up", "unplanned", 8) });
+  const [down] = judgeVerdicts([returned, dead], SESSIONS, NOW_MS, limits);
+  assert.deepEqual([down?.kind, down?.clusterId], ["down", "dead"]);
+});
 
 test("the last cluster in service is never put down", () => {
   const last = clusterCase({ record: record("up"), evidence: seenDown });

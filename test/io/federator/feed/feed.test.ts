@@ -38,6 +38,28 @@ test("an agent gets no rights", async (t) => {
   assert.deepEqual(kinds(agent.frames), ["overlay", "full"]);
 });
 
+test("who tells its clock is told when, by that clock, the federator looked at what it says", async (t) => {
+  const { feed, advance } = openFeed(t);
+  const stamp = (atMs: number, clockId = "one") => ({ clockId, atMs });
+  const gateway = follow(feed, "z.gateway", { stamp: stamp(70_000) });
+  const saidAt = () =>
+    gateway.frames.flatMap((frame) =>
+      frame.kind === "overlay" || frame.kind === "rights" ? [frame.asOfMs] : [],
+    );
+  await settle();
+  gateway.read();
+  assert.deepEqual(saidAt(), [70_000, 70_000]);
+  await advance(1_000);
+  gateway.read();
+  assert.equal(saidAt().at(-1), 70_998);
+  const ack = { receiver: "z.gateway", nonce: 1, position: null };
+  feed.acknowledge({ ...ack, clock: stamp(70_999.5) });
+  feed.acknowledge({ ...ack, clock: stamp(99_000_000, "of the process before") });
+  await advance(1_000);
+  gateway.read();
+  assert.equal(saidAt().at(-1), 71_997);
+});
+
 test("what is the same for all is the same bytes for all", async (t) => {
   const { feed, write } = openFeed(t);
   write(tenant("a"));

@@ -118,10 +118,14 @@ for (const means of ["digest", "scrub"] as const)
       await healthy.close();
     });
 
-test("while everything changes, nothing that is right is repaired", async () => {
+test("while everything changes, nothing that is right is repaired", async (t) => {
   const catalog = await filledCatalog();
   const [one, other] = [await folder.open("busy one", catalog), await folder.open("busy", catalog)];
   const tendings: ReplicaTending[] = [];
+  t.after(async () => {
+    await Promise.all(tendings.map((tending) => tending.close()));
+    await Promise.all([one.close(), other.close()]);
+  });
   for (const [index, replica] of [one, other].entries())
     tendings.push(
       tendReplica({
@@ -150,7 +154,4 @@ test("while everything changes, nothing that is right is repaired", async () => 
   for (const tending of tendings)
     assert.deepEqual(tending.repairs(), { byDigest: 0, byScrub: 0, lastAtMs: null });
   assert.deepEqual(one.state.stored().sums, other.state.stored().sums);
-  await Promise.all(tendings.map((tending) => tending.close()));
-  await one.close();
-  await other.close();
 });

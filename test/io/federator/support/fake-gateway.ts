@@ -39,10 +39,10 @@ export async function startFakeGateway(
     onOverlay: (frame) => {
       overlay = frame.downClusters;
     },
-    onRights: (frame) => {
+    onRights: (frame, leaseEndsMs) => {
       if (frame.isPartial !== true) rights.clear();
       for (const share of frame.tenants) rights.set(share.tenant, share);
-      rightsEndMs = systemClock.nowMs() + frame.leaseValidMs;
+      rightsEndMs = leaseEndsMs;
     },
   });
   const report = async (): Promise<void> => {

@@ -4,7 +4,12 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { TestContext } from "node:test";
 import { pino } from "pino";
 import { Value } from "typebox/value";
-import { type DeltaFrame, FeedFrame, type FullFrame } from "#lib/contracts/feed.ts";
+import {
+  type ClockStamp,
+  type DeltaFrame,
+  FeedFrame,
+  type FullFrame,
+} from "#lib/contracts/feed.ts";
 import type { Position } from "#lib/contracts/route-table.ts";
 import { latestValue } from "#lib/latest-value.ts";
 import type { Change } from "#lib/ports/catalog.ts";
@@ -181,10 +186,16 @@ export interface FollowOptions {
   readonly from?: TableMark | null;
   /** Why it turns a table down; undefined where it takes it. */
   readonly refuses?: (frame: FullFrame | DeltaFrame) => string | undefined;
+  /** Its clock when it asked. */
+  readonly stamp?: ClockStamp;
 }
 
 /** Follows the feed as a gateway does, checking every frame; nothing is read before the test reads. */
-export function follow(feed: Feed, receiver: string, { from = null, refuses }: FollowOptions = {}) {
+export function follow(
+  feed: Feed,
+  receiver: string,
+  { from = null, refuses, stamp }: FollowOptions = {},
+) {
   let stream = new PassThrough({ highWaterMark: 4_096 });
   const frames: FeedFrame[] = [];
   const state = routeTableState();
@@ -248,7 +259,7 @@ export function follow(feed: Feed, receiver: string, { from = null, refuses }: F
     const withdrawn = withdrawnPosition === undefined ? {} : { withdrawnPosition };
     feed.acknowledge({ receiver, nonce, position, ...withdrawn });
   };
-  feed.attach(receiver, from, stream);
+  feed.attach(receiver, from, stream, stamp);
   const tables = () =>
     frames.filter((frame): frame is FullFrame | DeltaFrame =>
       ["full", "delta"].includes(frame.kind),

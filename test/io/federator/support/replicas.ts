@@ -68,5 +68,7 @@ export async function replicaFolder(): Promise<ReplicaFolder> {
   };
 }
 
+/** A busy machine may take its time; none takes this long. */
+const REACHES_WITHIN_MS = 60_000;
 export const reaches = (replica: RunningReplica, revision: number): Promise<void> =>
-  replica.waitFor(revision, AbortSignal.timeout(10_000));
+  replica.waitFor(revision, AbortSignal.timeout(REACHES_WITHIN_MS));

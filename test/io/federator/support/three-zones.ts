@@ -87,15 +87,15 @@ export interface TestFederation {
   readonly stop: () => Promise<void>;
 }
 
-/** Three zones in this process: real federators with fake agents, on a catalog in memory. */
+/** Three zones in this process: real federators with fake agents, on a catalog in memory unless another is given. */
 export async function startThreeZones(
   overrides: Partial<FederatorConfig> = {},
   prepare: (catalog: Catalog) => Promise<void> = async () => undefined,
   extraObserver?: ExtraObserver,
+  catalog: Catalog = createMemoryCatalog({ clock: systemClock }),
 ): Promise<TestFederation> {
   const directory = await mkdtemp(join(tmpdir(), "meridian-federators-"));
   const runDirectory = join(directory, "run");
-  const catalog = createMemoryCatalog({ clock: systemClock });
   await prepare(catalog);
   const client = internalClient(BOOT_TOKEN);
   const discovery = runDirectoryDiscovery(runDirectory);

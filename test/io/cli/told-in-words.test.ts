@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bundleFunction } from "../../../cli/bundle/bundle-function.ts";
+import { nearestWord } from "../../../cli/nearest-word.ts";
+import { formatTable } from "../../../cli/print.ts";
+import { meridian } from "./command-line.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+interface Mistake {
+  readonly argv: readonly string[];
+  readonly told: RegExp;
+}
+const mistakes: readonly Mistake[] = [
+  {
+    argv: ["alias", "set", "welcome", "live", "--to", "1", "--also", "2=100"],
+    told: /A share is 1 to 99 %/,
+  },
+  {
+    argv: ["alias", "set", "welcome", "live", "--to", "1", "--also", "2=0"],
+    told: /A share is 1 to 99 %/,
+  },
+  {
+    argv: ["alias", "set", "welcome", "live", "--to", "1", "--also", "x"],
+    told: /Write it as VERSION=PERCENT/,
+  },
+  { argv: ["deploy", ".", "--secret", "DB_PASSWORD"], told: /Write it as NAME=SECRET/ },
+  { argv: ["deploy", ".", "--env", "SIZE"], told: /Write it as NAME=VALUE/ },
+  { argv: ["secret", "set", "db", "--value", "x"], told: /--file, or on standard input/ },
+];
+for (const { argv, told } of mistakes)
+  test(`${argv.join(" ")} is told in words`, async () => {
+    const { exitCode, stderr } = await meridian(argv);
+    assert.equal(exitCode, 2, stderr);
+    assert.match(stderr, told);
+  });
+
+const unknown: readonly { readonly file: object; readonly told: RegExp }[] = [
+  {
+    file: { memoryMB: 256 },
+    told: /meridian\.json has the unknown key "memoryMB" \(did you mean "memoryMegabytes"\?\)/,
+  },
+  { file: { env: {} }, told: /"env" \(did you mean "environment"\?\)/ },
+  {
+    file: { placement: { region: ["eu"] } },
+    told: /"placement\.region" \(did you mean "placement\.regions"\?\)/,
+  },
+  { file: { zzzzzzzz: 1 }, told: /meridian\.json has the unknown key "zzzzzzzz"$/ },
+];
+for (const { file, told } of unknown)
+  test(`a meridian.json of ${JSON.stringify(file)} is refused with what was meant`, async (context) => {
+    const folder = await temporaryFolder(context, {
+      "index.mjs": "export const handler = () => 1;",
+      "meridian.json": JSON.stringify(file),
+    });
+    await assert.rejects(bundleFunction(folder, { name: "a-name" }, { mayBundle: true }), told);
+  });
+
+test("the nearest word begins alike or differs by few letters", () => {
+  const known = ["runtime", "handler", "timeoutMs", "environment"];
+  assert.equal(nearestWord("timeout", known), "timeoutMs");
+  assert.equal(nearestWord("hadnler", known), "handler");
+  assert.equal(nearestWord("enviroment", known), "environment");
+  assert.equal(nearestWord("colour", known), undefined);
+});
+
+test("a table writes out what would move the cursor or turn the text round", () => {
+  const table = formatTable(["REASON"], [["\u001b[2Jgone\r\n\u202etxt"], ["\u0007 ä → 漢"]]);
+  assert.equal(table, "REASON\n\\u001b[2Jgone\\u000d\\u000a\\u202etxt\n\\u0007 ä → 漢");
+});
