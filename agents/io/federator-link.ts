@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { AgentReport } from "#lib/contracts/zone-report.ts";
+import { federatorUrlOf } from "#lib/find-federators.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
 import type { Discovery } from "#lib/ports/discovery.ts";
 import type { Clock } from "#lib/ports/clock.ts";
@@ -23,11 +24,9 @@ export async function keepReporting(
   const { zone, discovery, client, clock, log } = ports;
   while (!signal.aborted) {
     try {
-      const federator = (await discovery.list()).find(
-        (endpoint) => endpoint.program === "federator" && endpoint.zone === zone,
-      );
-      if (federator?.urls.internal !== undefined)
-        await client.json(federator.urls.internal, {
+      const url = federatorUrlOf(await discovery.list(), zone);
+      if (url !== undefined)
+        await client.json(url, {
           method: "POST",
           path: "/internal/reports",
           json: report(),

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { MeridianError } from "#lib/errors.ts";
+import { federatorsNearestFirst } from "#lib/find-federators.ts";
 import { codeFileName } from "#lib/ports/code-store.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
 import type { Discovery } from "#lib/ports/discovery.ts";
@@ -64,19 +65,15 @@ async function sourcesOf(sources: CodeSources, digest: string): Promise<readonly
     copy: (path, check, signal) =>
       pipeline(createReadStream(stored), check, newFile(path), { signal }),
   };
-  const federators = (await sources.discovery.list())
-    .filter(({ program }) => program === "federator")
-    .toSorted((one, other) => Number(other.zone === zone) - Number(one.zone === zone));
-  const remote = federators.flatMap(({ zone: where, urls }): Source[] => {
-    const { internal } = urls;
-    if (internal === undefined) return [];
+  const federators = federatorsNearestFirst(await sources.discovery.list(), zone);
+  const remote = federators.map(({ zone: where, url }): Source => {
     const copy: Source["copy"] = async (path, check, signal) => {
       const limit = AbortSignal.any([signal, AbortSignal.timeout(TRANSFER_TIMEOUT_MS)]);
       const request = { path: `/internal/code/${digest}`, timeoutMs: ANSWER_TIMEOUT_MS };
-      const archive = await client.stream(internal, { ...request, signal: limit });
+      const archive = await client.stream(url, { ...request, signal: limit });
       await pipeline(archive, check, newFile(path), { signal: limit });
     };
-    return [{ name: `the federator of ${where ?? "no zone"}`, copy }];
+    return { name: `the federator of ${where}`, copy };
   });
   return isStored ? [local, ...remote] : remote;
 }

@@ -1,6 +1,7 @@
 import { Value } from "typebox/value";
 import { SecretRecord } from "#lib/contracts/catalog-records.ts";
 import { MeridianError } from "#lib/errors.ts";
+import { federatorsNearestFirst } from "#lib/find-federators.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
 import type { Discovery } from "#lib/ports/discovery.ts";
 import type { SecretIdentity } from "#lib/io/secret-envelope.ts";
@@ -21,25 +22,15 @@ export async function fetchSecret(
 ): Promise<SecretRecord> {
   const { tenant, name, revision } = wanted;
   const path = `/internal/secrets/${tenant}/${name}/${revision}`;
-  const federators = (await discovery.list())
-    .filter(({ program }) => program === "federator")
-    .toSorted((one, other) => Number(other.zone === zone) - Number(one.zone === zone));
   const failures: string[] = [];
-  for (const { zone: where, urls } of federators) {
-    if (urls.internal === undefined) continue;
+  for (const { zone: where, url } of federatorsNearestFirst(await discovery.list(), zone)) {
     try {
-      const answer = await client.json(urls.internal, {
-        path,
-        timeoutMs: ANSWER_TIMEOUT_MS,
-        signal,
-      });
+      const answer = await client.json(url, { path, timeoutMs: ANSWER_TIMEOUT_MS, signal });
       if (isRecordOf(answer, wanted)) return answer;
-      failures.push(`${where ?? "a federator"} answered something else`);
+      failures.push(`${where} answered something else`);
     } catch (error) {
       signal.throwIfAborted();
-      failures.push(
-        `${where ?? "a federator"}: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      failures.push(`${where}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
   throw new MeridianError(

@@ -2,6 +2,7 @@ import { Readable } from "node:stream";
 import { Agent, type Dispatcher } from "undici";
 import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
 import { MeridianError } from "#lib/errors.ts";
+import { federatorsNearestFirst } from "#lib/find-federators.ts";
 import type { Discovery } from "#lib/ports/discovery.ts";
 import { type ApiBodyLimit, apiBodyLimit } from "../core/limit-api-body.ts";
 import { withoutHopHeaders } from "../core/hop-headers.ts";
@@ -44,7 +45,8 @@ export function passToFederator(options: FederatorPassOptions): FederatorPass {
       if (Number(call.arrival.headers["content-length"] ?? 0) > limit.bytesMax)
         throw limit.tooLarge();
       const failures: string[] = [];
-      for (const { zone, url } of await federators(options)) {
+      const { discovery, zone: home } = options;
+      for (const { zone, url } of federatorsNearestFirst(await discovery.list(), home)) {
         const body = lazyBody(call, limit);
         try {
           return answerOf(await send(agent, url, call, body, options));
@@ -58,18 +60,6 @@ export function passToFederator(options: FederatorPassOptions): FederatorPass {
     },
     close: () => agent.destroy(),
   };
-}
-
-async function federators({ discovery, zone: home }: FederatorPassOptions) {
-  const known = (await discovery.list()).flatMap(({ program, zone, urls }) =>
-    program === "federator" && zone !== null && urls.internal !== undefined
-      ? [{ zone, url: urls.internal }]
-      : [],
-  );
-  return [
-    ...known.filter(({ zone }) => zone === home),
-    ...known.filter(({ zone }) => zone !== home),
-  ];
 }
 
 interface LazyBody {

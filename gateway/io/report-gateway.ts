@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { ClassDemand } from "#lib/contracts/control-records.ts";
 import type { GatewayReport } from "#lib/contracts/zone-report.ts";
+import { federatorUrlOf } from "#lib/find-federators.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
 import type { Discovery } from "#lib/ports/discovery.ts";
 import { totalDemand } from "#lib/plan/sum-demand.ts";
@@ -70,9 +71,7 @@ async function deliver(
   json: GatewayReport,
   signal: AbortSignal,
 ): Promise<void> {
-  const endpoints = await discovery.list();
-  const url = endpoints.find(({ program, zone }) => program === "federator" && zone === home)?.urls
-    .internal;
+  const url = federatorUrlOf(await discovery.list(), home);
   if (url === undefined || signal.aborted) return;
   const path = "/internal/reports";
   await client.json(url, { method: "POST", path, json, timeoutMs: TIMEOUT_MS, signal });

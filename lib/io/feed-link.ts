@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { Compile } from "typebox/compile";
 import { CLOCK_HEADER, type ClockStamp, type FeedAck, FeedFrame } from "#lib/contracts/feed.ts";
+import { federatorUrlOf } from "#lib/find-federators.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
 import { readJsonLines } from "#lib/io/json-lines.ts";
 import type { Discovery } from "#lib/ports/discovery.ts";
@@ -140,10 +141,7 @@ function watchSilence(clock: Clock, connection: AbortController): () => void {
 }
 
 async function findFederator({ discovery, zone: home }: FeedLinkOptions): Promise<string> {
-  const endpoint = (await discovery.list()).find(
-    ({ program, zone }) => program === "federator" && zone === home,
-  );
-  const baseUrl = endpoint?.urls.internal;
+  const baseUrl = federatorUrlOf(await discovery.list(), home);
   if (baseUrl === undefined) throw new Error(`no federator of ${home} is known`);
   return baseUrl;
 }

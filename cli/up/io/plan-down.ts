@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Zone } from "#lib/contracts/zone.ts";
+import { federatorAddresses } from "#lib/find-federators.ts";
 import { internalClient } from "#lib/io/internal-client.ts";
 import { readEndpoints } from "#lib/io/run-directory.ts";
 
@@ -31,11 +32,10 @@ export async function planDown(
         () => false,
       );
   try {
-    const federators = (await readEndpoints(runDirectory))
-      .filter(({ program }) => program === "federator")
-      .toSorted((one, other) => Number(one.zone === name) - Number(other.zone === name));
-    for (const { urls } of federators)
-      if (urls.internal !== undefined && (await tell(urls.internal))) return;
+    const federators = federatorAddresses(await readEndpoints(runDirectory)).toSorted(
+      (one, other) => Number(one.zone === name) - Number(other.zone === name),
+    );
+    for (const { url } of federators) if (await tell(url)) return;
   } finally {
     await client.close();
   }
