@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { Type } from "typebox";
-import { QuotaRequestRecord, QuotaView } from "#lib/contracts/api.ts";
+import { QuotaView } from "#lib/contracts/api.ts";
+import { QuotaRequestRecord } from "#lib/contracts/quota-records.ts";
 import { FederationStatus, type ZoneStatus } from "#lib/contracts/api-status.ts";
 import { QUOTA_CODES, type QuotaCode } from "#lib/contracts/quota-records.ts";
 import type { ApiClient } from "../api-client.ts";

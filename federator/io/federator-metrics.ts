@@ -1,4 +1,5 @@
-import { Counter, Gauge, type Registry } from "prom-client";
+import { Counter, type Registry } from "prom-client";
+import { showGauge } from "./show-gauge.ts";
 
 const MS_PER_SECOND = 1_000;
 
@@ -48,15 +49,8 @@ export const federatorCounters = (registry: Registry): FederatorCounters => {
 };
 
 export function registerReadings(registry: Registry, readings: FederatorReadings): void {
-  const show = (name: string, help: string, read: () => number): void => {
-    const gauge: Gauge = new Gauge({
-      name,
-      help,
-      registers: [],
-      collect: () => gauge.set(read()),
-    });
-    registry.registerMetric(gauge);
-  };
+  const show = (name: string, help: string, read: () => number): void =>
+    showGauge(registry, name, help, read);
   show(
     "meridian_replica_revision",
     "Revision of the catalog that this zone has",

@@ -7,7 +7,7 @@ import {
   RolloutRecord,
   VersionRecord,
 } from "./catalog-records.ts";
-import { QuotaCode, QuotaRequestRecord, QuotaRequestState } from "./quota-records.ts";
+import { QuotaCode } from "./quota-records.ts";
 import { FunctionManifest, SentManifest } from "./function-manifest.ts";
 import { Digest, Name, VersionNumber } from "./names.ts";
 
@@ -256,4 +256,3 @@ export const DecideQuotaRequest = Type.Object(
   { reason: Type.Optional(Type.String({ maxLength: 1_000 })) },
   closed,
 );
-export { QuotaRequestRecord, QuotaRequestState };

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { syncFolder } from "#lib/io/sync-folder.ts";
 
 /**
  * Replaces the file as one step that survives a crash: temporary file, fsync, rename, fsync of the folder. A text that comes in
@@ -25,10 +26,5 @@ export async function writeAtomically(
     await rm(temporary, { force: true });
     throw error;
   }
-  const folder = await open(dirname(path), "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await syncFolder(dirname(path));
 }

@@ -3,6 +3,7 @@ import type { SecretNameRecord, SecretRecord } from "#lib/contracts/catalog-reco
 import type { Transaction } from "#lib/ports/catalog.ts";
 import { holds, type Precondition } from "./preconditions.ts";
 import { absent, type Held, modifiedAt, put, remove } from "../transactions.ts";
+import type { RemovalPlan } from "./plan-removals.ts";
 
 /** Names a tenant may have; a removed one counts, as its number is kept, until it makes room for another. */
 export const SECRETS_MAX = 1_000;
@@ -78,19 +79,13 @@ export function planSecretChange(
   return { kind: "change", record, transaction };
 }
 
-export type SecretRemovalPlan =
-  | { readonly kind: "remove"; readonly transaction: Transaction }
-  | { readonly kind: "missing" }
-  | { readonly kind: "changed-meanwhile"; readonly revision: number | null }
-  | { readonly kind: "in-use"; readonly by: readonly string[] };
-
 /** All revisions at once, if nothing needs one; a deploy that names the secret meanwhile has written its record again, and is seen. */
 export function planSecretRemoval(
   state: SecretState,
   uses: SecretUses,
   precondition: Precondition,
   by: { readonly actor: string; readonly wallMs: number },
-): SecretRemovalPlan {
+): RemovalPlan {
   const revision = secretRevision(state);
   if (!holds(precondition, revision)) return { kind: "changed-meanwhile", revision };
   if (state.name === undefined || state.name.value.isRemoved) return { kind: "missing" };

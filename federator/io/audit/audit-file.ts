@@ -1,5 +1,6 @@
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { syncFolder } from "#lib/io/sync-folder.ts";
 import type { Position } from "#lib/contracts/route-table.ts";
 import {
   type AuditDraft,
@@ -212,14 +213,5 @@ async function cutOff(path: string, end: number, length: number): Promise<void> 
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

@@ -1,5 +1,6 @@
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { syncFolder } from "#lib/io/sync-folder.ts";
 import type { Logger } from "pino";
 import type { Clock } from "#lib/ports/clock.ts";
 import { type CodeStore, codeFileName } from "#lib/ports/code-store.ts";
@@ -163,13 +164,4 @@ function claimsOf(clock: Clock) {
 function missing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== "ENOENT") throw error;
   return undefined;
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

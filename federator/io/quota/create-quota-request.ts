@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import type { FastifyRequest } from "fastify";
-import type { CreateQuotaRequest, QuotaRequestRecord } from "#lib/contracts/api.ts";
+import type { CreateQuotaRequest } from "#lib/contracts/api.ts";
+import type { QuotaRequestRecord } from "#lib/contracts/quota-records.ts";
 import { keys, prefixes } from "#lib/contracts/catalog-keys.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { planQuotaRequest, type QuotaRequestPlan } from "../../core/quota/plan-quota-request.ts";

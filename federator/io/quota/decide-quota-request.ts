@@ -1,5 +1,5 @@
 import type { FastifyRequest } from "fastify";
-import type { QuotaRequestRecord } from "#lib/contracts/api.ts";
+import type { QuotaRequestRecord } from "#lib/contracts/quota-records.ts";
 import { keys } from "#lib/contracts/catalog-keys.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { planQuotaDecision, type QuotaVerb } from "../../core/quota/plan-quota-request.ts";

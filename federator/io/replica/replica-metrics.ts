@@ -1,20 +1,14 @@
 import { Gauge, type Registry } from "prom-client";
 import type { KeptReplica } from "./keep-replica.ts";
+import { showGauge } from "../show-gauge.ts";
 
 /** What an operator must hear of: each of these is 0 while all is well. */
 export function registerReplicaReadings(
   registry: Registry,
   { replica, repairs }: Pick<KeptReplica, "replica" | "repairs">,
 ): void {
-  const show = (name: string, help: string, read: () => number): void => {
-    const gauge: Gauge = new Gauge({
-      name,
-      help,
-      registers: [],
-      collect: () => gauge.set(read()),
-    });
-    registry.registerMetric(gauge);
-  };
+  const show = (name: string, help: string, read: () => number): void =>
+    showGauge(registry, name, help, read);
   show(
     "meridian_replica_stranded_records",
     "Records that a restored catalog lost and this zone keeps until an operator decides",

@@ -1,4 +1,5 @@
-import { DecideQuotaRequest, QuotaRequestRecord } from "#lib/contracts/api.ts";
+import { DecideQuotaRequest } from "#lib/contracts/api.ts";
+import { QuotaRequestRecord } from "#lib/contracts/quota-records.ts";
 import type { QuotaVerb } from "../../../core/quota/plan-quota-request.ts";
 import type { Api, ApiPorts } from "../api-context.ts";
 import { decideQuotaRequest } from "../../quota/decide-quota-request.ts";

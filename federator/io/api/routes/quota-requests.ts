@@ -1,5 +1,6 @@
 import { Type } from "typebox";
-import { CreateQuotaRequest, QuotaRequestRecord, QuotaRequestState } from "#lib/contracts/api.ts";
+import { CreateQuotaRequest } from "#lib/contracts/api.ts";
+import { QuotaRequestRecord, QuotaRequestState } from "#lib/contracts/quota-records.ts";
 import { prefixes } from "#lib/contracts/catalog-keys.ts";
 import { pageItems } from "../../../core/page-items.ts";
 import { visibleTenant } from "../../../core/authorize.ts";
