@@ -2,70 +2,16 @@ import {
   type ErrorPayload,
   FRAME_BYTES_MAX,
   FRAME_KIND,
-  type FrameKind,
   type InvokeHeader,
 } from "#lib/contracts/instance-frames.ts";
+import { encodeHeadedFrame, type Frame, frameReader, parseJson } from "#lib/frames.ts";
 
-export interface Frame {
-  readonly kind: number;
-  readonly callId: number;
-  readonly payload: Buffer;
-}
+export const invokeFrame = (callId: number, header: InvokeHeader, event: Buffer): Buffer =>
+  encodeHeadedFrame(FRAME_KIND.invoke, callId, header, event);
 
-/** Bytes between the length and the payload: kind and call id. */
-const HEAD_BYTES = 5;
-
-export function encodeFrame(
-  kind: FrameKind,
-  callId: number,
-  payload: readonly Buffer[] = [],
-): Buffer {
-  const length = HEAD_BYTES + payload.reduce((bytes, part) => bytes + part.length, 0);
-  const head = Buffer.allocUnsafe(4 + HEAD_BYTES);
-  head.writeUInt32BE(length, 0);
-  head.writeUInt8(kind, 4);
-  head.writeUInt32BE(callId, 5);
-  return Buffer.concat([head, ...payload], 4 + length);
-}
-
-export function invokeFrame(callId: number, header: InvokeHeader, event: Buffer): Buffer {
-  const headerJson = Buffer.from(JSON.stringify(header));
-  const length = Buffer.allocUnsafe(4);
-  length.writeUInt32BE(headerJson.length);
-  return encodeFrame(FRAME_KIND.invoke, callId, [length, headerJson, event]);
-}
-
-/** Takes bytes as they come and hands on whole frames; throws on one that is longer than the contract allows. */
-export function frameReader(onFrame: (frame: Frame) => void): (chunk: Buffer) => void {
-  let chunks: Buffer[] = [];
-  let bytes = 0;
-  let needed = 4;
-  return (chunk) => {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    // Joining only once enough is there keeps a large frame linear.
-    if (bytes < needed) return;
-    let rest = chunks.length === 1 ? chunk : Buffer.concat(chunks, bytes);
-    needed = 4;
-    while (rest.length >= 4) {
-      const length = rest.readUInt32BE(0);
-      if (length < HEAD_BYTES || length > FRAME_BYTES_MAX)
-        throw new Error(`a frame says it is ${length} bytes long`);
-      if (rest.length < 4 + length) {
-        needed = 4 + length;
-        break;
-      }
-      onFrame({
-        kind: rest.readUInt8(4),
-        callId: rest.readUInt32BE(5),
-        payload: rest.subarray(4 + HEAD_BYTES, 4 + length),
-      });
-      rest = rest.subarray(4 + length);
-    }
-    chunks = rest.length === 0 ? [] : [rest];
-    bytes = rest.length;
-  };
-}
+/** Of what an instance sends. */
+export const instanceFrameReader = (onFrame: (frame: Frame) => void): ((chunk: Buffer) => void) =>
+  frameReader(FRAME_BYTES_MAX, onFrame);
 
 const TEXT_MAX = 8_192;
 const STACK_LINES_MAX = 50;
@@ -88,13 +34,4 @@ export function readErrorPayload(payload: Buffer): ErrorPayload {
         }
       : {}),
   };
-}
-
-/** Undefined for what is not JSON. */
-export function parseJson(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString("utf8"));
-  } catch {
-    return undefined;
-  }
 }

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { FRAME_KIND } from "#lib/contracts/instance-frames.ts";
-import { type Frame, frameReader, parseJson } from "./frames.ts";
+import { type Frame, parseJson } from "#lib/frames.ts";
+import { instanceFrameReader } from "./frames.ts";
 
 const LINKS_MAX = 4_096;
 
@@ -22,7 +23,7 @@ export async function listenForInstances(
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
     let receive: Receive | undefined;
-    const read = frameReader((frame) => {
+    const read = instanceFrameReader((frame) => {
       receive ??= onLink(tokenOf(frame), socket);
       if (receive === undefined) socket.destroy();
       else receive(frame);

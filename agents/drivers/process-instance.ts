@@ -3,7 +3,8 @@ import { type ErrorPayload, FRAME_KIND } from "#lib/contracts/instance-frames.ts
 import { type InstanceEnd, initEndError } from "../core/function-error.ts";
 import type { FromLauncher } from "../launcher/messages.ts";
 import type { Instance, InstanceCall, InstanceLog, InstanceSpec, InstanceStart } from "./driver.ts";
-import { encodeFrame, type Frame, invokeFrame, readErrorPayload } from "./frames.ts";
+import { encodeFrame, type Frame } from "#lib/frames.ts";
+import { invokeFrame, readErrorPayload } from "./frames.ts";
 import { type RunningCalls, runningCalls } from "./running-calls.ts";
 
 /** The last words of an instance that a failure quotes. */

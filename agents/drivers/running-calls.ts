@@ -1,6 +1,7 @@
 import { FRAME_KIND } from "#lib/contracts/instance-frames.ts";
 import type { CallEnd } from "./driver.ts";
-import { type Frame, readErrorPayload } from "./frames.ts";
+import type { Frame } from "#lib/frames.ts";
+import { readErrorPayload } from "./frames.ts";
 
 const CALL_ID_MAX = 0xffff_ffff;
 

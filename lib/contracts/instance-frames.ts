@@ -23,7 +23,6 @@ export const FRAME_KIND = {
   /** Agent → instance: finish what runs, then exit. */
   drain: 8,
 } as const;
-export type FrameKind = (typeof FRAME_KIND)[keyof typeof FRAME_KIND];
 
 export interface InvokeHeader {
   readonly requestId: string;

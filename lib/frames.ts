@@ -1,0 +1,100 @@
+/*
+ * Frames on a connection, the same between agent and instance and between gateway and agent:
+ *   length (u32, big endian, of what follows) · kind (u8) · call id (u32, big endian) · payload
+ */
+
+export interface Frame {
+  readonly kind: number;
+  readonly callId: number;
+  readonly payload: Buffer;
+}
+
+/** Bytes between the length and the payload: kind and call id. */
+const HEAD_BYTES = 5;
+
+export function encodeFrame(
+  kind: number,
+  callId: number,
+  payload: readonly Uint8Array[] = [],
+): Buffer {
+  const length = HEAD_BYTES + payload.reduce((bytes, part) => bytes + part.length, 0);
+  const frame = Buffer.allocUnsafe(4 + length);
+  frame.writeUInt32BE(length, 0);
+  frame.writeUInt8(kind, 4);
+  frame.writeUInt32BE(callId, 5);
+  let at = 4 + HEAD_BYTES;
+  for (const part of payload) {
+    frame.set(part, at);
+    at += part.length;
+  }
+  return frame;
+}
+
+/** A frame whose payload is u32 length of a JSON head, the head, then a body. */
+export function encodeHeadedFrame(
+  kind: number,
+  callId: number,
+  head: unknown,
+  body: Uint8Array,
+): Buffer {
+  const headJson = Buffer.from(JSON.stringify(head));
+  const length = Buffer.allocUnsafe(4);
+  length.writeUInt32BE(headJson.length);
+  return encodeFrame(kind, callId, [length, headJson, body]);
+}
+
+export interface HeadedPayload {
+  /** Undefined where it is not JSON. */
+  readonly head: unknown;
+  readonly body: Buffer;
+}
+
+export function readHeadedPayload(payload: Buffer): HeadedPayload {
+  if (payload.length < 4) return { head: undefined, body: payload };
+  const bodyAt = 4 + payload.readUInt32BE(0);
+  return { head: parseJson(payload.subarray(4, bodyAt)), body: payload.subarray(bodyAt) };
+}
+
+/** Takes bytes as they come and hands on whole frames; throws on one that is longer than `bytesMax`. */
+export function frameReader(
+  bytesMax: number,
+  onFrame: (frame: Frame) => void,
+): (chunk: Buffer) => void {
+  let chunks: Buffer[] = [];
+  let bytes = 0;
+  let needed = 4;
+  return (chunk) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    // Joining only once enough is there keeps a large frame linear.
+    if (bytes < needed) return;
+    let rest = chunks.length === 1 ? chunk : Buffer.concat(chunks, bytes);
+    needed = 4;
+    while (rest.length >= 4) {
+      const length = rest.readUInt32BE(0);
+      if (length < HEAD_BYTES || length > bytesMax)
+        throw new Error(`a frame says it is ${length} bytes long`);
+      if (rest.length < 4 + length) {
+        needed = 4 + length;
+        break;
+      }
+      onFrame({
+        kind: rest.readUInt8(4),
+        callId: rest.readUInt32BE(5),
+        payload: rest.subarray(4 + HEAD_BYTES, 4 + length),
+      });
+      rest = rest.subarray(4 + length);
+    }
+    chunks = rest.length === 0 ? [] : [rest];
+    bytes = rest.length;
+  };
+}
+
+/** Undefined for what is not JSON. */
+export function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}
