@@ -91,7 +91,7 @@ export async function startAgent(
   const notReady = () => (feed.table.get() === undefined ? "there is no route table yet" : null);
   const admin = await startAdminServer(registry, notReady, config.adminPort);
   started.defer(admin.close);
-  const onInvoke = serveCall({
+  const serve = serveCall({
     place,
     clock,
     versions,
@@ -101,7 +101,7 @@ export async function startAgent(
     onFunctionError: (of, requestId, { error }) => functionLog.failure(of, requestId, error),
   });
   const server = await startInvokeServer(
-    { bootToken: ports.bootToken, place, log, onInvoke, readLogs: logs.read },
+    { bootToken: ports.bootToken, place, clock, log, serve, readLogs: logs.read },
     config.internalPort,
   );
   started.defer(() => server.drain(config.farewellMs, config.drainMs));

@@ -1,13 +1,21 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
 import { MeridianError } from "#lib/errors.ts";
 import { fromProblem } from "#lib/problem.ts";
-import { UnreachableError } from "./failures.ts";
+import { BrokenOffError, UnreachableError } from "./failures.ts";
 import { exchange, type HttpAnswer } from "./http-exchange.ts";
 
 /** Longer than any answer of the management API should take. */
 const ANSWER_LIMIT_MS = 60_000;
+/** Before a further try: 50, 100 and 200 ms. */
+const PAUSE_MIN_MS = 50;
+const PAUSE_MAX_MS = 200;
+/** What took longer to fail was no gateway that died. */
+const REPEAT_WITHIN_MS = 5_000;
+/** Codes of a connection that never came to be. */
+const NOT_CONNECTED = /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/;
 
 export interface ApiRequest {
   readonly method?: "GET" | "POST" | "PUT" | "DELETE";
@@ -20,7 +28,7 @@ export interface ApiRequest {
   readonly signal?: AbortSignal;
 }
 
-/** The API as a caller with one key sees it. Problems come as `MeridianError`, no answer as `UnreachableError`. */
+/** The API as a caller with one key sees it. Problems come as `MeridianError`, no answer as `NoAnswerError`. */
 export interface ApiClient {
   readonly endpoint: string;
   /** The answer whatever its status. */
@@ -54,12 +62,30 @@ export function apiClient(endpoint: string, apiKey: string): ApiClient {
       });
     } catch (cause) {
       if (request.signal?.aborted === true) throw cause;
-      throw new UnreachableError(endpoint, cause);
+      throw wasRefused(cause)
+        ? new UnreachableError(endpoint, cause)
+        : new BrokenOffError(endpoint, cause);
     }
   };
 
+  /** A gateway that dies leaves its port to others: what cannot have been done, or only reads, is asked again. */
+  const patiently = async (request: ApiRequest): Promise<HttpAnswer> => {
+    const startedAtMs = performance.now();
+    for (let pauseMs = PAUSE_MIN_MS; ; pauseMs *= 2)
+      try {
+        return await raw(request);
+      } catch (error) {
+        const mayRepeat =
+          error instanceof UnreachableError ||
+          (error instanceof BrokenOffError && (request.method ?? "GET") === "GET");
+        const isLate = performance.now() - startedAtMs > REPEAT_WITHIN_MS;
+        if (!mayRepeat || isLate || pauseMs > PAUSE_MAX_MS) throw error;
+        await sleep(pauseMs);
+      }
+  };
+
   const succeeded = async (request: ApiRequest): Promise<HttpAnswer> => {
-    const answer = await raw(request);
+    const answer = await patiently(request);
     if (answer.status >= 400) throw failureIn(answer, `${endpoint}${request.path}`);
     return answer;
   };
@@ -95,6 +121,11 @@ export function failureIn({ status, headers, body }: HttpAnswer, url: string): M
       { members: requestId === undefined ? {} : { requestId } },
     )
   );
+}
+
+function wasRefused(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(wasRefused);
+  return error instanceof Error && "code" in error && NOT_CONNECTED.test(String(error.code));
 }
 
 function parseLoosely(text: string): unknown {

@@ -6,13 +6,31 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** Nothing answers at the endpoint. Exit code 1. */
-export class UnreachableError extends Error {
+/** No answer came from the endpoint. Exit code 1. */
+export class NoAnswerError extends Error {
+  override readonly name: string = "NoAnswerError";
+}
+
+/** Nobody took what was asked: it was surely not done. */
+export class UnreachableError extends NoAnswerError {
   override readonly name = "UnreachableError";
 
   constructor(endpoint: string, cause: unknown) {
     super(
       `nothing answers at ${endpoint}: start it with "npm start" (or "meridian up"), or name another address with --endpoint`,
+      { cause },
+    );
+  }
+}
+
+/** It was asked, and the connection or the time ended before the answer. */
+export class BrokenOffError extends NoAnswerError {
+  override readonly name = "BrokenOffError";
+
+  constructor(endpoint: string, cause: unknown) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    super(
+      `${endpoint} did not answer to the end (${why}): what was asked may have been done, so look before you repeat it`,
       { cause },
     );
   }

@@ -31,6 +31,11 @@ export const GatewayConfig = Type.Object(
     /** An MMDB of countries; without it the one that comes along. */
     geoDatabase: Type.Optional(Type.String()),
     connectionsMax: Type.Integer({ minimum: 1, default: 20_000 }),
+    /**
+     * Where a round trip to an agent takes no longer than this, calls of functions that are not idempotent start only when the
+     * gateway has said `go`: a cluster that hangs then doubles none of them.
+     */
+    goRoundTripMaxMs: Type.Number({ minimum: 0, default: 5 }),
     /** A table that was not confirmed for longer decides on no function with a placement; 0: it always does. */
     securityMaxAgeMs: Type.Integer({ minimum: 0, default: 3_600_000 }),
     /** How long running calls may take to end when the gateway stops. */

@@ -52,8 +52,8 @@ export interface AgentRequest {
   /** On the monotonic clock. */
   readonly deadlineAtMs: number;
   readonly callerGone: AbortSignal;
-  /** Whether the attempt ends as soon as the cluster stops answering pings: only where it may be repeated. */
-  readonly abandonWhenDead: boolean;
+  /** Whether its function permits a second start where the first cannot be ruled out. */
+  readonly isIdempotent: boolean;
 }
 
 export interface AgentAnswer {

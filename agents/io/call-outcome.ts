@@ -1,5 +1,6 @@
 import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 import type { MeridianError } from "#lib/errors.ts";
+import type { StartLeave } from "./exchange.ts";
 
 /** A call that was admitted, with its event ready for the handler. */
 export interface PoolCall {
@@ -9,6 +10,7 @@ export interface PoolCall {
   readonly deadlineAtMs: number;
   /** Aborts when the caller is gone. */
   readonly signal: AbortSignal;
+  readonly leave: StartLeave;
 }
 
 /** Milliseconds of a call that waited for an instance of its own. */

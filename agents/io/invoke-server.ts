@@ -1,17 +1,22 @@
 import { timingSafeEqual } from "node:crypto";
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
+import { LINK_PATH, LINK_PROTOCOL } from "#lib/contracts/link-frames.ts";
 import { MeridianError } from "#lib/errors.ts";
-import { type AnswerPlace, sendProblem } from "./write-answer.ts";
+import type { Clock } from "#lib/ports/clock.ts";
+import type { FunctionAnswer } from "../core/read-answer.ts";
+import { type AnswerPlace, refusalAnswer } from "./answer-outcome.ts";
+import type { ServeExchange } from "./exchange.ts";
+import { httpExchange, readAway, sendAnswer } from "./http-exchange.ts";
+import { gatewayLinks } from "./gateway-links.ts";
 
 /** The gateway packs its caller's headers, percent-encoded, into one of its own. */
 const HEAD_BYTES_MAX = 131_072;
 const BODY_TIMEOUT_MS = 60_000;
-const READ_AWAY_MS = 1_000;
 const NAMES = /^[a-z0-9-]{1,63}$/;
 const LOG_LINES_MAX = 10_000;
 
@@ -27,8 +32,9 @@ export interface InvokeServer {
 export interface InvokeServerPorts {
   readonly bootToken: string;
   readonly place: AnswerPlace;
+  readonly clock: Clock;
   readonly log: Logger;
-  readonly onInvoke: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  readonly serve: ServeExchange;
   readonly readLogs: (query: LogsRequest) => Promise<readonly unknown[]>;
 }
 
@@ -40,44 +46,68 @@ export interface LogsRequest {
   readonly limit: number;
 }
 
-/** `POST /invoke`, `GET /ping` and `GET /internal/logs`, for holders of the boot token, on loopback. */
+/** `GET /link`, `POST /invoke`, `GET /ping` and `GET /internal/logs`, for holders of the boot token, on loopback. */
 export async function startInvokeServer(ports: InvokeServerPorts, port = 0): Promise<InvokeServer> {
   const { place, log } = ports;
   const isAllowed = tokenCheck(ports.bootToken);
   const running = countRunning();
   let isDraining = false;
+  const links = gatewayLinks(ports);
 
-  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  /** Undefined: it was answered. */
+  const serve = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<FunctionAnswer | undefined> => {
     if (!isAllowed(request.headers[INVOCATION_HEADERS.bootToken])) throw unauthenticated();
     if (isDraining) throw draining();
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://agent");
     switch (`${request.method} ${pathname}`) {
       case "POST /invoke":
-        return ports.onInvoke(request, response);
+        return ports.serve(httpExchange(request, response));
       case "GET /ping":
         response.writeHead(204).end();
         return undefined;
       case "GET /internal/logs":
-        return sendJson(response, { items: await ports.readLogs(readLogsRequest(searchParams)) });
+        sendJson(response, { items: await ports.readLogs(readLogsRequest(searchParams)) });
+        return undefined;
       default:
         throw new MeridianError(
           "MERIDIAN_NOT_FOUND",
-          `${request.method} ${pathname} is not served here: POST /invoke, GET /ping, GET /internal/logs are.`,
+          `${request.method} ${pathname} is not served here: GET ${LINK_PATH}, POST /invoke, GET /ping, GET /internal/logs are.`,
         );
     }
+  };
+  const refuse = async (request: IncomingMessage, error: unknown): Promise<FunctionAnswer> => {
+    if (!(error instanceof MeridianError)) log.error({ err: error }, "a request failed");
+    await readAway(request);
+    return refusalAnswer(place, request.headers[INVOCATION_HEADERS.requestId], error);
   };
 
   const server = createServer(
     { maxHeaderSize: HEAD_BYTES_MAX, requestTimeout: BODY_TIMEOUT_MS, keepAliveTimeout: 0 },
     (request, response) => {
       running.add(response);
-      serve(request, response).catch(async (error: unknown) => {
-        if (!(error instanceof MeridianError)) log.error({ err: error }, "a request failed");
-        await readAway(request);
-        sendProblem(response, request, place, error);
-      });
+      serve(request, response)
+        .catch((error: unknown) => refuse(request, error))
+        .then((answer) => {
+          if (answer !== undefined) sendAnswer(request, response, answer);
+        })
+        .catch((error: unknown) => {
+          // Nothing is said of what ran: a connection that breaks proves nothing.
+          log.error({ err: error }, "an answer could not be sent");
+          response.destroy();
+        });
     },
   );
+  server.on("upgrade", (request, socket: Duplex, first: Buffer) => {
+    const isLink = request.url === LINK_PATH && request.headers.upgrade === LINK_PROTOCOL;
+    if (!isLink) return refuseUpgrade(socket, 404);
+    if (!isAllowed(request.headers[INVOCATION_HEADERS.bootToken]))
+      return refuseUpgrade(socket, 401);
+    if (isDraining) return refuseUpgrade(socket, 503);
+    return links.open(socket, first);
+  });
   await new Promise<void>((resolve, reject) =>
     server.once("error", reject).listen(port, "127.0.0.1", resolve),
   );
@@ -87,7 +117,7 @@ export async function startInvokeServer(ports: InvokeServerPorts, port = 0): Pro
     url: `http://127.0.0.1:${boundPort}`,
     drain: async (farewellMs, limitMs) => {
       isDraining = true;
-      await Promise.all([delay(farewellMs), running.settled(limitMs)]);
+      await Promise.all([delay(farewellMs), running.settled(limitMs), links.drain(limitMs)]);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await closed;
@@ -119,12 +149,12 @@ function countRunning() {
   };
 }
 
-/** A refusal sent while its caller still sends would be lost with the connection; there is a limit to that patience. */
-async function readAway(request: IncomingMessage): Promise<void> {
-  if (request.complete || request.destroyed) return;
-  request.resume();
-  const patience = AbortSignal.timeout(READ_AWAY_MS);
-  await once(request, "close", { signal: patience }).catch(() => undefined);
+/** An upgraded connection is the server's no more; this is the last that is said on it. */
+function refuseUpgrade(socket: Duplex, status: number): void {
+  socket.on("error", () => socket.destroy());
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`,
+  );
 }
 
 function tokenCheck(bootToken: string): (given: string | string[] | undefined) => boolean {

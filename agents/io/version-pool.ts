@@ -9,7 +9,7 @@ import { type FailedStart, instanceFleet } from "./instance-fleet.ts";
 import type { PoolInstance } from "./pool-instance.ts";
 import type { PoolVersion } from "./pool-version.ts";
 import type { PoolPorts } from "./pool-ports.ts";
-import { runOnInstance } from "./run-call.ts";
+import { runOnInstance, type RunResult } from "./run-call.ts";
 import { waitingCalls } from "./waiting-calls.ts";
 
 /** What a crash loop has taught is kept this long after its last back-off. */
@@ -74,14 +74,25 @@ export function versionPool(
     call: PoolCall,
     waitedMs: number | undefined,
   ): Promise<CallOutcome> => {
-    const coldStart = waitedMs === undefined ? undefined : instance.takeColdStart(waitedMs);
-    if (coldStart !== undefined) ports.metrics.coldStart(coldStart);
     fleet.callStarted(instance);
     share.callStarted(tenant);
-    const { outcome, isAbandoned } = await runOnInstance(instance, of, call, clock, coldStart);
+    const { outcome, isAbandoned } = await runWithLeave(instance, call, waitedMs);
     share.callEnded(tenant);
     fleet.callEnded(instance, isAbandoned);
     return outcome;
+  };
+
+  const runWithLeave = async (
+    instance: PoolInstance,
+    call: PoolCall,
+    waitedMs: number | undefined,
+  ): Promise<RunResult> => {
+    const leave = call.leave.ask(waitedMs !== undefined);
+    if (leave !== true && !(await leave))
+      return { outcome: refused(withdrawn()), isAbandoned: false };
+    const coldStart = waitedMs === undefined ? undefined : instance.takeColdStart(waitedMs);
+    if (coldStart !== undefined) ports.metrics.coldStart(coldStart);
+    return runOnInstance(instance, of, call, clock, coldStart);
   };
 
   const assignWaiting = (): void => {
@@ -123,6 +134,7 @@ export function versionPool(
       const isNext = waiting.length() === 0 && share.mayRun(tenant);
       const free = isNext ? fleet.free() : undefined;
       if (free !== undefined) return dispatch(free, call, undefined);
+      call.leave.waits();
       const outcome = waiting.wait(call);
       share.changed(pool);
       return outcome;
@@ -179,4 +191,10 @@ const removed = ({ tenant, functionName, version }: PoolVersion): MeridianError 
   new MeridianError(
     "MERIDIAN_FUNCTION_NOT_FOUND",
     `Version ${version.version} of ${tenant}/${functionName} was removed while the call waited.`,
+  );
+
+const withdrawn = (): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_OVERLOADED",
+    "The gateway did not say in time that the call may start, so it was not started. Try again.",
   );

@@ -5,7 +5,7 @@ import { fromProblem } from "#lib/problem.ts";
 import { type ApiClient, failureIn } from "../api-client.ts";
 import { connectedCommand, examples, tenantOption, wholeNumber } from "../command-options.ts";
 import { connectAsTenant } from "../connect.ts";
-import { EXIT_FAILED, UnreachableError } from "../failures.ts";
+import { EXIT_FAILED, NoAnswerError } from "../failures.ts";
 import type { HttpAnswer } from "../http-exchange.ts";
 import { type CallBody, readCallBody } from "../read-call-body.ts";
 import { printDocument, printLine } from "../print.ts";
@@ -123,7 +123,7 @@ async function attempt(call: () => Promise<HttpAnswer>): Promise<RepeatLine> {
       failure: failureOf(answer),
     };
   } catch (error) {
-    if (!(error instanceof UnreachableError)) throw error;
+    if (!(error instanceof NoAnswerError)) throw error;
     const nothing = { status: null, zone: null, cluster: null, version: null, attempts: null };
     return { ...nothing, failure: "no answer" };
   }

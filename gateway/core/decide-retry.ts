@@ -6,6 +6,8 @@ export type AttemptFailure =
   | "not-sent"
   /** The agent answered that the handler was not started. */
   | "refused"
+  /** It was given up while the agent still had to ask for leave to start it. */
+  | "not-begun"
   /** Bytes were written and no answer of the function came back: it may have run. */
   | "maybe-executed";
 

@@ -3,9 +3,11 @@ import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { Random } from "#lib/ports/random.ts";
 import { noPingsYet, type PingEvent, type PingState, stepPings } from "../core/judge-pings.ts";
+import { createRoundTrip, type RoundTrip } from "../core/round-trip.ts";
 import type { Agents, AgentRequest, Outcome } from "../ports.ts";
-import { type AgentClient, openAgentClient } from "./agent-client.ts";
+import type { AgentClient } from "./agent-client.ts";
 import { type ClusterBreaker, clusterBreaker } from "./cluster-breaker.ts";
+import { openAgentClient } from "./open-agent-client.ts";
 import { type AgentProbe, isRefusedConnection, openAgentProbe } from "./probe-agent.ts";
 
 export interface ClusterLinkOptions {
@@ -15,6 +17,8 @@ export interface ClusterLinkOptions {
   readonly random: Random;
   /** With `off` calls go through whatever is known, and are never given up early. */
   readonly failover: "on" | "off";
+  /** Calls of functions that are not idempotent start on `go` where a round trip to the agent takes no longer. */
+  readonly goRoundTripMaxMs: number;
   readonly onPings: (view: PingState["view"], why: PingEvent) => void;
 }
 
@@ -36,6 +40,7 @@ interface Connected {
   readonly client: AgentClient;
   readonly prober: AgentProbe;
   readonly breaker: ClusterBreaker;
+  readonly roundTrip: RoundTrip;
 }
 
 export function createClusterLink(options: ClusterLinkOptions): ClusterLink {
@@ -62,10 +67,10 @@ export function createClusterLink(options: ClusterLinkOptions): ClusterLink {
 
   const sendOver = async (link: Connected, request: AgentRequest): Promise<Outcome> => {
     const attempt = (): Promise<Outcome> =>
-      link.client.send(
-        request,
-        failover === "on" && request.abandonWhenDead ? givenUp.signal : undefined,
-      );
+      link.client.send(request, {
+        giveUp: failover === "on" ? givenUp.signal : undefined,
+        startsOnGo: !request.isIdempotent && link.roundTrip.isWithin(options.goRoundTripMaxMs),
+      });
     const outcome = await (failover === "on" ? link.breaker.run(attempt) : attempt());
     if (outcome.kind === "failed" && isRefusedConnection(outcome.cause) && link === connected)
       note("refused");
@@ -86,11 +91,14 @@ export function createClusterLink(options: ClusterLinkOptions): ClusterLink {
         client: openAgentClient(url, bootToken, clock),
         prober: openAgentProbe(url, bootToken, clock),
         breaker: clusterBreaker(clusterId, random),
+        roundTrip: createRoundTrip(),
       };
     },
     probe: async () => {
       const probed = connected;
+      const startMs = clock.nowMs();
       const event = await probed?.prober.ping(PING_TIMEOUT_MS);
+      if (event === "good") probed?.roundTrip.add(clock.nowMs() - startMs);
       if (event !== undefined && event !== "inconclusive" && probed === connected) note(event);
     },
     health: () => ({

@@ -13,6 +13,7 @@ export interface ClusterLinksOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly failover: "on" | "off";
+  readonly goRoundTripMaxMs: number;
   readonly log: Logger;
 }
 

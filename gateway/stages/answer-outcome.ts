@@ -28,6 +28,7 @@ export function failedAnswer(call: LocatedCall, failed: FailedOutcome): Answer {
         `${clusterId} refused the call before it was started: ${reason}.`,
         { cause },
       );
+    case "not-begun":
     case "not-sent":
       throw new MeridianError(
         call.version.manifest.placement.regions.length > 0

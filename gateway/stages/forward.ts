@@ -23,7 +23,7 @@ export function forward(agents: Agents, clock: Clock): Forward {
       body: call.body,
       deadlineAtMs: call.deadlineAtMs,
       callerGone: call.arrival.callerGone,
-      abandonWhenDead: call.version.manifest.idempotent,
+      isIdempotent: call.version.manifest.idempotent,
     });
   };
 }

@@ -22,7 +22,7 @@ export const LINK_FRAME = {
   call: 1,
   /** Either way: more of a body. */
   part: 2,
-  /** Either way: the end of a body, in which a last part may come. */
+  /** Agent → gateway: the body of the answer ends here and is whole. */
   end: 3,
   /** Agent → gateway: a slot is reserved for the call; it starts on `go` and on nothing else. */
   ready: 4,
@@ -46,9 +46,9 @@ export const LINK_FRAME = {
 export const LinkCall = Type.Object(
   {
     headers: Type.Record(Type.String(), Type.String()),
-    /** `go`: always after `ready` and `go`. `reserved`: at once when a slot is free, else as `go`. */
-    startsOn: Type.Union([Type.Literal("go"), Type.Literal("reserved")]),
-    /** Of the whole body. */
+    /** `go`: always after `ready` and `go`. `slot`: at once if a slot is free and the agent was awake, else as `go`. */
+    startsOn: Type.Union([Type.Literal("go"), Type.Literal("slot")]),
+    /** Of the whole body; what did not fit into the first frame follows in parts. */
     bodyBytes: Type.Integer({ minimum: 0 }),
   },
   extensible,
@@ -60,6 +60,8 @@ export const LinkAnswer = Type.Object(
   {
     status: Type.Integer({ minimum: 200, maximum: 599 }),
     headers: Type.Record(Type.String(), Type.Union([Type.String(), Type.Array(Type.String())])),
+    /** What comes with the head is all of the body; else it goes on to `end`. */
+    isWhole: Type.Boolean(),
   },
   extensible,
 );

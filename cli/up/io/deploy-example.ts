@@ -5,7 +5,7 @@ import type { Clock } from "#lib/ports/clock.ts";
 import type { ApiClient } from "../../api-client.ts";
 import { type BundledFunction, bundleFunction } from "../../bundle/bundle-function.ts";
 import { deployCode } from "../../deploy-code.ts";
-import { UnreachableError } from "../../failures.ts";
+import { NoAnswerError } from "../../failures.ts";
 import { REPOSITORY } from "../../state-directory.ts";
 
 export const EXAMPLE_FUNCTION = "hello";
@@ -54,6 +54,6 @@ async function isDeployed(
 
 /** Failures that pass while a federation starts: nobody listens yet, or the new keys are not known everywhere. */
 const isStarting = (error: unknown): boolean =>
-  error instanceof UnreachableError ||
+  error instanceof NoAnswerError ||
   (error instanceof MeridianError &&
     (ERRORS[error.code].retryable || error.code === "MERIDIAN_UNAUTHENTICATED"));

@@ -2,7 +2,7 @@ import { Value } from "typebox/value";
 import { RouteExplanation } from "#lib/contracts/api-status.ts";
 import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import { readEndpoints } from "#lib/io/run-directory.ts";
-import { UnreachableError } from "../../failures.ts";
+import { NoAnswerError } from "../../failures.ts";
 import type { ApiClient } from "../../api-client.ts";
 import { exchange } from "../../http-exchange.ts";
 import type { Clock } from "#lib/ports/clock.ts";
@@ -62,7 +62,7 @@ export async function waitUntilRouted(
       const isRouted = Value.Check(RouteExplanation, document) && document.chosen !== null;
       return isRouted ? true : undefined;
     } catch (error) {
-      if (error instanceof UnreachableError || error instanceof SyntaxError) return undefined;
+      if (error instanceof NoAnswerError || error instanceof SyntaxError) return undefined;
       throw error;
     }
   });

@@ -8,6 +8,7 @@ import type { InstanceDriver } from "../../../agents/drivers/driver.ts";
 import { createMemoryDriver, type MemoryHandler } from "../../../agents/drivers/memory.ts";
 import { agentMetrics } from "../../../agents/io/agent-metrics.ts";
 import { MeridianError } from "#lib/errors.ts";
+import { startsAtOnce } from "../../../agents/io/exchange.ts";
 import { type InstancePools, instancePools } from "../../../agents/io/instance-pools.ts";
 import type { PoolVersion } from "../../../agents/io/pool-version.ts";
 import { eventually } from "./support/agent-world.ts";
@@ -187,6 +188,7 @@ function startPools(t: TestContext, world: PoolsWorld) {
       event: Buffer.from("null"),
       deadlineAtMs: systemClock.nowMs() + 20_000,
       signal: new AbortController().signal,
+      leave: startsAtOnce,
     });
   return { run, pools, driver };
 }

@@ -246,7 +246,8 @@ test("a function that does not load answers with why, and at once when it keeps 
     "Runtime.ImportModuleError",
     /a-package-that-is-not-there/,
   );
-  assert.equal(agent.pids().length, pidsBefore);
+  // Those of before may be on their way out still.
+  assert.ok(agent.pids().length <= pidsBefore, "an instance was started");
 });
 
 test("a function that takes too much memory is told so, on the heap and beside it", async (t) => {

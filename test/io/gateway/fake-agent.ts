@@ -43,7 +43,7 @@ export interface FakeAgent {
   readonly close: () => Promise<void>;
 }
 
-/** An agent that behaves as it is told, on a real socket; it counts what reaches it. */
+/** An agent that behaves as it is told, on a real socket, and speaks plain HTTP alone; it counts what reaches it. */
 export async function startFakeAgent(
   zone: string,
   behaviour: Behaviour = "answer",
@@ -83,6 +83,10 @@ export async function startFakeAgent(
       if (agent.behaviour === "freeze") return;
       agent.pings += 1;
       response.writeHead(204).end();
+      return;
+    }
+    if (request.url === "/link") {
+      response.writeHead(404).end();
       return;
     }
     const chunks: Buffer[] = [];

@@ -1,4 +1,3 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { ANSWER_HEADERS } from "#lib/contracts/invocation.ts";
 import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 import { MeridianError } from "#lib/errors.ts";
@@ -13,88 +12,61 @@ export interface AnswerPlace {
   readonly clusterId: string;
 }
 
-/** Sends what became of a call, as its door has it. */
-export function sendOutcome(
-  response: ServerResponse,
+/** What became of a call, as its door has it. */
+export function outcomeAnswer(
   place: AnswerPlace,
   call: Call,
   contentType: string,
   outcome: CallOutcome,
-): void {
-  const headers = answerHeaders(place, call.requestId, call.version);
+): FunctionAnswer {
+  const headers = placeHeaders(place, call.requestId, call.version);
   switch (outcome.kind) {
     case "failed":
-      return send(
-        response,
-        headers,
-        problemAnswer(outcome.error, call.requestId),
-        outcome.isExecuted,
-      );
+      return marked(problemAnswer(outcome.error, call.requestId), headers, outcome.isExecuted);
     case "function-error": {
-      const failed = { ...headers, ...coldStartHeaders(outcome.coldStart) };
       const answer =
         call.door.kind === "invoke"
           ? errorAnswer(outcome.errorKind, outcome.error)
           : problemAnswer(functionFailed(outcome.error), call.requestId);
-      return send(response, failed, answer, true);
+      return marked(answer, { ...headers, ...coldStartHeaders(outcome.coldStart) }, true);
     }
     case "result": {
       const done = { ...headers, ...coldStartHeaders(outcome.coldStart) };
       if (call.door.kind === "invoke")
-        return send(response, done, readInvokeAnswer(outcome.json, contentType), true);
+        return marked(readInvokeAnswer(outcome.json, contentType), done, true);
       const reading = readHttpAnswer(outcome.json);
       const answer =
         reading.kind === "answer"
           ? reading.answer
           : problemAnswer(invalidAnswer(reading.reason), call.requestId);
-      return send(response, done, answer, true);
+      return marked(answer, done, true);
     }
   }
 }
 
-/** Sends why a request was refused; nothing of a function ran. */
-export function sendProblem(
-  response: ServerResponse,
-  request: IncomingMessage,
+/** Why a request was refused; nothing of a function ran. */
+export function refusalAnswer(
   place: AnswerPlace,
+  requestId: unknown,
   thrown: unknown,
-): void {
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  const requestId = request.headers[ANSWER_HEADERS.requestId];
+): FunctionAnswer {
   const id = typeof requestId === "string" ? requestId.slice(0, 128) : undefined;
-  const headers = answerHeaders(place, id, undefined);
-  // A body that was not read to its end cannot be followed by another request.
-  if (!request.complete) headers["connection"] = "close";
-  send(response, headers, problemAnswer(toMeridianError(thrown), id), false);
+  const answer = problemAnswer(toMeridianError(thrown), id);
+  return marked(answer, placeHeaders(place, id, undefined), false);
 }
 
-function send(
-  response: ServerResponse,
-  headers: OutgoingHttpHeaders,
-  answer: FunctionAnswer,
-  isExecuted: boolean,
-): void {
-  if (response.destroyed || response.headersSent) return;
-  response.writeHead(answer.status, {
-    ...answer.headers,
-    ...headers,
-    [ANSWER_HEADERS.executed]: String(isExecuted),
-    // Neither of these may announce a length.
-    ...(answer.status === 204 || answer.status === 304
-      ? {}
-      : { "content-length": answer.body.length }),
-  });
-  response.end(answer.body);
-}
+type Headers = Readonly<Record<string, string>>;
 
-function answerHeaders(
+const marked = (answer: FunctionAnswer, headers: Headers, isExecuted: boolean): FunctionAnswer => ({
+  ...answer,
+  headers: { ...answer.headers, ...headers, [ANSWER_HEADERS.executed]: String(isExecuted) },
+});
+
+function placeHeaders(
   place: AnswerPlace,
   requestId: string | undefined,
   version: number | undefined,
-): OutgoingHttpHeaders {
+): Headers {
   return {
     [ANSWER_HEADERS.zone]: place.zone,
     [ANSWER_HEADERS.cluster]: place.clusterId,
@@ -105,7 +77,7 @@ function answerHeaders(
   };
 }
 
-function coldStartHeaders(coldStart: ColdStart | undefined): OutgoingHttpHeaders {
+function coldStartHeaders(coldStart: ColdStart | undefined): Headers {
   if (coldStart === undefined) return {};
   const { queueMs, codeMs, sandboxMs, initMs } = coldStart;
   const phases = { queue: queueMs, code: codeMs, sandbox: sandboxMs, init: initMs };

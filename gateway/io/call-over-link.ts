@@ -1,0 +1,246 @@
+import { Readable } from "node:stream";
+import { Compile } from "typebox/compile";
+import {
+  LINK_FRAME,
+  LINK_PART_BYTES_MAX,
+  LinkAnswer,
+  type LinkCall,
+} from "#lib/contracts/link-frames.ts";
+import { encodeFrame, encodeHeadedFrame, readHeadedPayload } from "#lib/frames.ts";
+import type { Clock } from "#lib/ports/clock.ts";
+import type { AgentRequest, FailedOutcome, Outcome } from "../ports.ts";
+import type { AttemptRules } from "./agent-client.ts";
+import { ANSWER_GRACE_MS, failureToldBy, readProblem, toldFailure } from "./told-failure.ts";
+
+/** One call of a link, as its gateway has it. */
+export interface CallOverLink {
+  readonly receive: (kind: number, payload: Buffer) => void;
+  /** The link is lost. */
+  readonly lose: (cause: Error) => void;
+  /** The agent said that it takes no call as late as this one. */
+  readonly turnAway: () => void;
+}
+
+export interface CallOverLinkPorts {
+  readonly send: (frame: Buffer) => void;
+  /** Whether the connection takes more at once, and a way to hear when it does again. */
+  readonly hasRoom: () => boolean;
+  readonly onRoom: (listener: () => void) => void;
+  readonly clock: Clock;
+  /** Once, with the outcome or the beginning of an answer. */
+  readonly settle: (outcome: Outcome) => void;
+  /** Nothing more of the call is expected. */
+  readonly over: () => void;
+}
+
+const linkAnswer = Compile(LinkAnswer);
+
+/**
+ * Sends the call and watches what can have become of it. Until `go` is written, a call that waits for it has not run, whatever
+ * happened to the agent: it may be withdrawn and run elsewhere.
+ */
+export function startCallOverLink(
+  callId: number,
+  request: AgentRequest,
+  { giveUp, startsOnGo }: AttemptRules,
+  ports: CallOverLinkPorts,
+): CallOverLink {
+  const { send, clock } = ports;
+  let mayHaveBegun = !startsOnGo;
+  let isSettled = false;
+  let isOver = false;
+  let body: AnswerBody | undefined;
+
+  const finish = (): void => {
+    isOver = true;
+    clearTimeout(timer);
+    request.callerGone.removeEventListener("abort", onCallerGone);
+    giveUp?.removeEventListener("abort", onGiveUp);
+    ports.over();
+  };
+  const settle = (outcome: Outcome): void => {
+    isSettled = true;
+    ports.settle(outcome);
+  };
+  /** Ends the exchange from here: as this outcome before the answer began, by breaking the answer off after. */
+  const withdraw = (outcome: Outcome, reason: string): void => {
+    if (isOver) return;
+    finish();
+    send(encodeFrame(LINK_FRAME.cancel, callId));
+    if (!isSettled) settle(outcome);
+    body?.breakOff(new Error(reason));
+  };
+  const failed = (reason: string, cause?: unknown): FailedOutcome => ({
+    kind: "failed",
+    failure: mayHaveBegun ? "maybe-executed" : "not-begun",
+    reason,
+    cause,
+  });
+
+  const onCallerGone = (): void => withdraw({ kind: "caller-gone" }, "the caller went away");
+  const onGiveUp = (): void => {
+    if (isSettled || (mayHaveBegun && !request.isIdempotent)) return;
+    withdraw(failed("it stopped answering pings"), "");
+  };
+  const timer = setTimeout(
+    () => withdraw({ kind: "out-of-time", wasSent: mayHaveBegun }, "the call's deadline passed"),
+    Math.max(0, request.deadlineAtMs + ANSWER_GRACE_MS - clock.nowMs()),
+  );
+
+  const begin = ({ status, headers, isWhole }: LinkAnswer, beginning: Buffer): void => {
+    const failure = failureToldBy(status, headers);
+    if (isWhole) {
+      finish();
+      settle(
+        failure === undefined
+          ? { kind: "answered", answer: { status, headers, body: beginning } }
+          : toldFailure(failure, status, headers, beginning),
+      );
+      return;
+    }
+    body = answerBody(beginning, {
+      credit: (bytes) => send(encodeFrame(LINK_FRAME.credit, callId, [u32(bytes)])),
+      abandon: () => withdraw({ kind: "caller-gone" }, "the answer was abandoned"),
+    });
+    const { readable } = body;
+    if (failure === undefined)
+      settle({ kind: "answered", answer: { status, headers, body: readable } });
+    else
+      void readProblem(readable).then((text) => {
+        if (!isSettled) settle(toldFailure(failure, status, headers, text));
+      });
+  };
+  const receive = (kind: number, payload: Buffer): void => {
+    switch (kind) {
+      case LINK_FRAME.waiting:
+        if (startsOnGo || isSettled) return;
+        // From here on it asks before it starts, as any call that had to wait.
+        mayHaveBegun = false;
+        return;
+      case LINK_FRAME.ready:
+        mayHaveBegun = true;
+        send(encodeFrame(LINK_FRAME.go, callId));
+        return;
+      case LINK_FRAME.answer: {
+        const { head, body: beginning } = readHeadedPayload(payload);
+        if (isSettled || !linkAnswer.Check(head)) throw new Error("an answer is malformed");
+        begin(head, beginning);
+        return;
+      }
+      case LINK_FRAME.part:
+        body?.add(payload);
+        return;
+      case LINK_FRAME.end:
+        finish();
+        body?.end();
+        return;
+      case LINK_FRAME.broken:
+        finish();
+        body?.breakOff(new Error("the agent broke its answer off"));
+        return;
+      default:
+        // Of a later version.
+        return;
+    }
+  };
+
+  request.callerGone.addEventListener("abort", onCallerGone, { once: true });
+  giveUp?.addEventListener("abort", onGiveUp, { once: true });
+  sendCall(callId, request, startsOnGo, ports, () => isOver);
+  if (request.callerGone.aborted) onCallerGone();
+
+  return {
+    receive,
+    lose: (cause) => {
+      if (isOver) return;
+      finish();
+      if (!isSettled) settle(failed(`the link to its agent was lost (${cause.message})`, cause));
+      body?.breakOff(cause);
+    },
+    turnAway: () => {
+      if (isOver || isSettled) return;
+      finish();
+      settle({ kind: "failed", failure: "refused", reason: "its agent is shutting down" });
+    },
+  };
+}
+
+/** The head and the body, a large one in parts that let other calls through between them. */
+function sendCall(
+  callId: number,
+  { headers, body }: AgentRequest,
+  startsOnGo: boolean,
+  { send, hasRoom, onRoom }: CallOverLinkPorts,
+  isOver: () => boolean,
+): void {
+  const head: LinkCall = {
+    headers,
+    startsOn: startsOnGo ? "go" : "slot",
+    bodyBytes: body.length,
+  };
+  send(encodeHeadedFrame(LINK_FRAME.call, callId, head, body.subarray(0, LINK_PART_BYTES_MAX)));
+  let sentBytes = LINK_PART_BYTES_MAX;
+  const sendRest = (): void => {
+    if (sentBytes >= body.length || isOver()) return;
+    if (!hasRoom()) return onRoom(sendRest);
+    const part = body.subarray(sentBytes, sentBytes + LINK_PART_BYTES_MAX);
+    sentBytes += part.length;
+    send(encodeFrame(LINK_FRAME.part, callId, [part]));
+    setImmediate(sendRest);
+  };
+  if (sentBytes < body.length) setImmediate(sendRest);
+}
+
+interface AnswerBody {
+  readonly readable: Readable;
+  readonly add: (part: Buffer) => void;
+  readonly end: () => void;
+  readonly breakOff: (reason: Error) => void;
+}
+
+interface AnswerBodyPorts {
+  /** So many bytes more may come. */
+  readonly credit: (bytes: number) => void;
+  /** Its reader wants no more of it. */
+  readonly abandon: () => void;
+}
+
+/** The answer as it arrives, no faster than it is read. */
+function answerBody(beginning: Buffer, { credit, abandon }: AnswerBodyPorts): AnswerBody {
+  let takenBytes = 0;
+  let isEnded = false;
+  const readable = new Readable({
+    read: () => {
+      if (takenBytes === 0 || isEnded) return;
+      credit(takenBytes);
+      takenBytes = 0;
+    },
+    destroy: (error, done) => {
+      if (!isEnded) abandon();
+      done(error);
+    },
+  });
+  const add = (part: Buffer): void => {
+    takenBytes += part.length;
+    if (!readable.destroyed) readable.push(part);
+  };
+  add(beginning);
+  return {
+    readable,
+    add,
+    end: () => {
+      isEnded = true;
+      readable.push(null);
+    },
+    breakOff: (reason) => {
+      isEnded = true;
+      readable.destroy(reason);
+    },
+  };
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}

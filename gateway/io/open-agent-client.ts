@@ -1,0 +1,48 @@
+import type { Clock } from "#lib/ports/clock.ts";
+import type { AgentClient } from "./agent-client.ts";
+import { type AgentLink, connectLink } from "./agent-link.ts";
+import { openHttpAgentClient } from "./http-agent-client.ts";
+
+/** Calls go over one link; over plain HTTP where the agent does not speak it. A link that is lost is opened again for the next call. */
+export function openAgentClient(url: string, bootToken: string, clock: Clock): AgentClient {
+  let link: Promise<AgentLink | "not-spoken"> | undefined;
+  let isClosed = false;
+  const plain = openHttpAgentClient(url, bootToken, clock);
+
+  const linkNow = (): Promise<AgentLink | "not-spoken"> => {
+    if (link !== undefined) return link;
+    const connecting = connectLink(url, bootToken, clock);
+    const forget = (): void => {
+      if (link === connecting) link = undefined;
+    };
+    link = connecting;
+    connecting.then((connected) => {
+      if (connected === "not-spoken") return;
+      if (isClosed) connected.close();
+      void connected.closed.then(forget);
+    }, forget);
+    return connecting;
+  };
+  linkNow().catch(() => undefined);
+
+  return {
+    send: async (request, rules) => {
+      try {
+        const connected = await linkNow();
+        if (connected === "not-spoken") return await plain.send(request, rules);
+        return await connected.send(request, rules);
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        return { kind: "failed", failure: "not-sent", reason, cause };
+      }
+    },
+    close: async () => {
+      isClosed = true;
+      link?.then(
+        (connected) => connected === "not-spoken" || connected.close(),
+        () => undefined,
+      );
+      await plain.close();
+    },
+  };
+}
