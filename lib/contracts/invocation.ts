@@ -1,5 +1,6 @@
 /*
- * Gateway → agent, over HTTP/1.1: `POST /invoke`, the caller's body as it came. Names are lower case, as Node gives them.
+ * Gateway → agent, in the head of a call on their link (`link-frames.ts`), or over HTTP/1.1 where the agent knows no links:
+ * `POST /invoke`, the caller's body as it came. Names are lower case, as Node gives them.
  * Answers of the agent are the answer for the caller plus the `meridian-*` headers below.
  */
 export const INVOCATION_HEADERS = {
