@@ -22,7 +22,7 @@ export async function deployCode(
   signal?: AbortSignal,
 ): Promise<DeployAnswer> {
   const bounded = signal === undefined ? {} : { signal };
-  await client.json(CodeStored, {
+  const { receipt } = await client.json(CodeStored, {
     method: "PUT",
     path: `/v1/tenants/${tenant}/code/${digest}`,
     headers: { "content-type": "application/zip" },
@@ -32,7 +32,12 @@ export async function deployCode(
   const { document, headers } = await client.jsonWithHeaders(Deployed, {
     method: "POST",
     path: `/v1/tenants/${tenant}/functions/${manifest.name}/versions`,
-    json: { codeDigest: digest, manifest, ...(alias !== undefined && { alias }) },
+    json: {
+      codeDigest: digest,
+      codeReceipt: receipt,
+      manifest,
+      ...(alias !== undefined && { alias }),
+    },
     ...bounded,
   });
   const from = headers[PLACEMENT_FROM_HEADER];

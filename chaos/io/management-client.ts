@@ -63,7 +63,7 @@ export function managementClient(endpoint: string, apiKey: string): ManagementCl
 
   return {
     deploy: async (tenant, { zip, digest }, manifest, signal) => {
-      await read(CodeStored, {
+      const { receipt } = await read(CodeStored, {
         method: "PUT",
         path: `/v1/tenants/${tenant}/code/${digest}`,
         type: "application/zip",
@@ -74,7 +74,7 @@ export function managementClient(endpoint: string, apiKey: string): ManagementCl
         method: "POST",
         path: `/v1/tenants/${tenant}/functions/${manifest.name}/versions`,
         type: "application/json",
-        body: JSON.stringify({ codeDigest: digest, manifest }),
+        body: JSON.stringify({ codeDigest: digest, codeReceipt: receipt, manifest }),
         signal,
       });
     },

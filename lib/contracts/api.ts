@@ -117,7 +117,13 @@ export const KeyCreated = Type.Object({ key: KeyView, apiKey: Type.String() }, c
 export type KeyCreated = Static<typeof KeyCreated>;
 
 export const CodeStored = Type.Object(
-  { digest: Digest, bytes: Type.Integer(), files: Type.Integer() },
+  {
+    digest: Digest,
+    bytes: Type.Integer(),
+    files: Type.Integer(),
+    /** For `CreateVersion`: that the tenant brought the code; good until the federation starts anew. */
+    receipt: Type.String(),
+  },
   closed,
 );
 export type CodeStored = Static<typeof CodeStored>;
@@ -126,6 +132,8 @@ export type CodeStored = Static<typeof CodeStored>;
 export const CreateVersion = Type.Object(
   {
     codeDigest: Digest,
+    /** From the upload. Absent: the code of the version that this one follows. */
+    codeReceipt: Type.Optional(Type.String({ maxLength: 128 })),
     manifest: SentManifest,
     /** Absent: `live`. Null: none, so that nobody calls the version yet. */
     alias: Type.Optional(Type.Union([Name, Type.Null()])),

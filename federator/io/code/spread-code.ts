@@ -46,11 +46,14 @@ export async function obtainCode(ports: CodePorts, digest: string): Promise<Stor
       ports.log.warn({ zone, digest, err: error }, "code could not be fetched from a peer");
     }
   }
-  throw new MeridianError(
-    "MERIDIAN_CODE_NOT_FOUND",
-    `No reachable zone has code with the digest ${digest}; upload it with PUT /v1/tenants/TENANT/code/${digest} first.`,
-  );
+  throw codeNotFound(digest);
 }
+
+export const codeNotFound = (digest: string): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_CODE_NOT_FOUND",
+    `No reachable zone has code of yours with the digest ${digest}; upload it with PUT /v1/tenants/TENANT/code/${digest} first, and send the receipt of its answer as codeReceipt.`,
+  );
 
 /** The other zones whose stores hold the code now, all asked at once: a frozen one holds up nobody. */
 export async function peersWithCode(

@@ -24,13 +24,16 @@ import { fetchFunctionState } from "./function-state.ts";
 import { lastKnownVersion } from "./known-numbers.ts";
 import { fetchRecord, readVersion } from "../read-records.ts";
 import { scanRecords } from "../api/scan-records.ts";
-import { obtainCode, spreadCode } from "../code/spread-code.ts";
+import { isCodeReceipt } from "../code/code-receipt.ts";
+import { codeNotFound, obtainCode, spreadCode } from "../code/spread-code.ts";
 import { whoMustKnow } from "../api/who-must-know.ts";
 
 /** A tenant with more would be one for a federation of its own; counted on this zone's replica, so that a few may slip through. */
 export const FUNCTIONS_MAX = 10_000;
 
 export interface DeployRequest extends Pick<DeployWish, "tenant" | "functionName" | "codeDigest"> {
+  /** That the tenant brought the code; without it, the code must be that of the version it follows. */
+  readonly codeReceipt: string | undefined;
   readonly manifest: Omit<FunctionManifest, "placement">;
   /** Where it may run, beside where the version it follows may. */
   readonly placementAfter: (standing: Placement | undefined) => Placement;
@@ -62,6 +65,7 @@ export async function deployVersion(
   const find = async () => {
     const state = await fetchFunctionState(ports.catalog, tenant, functionName);
     const standing = await fetchStandingVersion(ports, state);
+    refuseForeignCode(ports, asked, standing);
     const placement = asked.placementAfter(standing?.manifest.placement);
     return { state, follows: standing?.version ?? null, placement };
   };
@@ -143,6 +147,16 @@ async function fetchStandingVersion(
       `Version ${number} of ${name} cannot be read, and so its placement cannot be kept; point ${LIVE_ALIAS} at another version, and deploy again.`,
     );
   return held.value;
+}
+
+/** In the words of code that is not there: whether another tenant has it is nobody's business. */
+function refuseForeignCode(
+  { bootToken }: ApiPorts,
+  { tenant, codeDigest, codeReceipt }: DeployRequest,
+  standing: VersionRecord | undefined,
+): void {
+  if (standing?.codeDigest === codeDigest) return;
+  if (!isCodeReceipt(codeReceipt, bootToken, tenant, codeDigest)) throw codeNotFound(codeDigest);
 }
 
 function refuseTooMany({ replica }: ApiPorts, tenant: string): void {

@@ -91,7 +91,7 @@ async function deployTiny(
   const api = await preparedApi(context, {
     [`PUT /v1/tenants/demo/code/${digest}`]: {
       status: 201,
-      json: { digest, bytes: zip.byteLength, files: 1 },
+      json: { digest, bytes: zip.byteLength, files: 1, receipt: "r-1" },
     },
     "POST /v1/tenants/demo/functions/tiny/versions": {
       status: 201,
@@ -108,7 +108,7 @@ async function deployTiny(
   const line = ["deploy", tiny, "--timeout-ms", "77", ...argv, "--state", api.state];
   const result = await meridian(line);
   const sent: unknown = JSON.parse(api.seen[1]?.body ?? "{}");
-  return { ...result, sent, asked: { codeDigest: digest, manifest } };
+  return { ...result, sent, asked: { codeDigest: digest, codeReceipt: "r-1", manifest } };
 }
 const DEPLOYED =
   "Deployed tiny version 4 (live): 1 of 2 gateways ready, not yet ready: us-east.gateway, code in eu-west, us-east\n";

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { ErrorCode } from "#lib/errors.ts";
 import { digestOf, zipOf } from "./archives.ts";
-import { assertProblem, call, startZones, type TestFederation, type TestZone } from "./zones.ts";
+import {
+  assertProblem,
+  call,
+  startZones,
+  type TestFederation,
+  type TestZone,
+  receiptOf,
+} from "./zones.ts";
 
 const archive = zipOf([{ name: "index.mjs", content: "export const handler = () => 1;" }]);
 const codeDigest = digestOf(archive);
@@ -21,6 +28,7 @@ const ask = (method: string, path: string, body?: unknown) =>
   call(zone, federation.keys.demo, method, `/v1/tenants/demo${path}`, body);
 const version = (name: string, more: object = {}) => ({
   codeDigest,
+  codeReceipt: receiptOf(codeDigest),
   manifest: { name, placement: { regions: ["eu"] }, ...more },
 });
 

@@ -22,6 +22,7 @@ import {
   startZones,
   type TestFederation,
   type TestZone,
+  receiptOf,
   ZONES,
 } from "./zones.ts";
 
@@ -46,6 +47,7 @@ const upload = (zone: TestZone, bytes: Uint8Array): Promise<Answer> =>
 const deploy = (zone: TestZone, name: string, digest: string, regions: readonly string[] = []) =>
   call(zone, federation.keys.demo, "POST", `/v1/tenants/demo/functions/${name}/versions`, {
     codeDigest: digest,
+    codeReceipt: receiptOf(digest),
     manifest: { name, placement: { regions } },
   });
 const readFrom = async (zone: TestZone, digest: string): Promise<Buffer> => {

@@ -7,7 +7,14 @@ import { openCodeStore } from "../../../federator/io/code/open-code-store.ts";
 import { findEngine } from "../../engines/find-engine.ts";
 import { type RunningVersitygw, startVersitygw } from "../../engines/start-versitygw.ts";
 import { digestOf, zipOf } from "./archives.ts";
-import { type Answer, assertProblem, bootTokenHeader, call, startZones } from "./zones.ts";
+import {
+  type Answer,
+  assertProblem,
+  bootTokenHeader,
+  call,
+  startZones,
+  receiptOf,
+} from "./zones.ts";
 import type { TestFederation, TestZone } from "./zones.ts";
 
 const ZONES = ["eu-west", "us-east", "ap-south"];
@@ -54,7 +61,11 @@ describe(
       await call(zone, demo, "PUT", `/v1/tenants/demo/code/${digest}`, archive);
       const manifest = { name: "kept", placement: {} };
       const path = "/v1/tenants/demo/functions/kept/versions";
-      return call(zone, demo, "POST", path, { codeDigest: digest, manifest });
+      return call(zone, demo, "POST", path, {
+        codeDigest: digest,
+        codeReceipt: receiptOf(digest),
+        manifest,
+      });
     };
     const zonesOf = ({ zones }: TestFederation): readonly [TestZone, TestZone] => {
       const [first, second] = zones;

@@ -11,6 +11,7 @@ import {
   call,
   startZones,
   type TestFederation,
+  receiptOf,
   type TestZone,
 } from "./zones.ts";
 
@@ -33,6 +34,7 @@ const upload = (zone: TestZone, bytes: Uint8Array, digest = digestOf(bytes)): Pr
 const deploy = (zone: TestZone, name: string, more: object = {}, digest = codeDigest) =>
   call(zone, federation.keys.demo, "POST", `/v1/tenants/demo/functions/${name}/versions`, {
     codeDigest: digest,
+    codeReceipt: receiptOf(digest),
     manifest: { name, ...more },
   });
 const holds = (zone: TestZone, digest: string): Promise<boolean> =>
@@ -44,7 +46,12 @@ const holds = (zone: TestZone, digest: string): Promise<boolean> =>
 test("code is staged, deployed, durable in both zones that are up, and the next deploy is the next version", async () => {
   const stored = await upload(eu, archive);
   assert.equal(stored.status, 201, JSON.stringify(stored.body));
-  assert.deepEqual(stored.body, { digest: codeDigest, bytes: archive.length, files: 1 });
+  assert.deepEqual(stored.body, {
+    digest: codeDigest,
+    bytes: archive.length,
+    files: 1,
+    receipt: receiptOf(codeDigest),
+  });
   assert.equal((await upload(eu, archive)).status, 201, "sent twice is as good as once");
 
   // Through the other zone, which has to fetch the code first.

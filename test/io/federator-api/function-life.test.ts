@@ -11,6 +11,7 @@ import {
   call,
   startZones,
   type TestFederation,
+  receiptOf,
   type TestZone,
 } from "./zones.ts";
 
@@ -39,6 +40,7 @@ const ask = (
 /** Only this zone is up, so functions stay in it. */
 const version = (name: string, more: object = {}, alias?: string | null) => ({
   codeDigest,
+  codeReceipt: receiptOf(codeDigest),
   manifest: { name, placement: { regions: ["eu"] }, ...more },
   ...(alias !== undefined && { alias }),
 });

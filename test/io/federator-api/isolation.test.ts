@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { digestOf, zipOf } from "./archives.ts";
-import { call, startZones, type TestFederation, type TestZone } from "./zones.ts";
+import {
+  assertProblem,
+  call,
+  receiptOf,
+  startZones,
+  type TestFederation,
+  type TestZone,
+} from "./zones.ts";
 
 const archive = zipOf([{ name: "index.js", content: "exports.handler = () => 1;" }]);
 const codeDigest = digestOf(archive);
@@ -17,6 +24,7 @@ before(async () => {
   await call(zone, demo, "PUT", `/v1/tenants/demo/code/${codeDigest}`, archive);
   const deployed = await call(zone, demo, "POST", "/v1/tenants/demo/functions/secret/versions", {
     codeDigest,
+    codeReceipt: receiptOf(codeDigest),
     manifest: { name: "secret", environment: { TOKEN: "do-not-show" } },
   });
   assert.equal(deployed.status, 201, JSON.stringify(deployed.body));
@@ -216,3 +224,21 @@ function assertSameBut(
 
 const textOf = (body: Record<string, unknown>, name: string): string =>
   JSON.stringify({ ...body, requestId: "" }).replaceAll(name, "NAME");
+
+test("who knows the digest of another tenant's archive cannot deploy it, nor learn that it is there", async () => {
+  const { acme, demo } = federation.keys;
+  const deploy = (key: string, tenant: string, codeReceipt: string | undefined) =>
+    call(zone, key, "POST", `/v1/tenants/${tenant}/functions/taken/versions`, {
+      codeDigest,
+      ...(codeReceipt === undefined ? {} : { codeReceipt }),
+      manifest: { name: "taken" },
+    });
+  for (const receipt of [undefined, "", "x".repeat(43), receiptOf(codeDigest, "demo")]) {
+    const answer = await deploy(acme, "acme", receipt);
+    assertProblem(answer, 404, "MERIDIAN_CODE_NOT_FOUND");
+  }
+  assert.equal((await deploy(acme, "acme", receiptOf(codeDigest, "acme"))).status, 201);
+  // The code of the version it follows needs no upload again.
+  assert.equal((await deploy(acme, "acme", undefined)).status, 201);
+  assertProblem(await deploy(demo, "demo", undefined), 404, "MERIDIAN_CODE_NOT_FOUND");
+});

@@ -7,6 +7,7 @@ import {
   call,
   startZones,
   type TestFederation,
+  receiptOf,
   type TestZone,
 } from "./zones.ts";
 
@@ -30,6 +31,7 @@ async function deploy(name: string, placement?: object, alias?: string | null): 
   const manifest = { name, ...(placement !== undefined && { placement }) };
   const answer = await ask("POST", `/${name}/versions`, {
     codeDigest,
+    codeReceipt: receiptOf(codeDigest),
     manifest,
     ...(alias !== undefined && { alias }),
   });

@@ -14,6 +14,7 @@ import {
   call,
   startZones,
   type TestFederation,
+  receiptOf,
   type TestZone,
 } from "./zones.ts";
 
@@ -54,6 +55,7 @@ async function ask(
 const deploy = (name: string, secrets: Record<string, string>, more: object = {}) =>
   ask("POST", `/functions/${name}/versions`, {
     codeDigest,
+    codeReceipt: receiptOf(codeDigest),
     manifest: { name, placement: { regions: ["eu"] }, secrets, ...more },
   });
 

@@ -20,6 +20,7 @@ import type { KeyEncryption } from "#lib/ports/key-encryption.ts";
 import { registerApi } from "../../../federator/io/api/api.ts";
 import { federatorHttp } from "../../../federator/io/api/federator-http.ts";
 import { type Audit, openAudit } from "../../../federator/io/audit/audit.ts";
+import { codeReceipt } from "../../../federator/io/code/code-receipt.ts";
 import { type CodeStoreGround, openCodeStore } from "../../../federator/io/code/open-code-store.ts";
 import type { Federation } from "../../../federator/ports.ts";
 import { followCatalog } from "./follow-catalog.ts";
@@ -218,6 +219,10 @@ export async function call(
     body: text === "" ? {} : JSON.parse(text),
   };
 }
+
+/** What the upload of the archive answers, wherever it was uploaded. */
+export const receiptOf = (digest: string, tenant = "demo"): string =>
+  codeReceipt(BOOT_TOKEN, tenant, digest);
 
 export const bootTokenHeader = { [INVOCATION_HEADERS.bootToken]: BOOT_TOKEN };
 

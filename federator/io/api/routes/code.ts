@@ -2,10 +2,14 @@ import { CodeStored } from "#lib/contracts/api.ts";
 import type { Api, ApiPorts } from "../api-context.ts";
 import { acceptArchives, receiveArchive } from "../../code/receive-archive.ts";
 import { limitUploads } from "../../code/limit-uploads.ts";
+import { codeReceipt } from "../../code/code-receipt.ts";
 import { CodePath } from "./schemas.ts";
 
 /** Staging writes no catalog; an archive that no version comes to use is swept away after a while. */
-export async function codeRoutes(api: Api, { codeStore, clock }: ApiPorts): Promise<void> {
+export async function codeRoutes(
+  api: Api,
+  { codeStore, clock, bootToken }: ApiPorts,
+): Promise<void> {
   const limited = limitUploads();
   await api.register(async (uploads: Api) => {
     acceptArchives(uploads);
@@ -21,7 +25,12 @@ export async function codeRoutes(api: Api, { codeStore, clock }: ApiPorts): Prom
           receiveArchive(request, { codeStore, clock }, asked),
         );
         reply.code(201);
-        return { digest, bytes, files: files.length };
+        return {
+          digest,
+          bytes,
+          files: files.length,
+          receipt: codeReceipt(bootToken, tenant, digest),
+        };
       },
     );
   });

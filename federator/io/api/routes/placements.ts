@@ -59,6 +59,7 @@ export function placementRoutes(api: Api, ports: ApiPorts): void {
         tenant,
         functionName,
         codeDigest,
+        codeReceipt: undefined,
         manifest,
         placementAfter: () => request.body,
         wish: async (state) => {

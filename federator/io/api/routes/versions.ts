@@ -114,13 +114,14 @@ function deployingRoutes(api: Api, ports: ApiPorts): void {
       },
       handler: async (request, reply): Promise<Deployed> => {
         const { tenant, functionName } = request.params;
-        const { codeDigest, manifest, alias = LIVE_ALIAS } = request.body;
+        const { codeDigest, codeReceipt, manifest, alias = LIVE_ALIAS } = request.body;
         const precondition = readPrecondition(request.headers);
         const { placement } = manifest;
         const { kind, deployed, follows } = await deployVersion(ports, request, {
           tenant,
           functionName,
           codeDigest,
+          codeReceipt,
           manifest,
           placementAfter: (standing) => keepPlacement(placement, standing),
           wish: async () => ({

@@ -53,7 +53,7 @@ async function answer(incoming: IncomingMessage, response: ServerResponse): Prom
     return send(response, 200, { items: names.map((name) => ({ name })), next: null });
   }
   if (incoming.method === "PUT")
-    return send(response, 201, { digest: url.split("/").at(-1), bytes: 1, files: 1 });
+    return send(response, 201, { digest: url.split("/").at(-1), bytes: 1, files: 1, receipt: "r" });
   if (incoming.method === "DELETE") return remove(response, functionName);
   return deploy(response, functionName, body);
 }
