@@ -6,6 +6,7 @@ import {
   type RouteEntry,
 } from "#lib/contracts/route-table.ts";
 import { decodeEntry } from "#lib/decode-entry.ts";
+import { type KeptEntry, readEntry } from "#lib/kept-entry.ts";
 import { addHash, digestText, entryHash, subtractHash, type TextEntry } from "#lib/table-digest.ts";
 
 /** More than any zone has; whoever sends more sends nonsense. */
@@ -33,12 +34,6 @@ export interface RouteTable {
   readonly entries: RouteEntries;
   /** Set where it is ahead of `position`: up to here, suspended tenants and revoked keys are gone from the entries. */
   readonly withdrawnPosition?: Position | undefined;
-}
-
-/** An entry that is kept as it came and read when it is first asked for: most of a large table nobody ever asks for. */
-export interface KeptEntry extends TextEntry {
-  /** Undefined: not read yet; null: of an unknown kind. */
-  decoded: RouteEntry | null | undefined;
 }
 
 export interface EntryChange {
@@ -81,6 +76,10 @@ interface InForce {
 /** Entries that came for a table which is not complete yet. */
 interface Staged {
   readonly entries: Map<string, KeptEntry>;
+  /** Those that are new or other than in the table in force, noted as they come: a large table at once would hold up the loop. */
+  readonly changes: EntryChange[];
+  /** Entries that the table in force has, too. */
+  inBoth: number;
   sum: bigint;
   /** The first entry that does not check. */
   fault: string | undefined;
@@ -108,13 +107,16 @@ export function routeTableState(): RouteTableState {
       }
       staged.sum = addHash(staged.sum, entryHash(key, text));
       const before = inForce?.entries.get(key);
+      if (before !== undefined) staged.inBoth += 1;
       if (before?.text === text) {
         staged.entries.set(key, before);
         continue;
       }
       const decoded = isChecked ? undefined : decodeEntry({ key, text });
       if (decoded?.kind === "refused") staged.fault ??= decoded.reason;
-      staged.entries.set(key, { key, text, decoded: undefined });
+      const after = { key, text, decoded: undefined };
+      staged.entries.set(key, after);
+      staged.changes.push({ key, before, after });
     }
   };
   const putInForce = (next: InForce): void => {
@@ -124,16 +126,17 @@ export function routeTableState(): RouteTableState {
   };
 
   const takeFull = (frame: FullFrame): Taken => {
-    const { entries, sum, fault } = staged;
+    const { entries, sum, fault, changes, inBoth } = staged;
     const { position } = frame;
     staged = nothingStaged();
     const older = goesBack(inForce, frame);
     if (older !== undefined) return { kind: "stale", reason: older, position };
     const reason = fault ?? doesNotAddUp(sum, frame.digest);
     if (reason !== undefined) return { kind: "refused", reason, position };
-    const changes = differences(inForce?.entries, entries);
+    const before = inForce?.entries ?? new Map<string, KeptEntry>();
+    const removed = inBoth === before.size ? [] : removals(before, entries);
     putInForce({ position, sum, entries });
-    return { kind: "applied", changes };
+    return { kind: "applied", changes: [...changes, ...removed] };
   };
 
   const takeDelta = (frame: DeltaFrame): Taken => {
@@ -204,16 +207,6 @@ export function routeTableState(): RouteTableState {
   };
 }
 
-/** What the entry says; undefined where its kind is not known here. */
-export function readEntry(kept: KeptEntry | undefined): RouteEntry | undefined {
-  if (kept === undefined) return undefined;
-  if (kept.decoded === undefined) {
-    const decoded = decodeEntry(kept);
-    kept.decoded = decoded.kind === "known" ? decoded.entry : null;
-  }
-  return kept.decoded ?? undefined;
-}
-
 function viewTable({ position, sum, entries }: InForce, urgent: Urgent | undefined): RouteTable {
   const find = (key: string): KeptEntry | undefined => {
     if (urgent === undefined) return entries.get(key);
@@ -244,18 +237,20 @@ function viewTable({ position, sum, entries }: InForce, urgent: Urgent | undefin
   };
 }
 
-const nothingStaged = (): Staged => ({ entries: new Map(), sum: 0n, fault: undefined });
+const nothingStaged = (): Staged => ({
+  entries: new Map(),
+  changes: [],
+  inBoth: 0,
+  sum: 0n,
+  fault: undefined,
+});
 
-function differences(
-  before: ReadonlyMap<string, KeptEntry> | undefined,
+function removals(
+  before: ReadonlyMap<string, KeptEntry>,
   after: ReadonlyMap<string, KeptEntry>,
 ): readonly EntryChange[] {
   const changes: EntryChange[] = [];
-  for (const [key, entry] of after) {
-    const its = before?.get(key);
-    if (its !== entry) changes.push({ key, before: its, after: entry });
-  }
-  for (const [key, entry] of before ?? [])
+  for (const [key, entry] of before)
     if (!after.has(key)) changes.push({ key, before: entry, after: undefined });
   return changes;
 }

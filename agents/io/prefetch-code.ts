@@ -3,7 +3,7 @@ import type { RouteVersion } from "#lib/contracts/route-table.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import type { FeedFollower } from "#lib/io/follow-feed.ts";
 import type { Clock } from "#lib/ports/clock.ts";
-import { readEntry } from "#lib/route-table-state.ts";
+import { readEntry } from "#lib/kept-entry.ts";
 import { versionsPlacedHere } from "../core/versions-placed-here.ts";
 import type { CodeCache } from "./code-cache.ts";
 import { tendTable } from "./tend-table.ts";
