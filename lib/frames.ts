@@ -11,18 +11,16 @@ export interface Frame {
 
 /** Bytes between the length and the payload: kind and call id. */
 const HEAD_BYTES = 5;
+const PAYLOAD_AT = 4 + HEAD_BYTES;
 
 export function encodeFrame(
   kind: number,
   callId: number,
   payload: readonly Uint8Array[] = [],
 ): Buffer {
-  const length = HEAD_BYTES + payload.reduce((bytes, part) => bytes + part.length, 0);
-  const frame = Buffer.allocUnsafe(4 + length);
-  frame.writeUInt32BE(length, 0);
-  frame.writeUInt8(kind, 4);
-  frame.writeUInt32BE(callId, 5);
-  let at = 4 + HEAD_BYTES;
+  const payloadBytes = payload.reduce((bytes, part) => bytes + part.length, 0);
+  const frame = beginFrame(kind, callId, payloadBytes);
+  let at = PAYLOAD_AT;
   for (const part of payload) {
     frame.set(part, at);
     at += part.length;
@@ -37,10 +35,21 @@ export function encodeHeadedFrame(
   head: unknown,
   body: Uint8Array,
 ): Buffer {
-  const headJson = Buffer.from(JSON.stringify(head));
-  const length = Buffer.allocUnsafe(4);
-  length.writeUInt32BE(headJson.length);
-  return encodeFrame(kind, callId, [length, headJson, body]);
+  const headText = JSON.stringify(head);
+  const headBytes = Buffer.byteLength(headText);
+  const frame = beginFrame(kind, callId, 4 + headBytes + body.length);
+  frame.writeUInt32BE(headBytes, PAYLOAD_AT);
+  frame.write(headText, PAYLOAD_AT + 4);
+  frame.set(body, PAYLOAD_AT + 4 + headBytes);
+  return frame;
+}
+
+function beginFrame(kind: number, callId: number, payloadBytes: number): Buffer {
+  const frame = Buffer.allocUnsafe(PAYLOAD_AT + payloadBytes);
+  frame.writeUInt32BE(HEAD_BYTES + payloadBytes, 0);
+  frame.writeUInt8(kind, 4);
+  frame.writeUInt32BE(callId, 5);
+  return frame;
 }
 
 export interface HeadedPayload {
@@ -81,7 +90,7 @@ export function frameReader(
       onFrame({
         kind: rest.readUInt8(4),
         callId: rest.readUInt32BE(5),
-        payload: rest.subarray(4 + HEAD_BYTES, 4 + length),
+        payload: rest.subarray(PAYLOAD_AT, 4 + length),
       });
       rest = rest.subarray(4 + length);
     }

@@ -1,3 +1,4 @@
+import { boundedMemo } from "#lib/bounded-memo.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { clientAddress } from "../core/client-address.ts";
 import {
@@ -20,13 +21,24 @@ export interface Locating {
   readonly edgeCountryHeaders: readonly string[];
 }
 
+/** Callers come again and again; the same words of the same peer say the same. */
+const REMEMBERED_MAX = 10_000;
+
 /** Works out where the caller is. */
 export function locate(locating: Locating): Stage<AdmittedCall, LocatedCall> {
-  return (next) => async (call) => {
-    const { clues, clientIp } = readClues(call, locating);
-    const origin = originOf(clues, locating.geography);
-    const originZone = nearestZone(origin, locating.geography);
-    return next({ ...call, origin, originZone, clientIp });
+  const { geography, edgeCountryHeaders } = locating;
+  const remembered =
+    boundedMemo<Pick<LocatedCall, "origin" | "originZone" | "clientIp">>(REMEMBERED_MAX);
+  return (next) => (call) => {
+    const { headers, peer } = call.arrival;
+    const said = [headers["x-forwarded-for"], ...edgeCountryHeaders.map((name) => headers[name])];
+    const key = `${peer}\n${askedRegion(call, geography) ?? ""}\n${said.join("\n")}`;
+    const where = remembered.get(key, () => {
+      const { clues, clientIp } = readClues(call, locating);
+      const origin = originOf(clues, geography);
+      return { origin, originZone: nearestZone(origin, geography), clientIp };
+    });
+    return next({ ...call, ...where });
   };
 }
 
