@@ -17,6 +17,8 @@ import {
   startLinkWorld,
 } from "./link-world.ts";
 
+/** `MERIDIAN_FAULTS=10000` for the long run. */
+const CUTS = Number(process.env["MERIDIAN_FAULTS"] ?? 400);
 const SIZES = [0, 1, LINK_PART_BYTES_MAX, LINK_PART_BYTES_MAX + 1, 6 * 1024 * 1024];
 const failureOf = (outcome: Outcome): string =>
   outcome.kind === "failed" ? outcome.failure : outcome.kind;
@@ -252,7 +254,7 @@ test("wherever a link is cut, what is said not to have begun did not, and nothin
   const { call, started } = await startLinkWorld(t, { through: cuttingProxy(t, () => cut) });
   const outcomes = new Map<string, string>();
   // A handshake is about 190 bytes there and 90 back; a call and its go some 120 and 9, its ready and answer 9 and some 70.
-  for (let round = 0; round < 400; round += 1) {
+  for (let round = 0; round < CUTS; round += 1) {
     cut =
       round % 2 === 0
         ? { toAgent: 150 + (round % 200) * 2, toGateway: Infinity }
