@@ -27,7 +27,10 @@ before(async () => {
     const ledger = `LEDGER=${join(folder, "ledger")}`;
     const deployed = await federation.cli(
       ..."deploy test/system/functions/ledger --name".split(" "),
-      ...[name, "--env", ledger, ...flags],
+      name,
+      "--env",
+      ledger,
+      ...flags,
     );
     assert.equal(deployed.exitCode, 0, deployed.stderr);
   }
