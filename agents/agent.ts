@@ -27,6 +27,7 @@ import { startInvokeServer } from "./io/invoke-server.ts";
 import { placedVersions } from "./io/placed-versions.ts";
 import { type Prefetching, prefetchCode } from "./io/prefetch-code.ts";
 import { prefetchSecrets } from "./io/prefetch-secrets.ts";
+import { openReplays } from "./io/open-replays.ts";
 import { openSecretStore } from "./io/secret-store.ts";
 import { serveCall } from "./io/serve-call.ts";
 import { functionLogWriter } from "./io/write-function-log.ts";
@@ -91,6 +92,8 @@ export async function startAgent(
   const notReady = () => (feed.table.get() === undefined ? "there is no route table yet" : null);
   const admin = await startAdminServer(registry, notReady, config.adminPort);
   started.defer(admin.close);
+  const replays = openReplays(config, clock, metrics, log);
+  started.defer(replays.close);
   const serve = serveCall({
     place,
     clock,
@@ -98,6 +101,7 @@ export async function startAgent(
     pools,
     metrics,
     log,
+    replays: replays.answers,
     onFunctionError: (of, requestId, { error }) => functionLog.failure(of, requestId, error),
   });
   const server = await startInvokeServer(

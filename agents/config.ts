@@ -42,6 +42,15 @@ const AgentConfig = Type.Object(
     codeCacheBytesMax: Type.Integer({ minimum: 1, default: 2 * 1024 * 1024 * 1024 }),
     functionLogBytesMax: Type.Integer({ minimum: 1, default: 100 * 1024 * 1024 }),
     functionLogAgeMaxMs: Milliseconds(86_400_000),
+    /** How long an `Idempotency-Key` is good, from the start of its first call. */
+    replayWindowMs: Milliseconds(86_400_000),
+    /** Keys that are kept at a time, and the bytes of their answers on disk; half of each at most for one tenant. */
+    replayKeysMax: Type.Integer({ minimum: 0, default: 200_000 }),
+    replayBytesMax: Type.Integer({ minimum: 0, default: 256 * 1024 * 1024 }),
+    /** How long further attempts of an AWS SDK are known for what they are; these are kept in memory alone. */
+    sdkReplayWindowMs: Milliseconds(900_000),
+    sdkReplayKeysMax: Type.Integer({ minimum: 0, default: 10_000 }),
+    sdkReplayBytesMax: Type.Integer({ minimum: 0, default: 32 * 1024 * 1024 }),
   },
   { additionalProperties: false },
 );

@@ -1,16 +1,22 @@
 import { availableParallelism, cpus, loadavg, release, type } from "node:os";
 import { parseArgs } from "node:util";
 import { FIGURE_HEADS, figureCells, type FigureResult } from "./figures.ts";
+import { aligned, type BenchReport } from "./report.ts";
 import type { BenchRow } from "./rows.ts";
 import type { RoundOptions } from "./run-rounds.ts";
 import { benchCatalog } from "./scenarios/catalog.ts";
+import { benchFault } from "./scenarios/fault.ts";
 import { benchFeed } from "./scenarios/feed.ts";
+import { benchGateway, type GatewayBenchOptions } from "./scenarios/gateway.ts";
 import { benchHello, type ScenarioResult } from "./scenarios/hello.ts";
+import { benchObserve } from "./scenarios/observe.ts";
 import { benchReplica } from "./scenarios/replica.ts";
+import { benchTable } from "./scenarios/table.ts";
 import { benchTakeout } from "./scenarios/takeout.ts";
 
 /*
- * `npm run bench -- NAME [--json] [--seconds N] [--rounds N] [--connections N]`: how every figure of this project is made.
+ * `npm run bench -- NAME [--json] [--seconds N] [--rounds N] [--connections N] [--profile DIR]`: how every figure of this
+ * project is made.
  * Compare ratios of one run, never absolute figures of two: machines drift.
  */
 const SCENARIOS: Readonly<Record<string, (options: RoundOptions) => Promise<ScenarioResult>>> = {
@@ -20,8 +26,22 @@ const SCENARIOS: Readonly<Record<string, (options: RoundOptions) => Promise<Scen
 };
 /** Those that are not about calls: figures of their own, in rounds of their own length. */
 const FIGURES: Readonly<Record<string, (options: RoundOptions) => Promise<FigureResult>>> = {
+  observe: benchObserve,
   replica: benchReplica,
+  table: benchTable,
   takeout: benchTakeout,
+};
+/** Those that print tables of their own. */
+const REPORTS: Readonly<Record<string, (options: GatewayBenchOptions) => Promise<BenchReport>>> = {
+  gateway: benchGateway,
+  fault: benchFault,
+};
+/** What is not said on the command line; a round of `fault` takes two and a half minutes. */
+const DEFAULTS: Readonly<
+  Record<string, { readonly rounds?: string; readonly connections?: string }>
+> = {
+  gateway: { connections: "64" },
+  fault: { rounds: "1" },
 };
 const SECONDS_MAX = 60;
 const ROUNDS_MAX = 20;
@@ -32,24 +52,31 @@ const { values, positionals } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     seconds: { type: "string", default: "3" },
-    rounds: { type: "string", default: "3" },
-    connections: { type: "string", default: "32" },
+    rounds: { type: "string" },
+    connections: { type: "string" },
+    profile: { type: "string" },
   },
 });
 const [name = ""] = positionals;
 const scenario = SCENARIOS[name];
 const figures = FIGURES[name];
-if (scenario === undefined && figures === undefined) {
-  const names = Object.keys({ ...SCENARIOS, ...FIGURES });
+const report = REPORTS[name];
+if (scenario === undefined && figures === undefined && report === undefined) {
+  const names = Object.keys({ ...SCENARIOS, ...FIGURES, ...REPORTS });
   tell(
-    `usage: npm run bench -- ${names.join("|")} [--json] [--seconds N] [--rounds N] [--connections N]`,
+    `usage: npm run bench -- ${names.join("|")} [--json] [--seconds N] [--rounds N] [--connections N] [--profile DIR]`,
   );
   process.exit(2);
 }
 
 const secondsPerRound = wholeNumber("seconds", values.seconds, SECONDS_MAX);
-const rounds = wholeNumber("rounds", values.rounds, ROUNDS_MAX);
-const connections = wholeNumber("connections", values.connections, CONNECTIONS_MAX);
+const own = DEFAULTS[name];
+const rounds = wholeNumber("rounds", values.rounds ?? own?.rounds ?? "3", ROUNDS_MAX);
+const connections = wholeNumber(
+  "connections",
+  values.connections ?? own?.connections ?? "32",
+  CONNECTIONS_MAX,
+);
 const machine = {
   cores: availableParallelism(),
   processor: cpus()[0]?.model ?? "unknown",
@@ -61,6 +88,8 @@ const options = { secondsPerRound, rounds, connections, tell };
 const machineLine = `${machine.cores} × ${machine.processor}, ${machine.system}, Node ${machine.node}, load ${machine.loadBefore.toFixed(1)} before`;
 if (scenario !== undefined) printCalls(await scenario(options));
 else if (figures !== undefined) printFigures(await figures(options));
+else if (report !== undefined)
+  printReport(await report({ ...options, profileFolder: values.profile }));
 
 function printCalls({ rows, missingPeers }: ScenarioResult): void {
   if (values.json)
@@ -76,6 +105,14 @@ function printFigures({ figures: lines, peerIs }: FigureResult): void {
   if (values.json) return printDocument({ rounds, figures: lines, peerIs });
   process.stdout.write(`${aligned(FIGURE_HEADS, lines.map(figureCells))}\n\n`);
   process.stdout.write(`medians of ${rounds} rounds; peer: ${peerIs}; ${machineLine}\n`);
+}
+
+function printReport({ tables, notes, result }: BenchReport): void {
+  if (values.json) return printDocument({ ...result, notes });
+  for (const { title, heads, rows } of tables)
+    process.stdout.write(`${title}\n${aligned(heads, rows)}\n\n`);
+  for (const note of notes) process.stdout.write(`${note}\n`);
+  process.stdout.write(`${machineLine}\n`);
 }
 
 function printDocument(result: object): void {
@@ -106,20 +143,6 @@ function table(lines: readonly BenchRow[]): string {
       .join(", "),
   ]);
   return aligned(heads, cells);
-}
-
-function aligned(heads: readonly string[], cells: readonly (readonly string[])[]): string {
-  const widths = heads.map((head, column) =>
-    Math.max(head.length, ...cells.map((row) => row[column]?.length ?? 0)),
-  );
-  return [heads, ...cells]
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
 }
 
 function wholeNumber(option: string, text: string, maximum: number): number {

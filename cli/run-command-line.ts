@@ -12,6 +12,7 @@ import {
   registerLogs,
   registerRollback,
 } from "./commands/functions.ts";
+import { registerGateway } from "./commands/gateway.ts";
 import { registerInvoke } from "./commands/invoke.ts";
 import { registerKey } from "./commands/key.ts";
 import { registerAudit, registerTenant } from "./commands/operator.ts";
@@ -44,6 +45,7 @@ const REGISTER = [
   registerRoute,
   registerZone,
   registerCluster,
+  registerGateway,
   registerShift,
   registerQuota,
   registerTenant,

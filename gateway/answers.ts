@@ -1,7 +1,8 @@
 import { ANSWER_HEADERS } from "#lib/contracts/invocation.ts";
-import { ERRORS, type MeridianError } from "#lib/errors.ts";
+import { ERRORS, MeridianError } from "#lib/errors.ts";
 import { PROBLEM_TYPE, toProblem } from "#lib/problem.ts";
 import type { Receipt } from "./call.ts";
+import type { HeaderFault } from "./core/inspect-headers.ts";
 import type { Answer, AnswerHeaders } from "./ports.ts";
 
 /** Callers that may come again are told when; limits say it more exactly themselves. */
@@ -25,6 +26,10 @@ export function problemAnswer(
   };
 }
 
+/** What the caller of a request that was not understood is told. */
+export const refusalOf = ({ code, reason }: HeaderFault): MeridianError =>
+  new MeridianError(code, `The request was refused: ${reason}.`);
+
 export const textAnswer = (status: number, text: string): Answer => ({
   status,
   headers: { "content-type": "text/plain; charset=utf-8" },
@@ -43,6 +48,7 @@ export function withReceipt(answer: Answer, requestId: string, receipt?: Receipt
     ...answer.headers,
     [ANSWER_HEADERS.requestId]: requestId,
   };
+  if (receipt?.fallback !== undefined) headers[ANSWER_HEADERS.fallback] = receipt.fallback;
   if (receipt?.clusterId !== undefined) {
     headers[ANSWER_HEADERS.zone] = receipt.zone ?? "";
     headers[ANSWER_HEADERS.cluster] = receipt.clusterId;

@@ -4,6 +4,8 @@ import type { RouteTable } from "#lib/route-table-state.ts";
 import type { Origin } from "./core/locate-caller.ts";
 import type { RolloutMark } from "./core/choose-version.ts";
 import type { Door, FunctionDoor } from "./core/match-route.ts";
+import type { AttemptNote, StageMarks } from "./core/stage-times.ts";
+import type { TraceContext } from "./core/trace-context.ts";
 import type { TenantLimitValues } from "./core/tenant-limits.ts";
 import type { Arrival } from "./ports.ts";
 
@@ -21,13 +23,23 @@ export interface Receipt {
   clusterId: string | undefined;
   attempts: number;
   isColdStart: boolean;
-  /** Why it was refused: by the tenant's limits, or because the plan has no room for it. */
-  limitedBy: "rate" | "concurrency" | "plan" | undefined;
+  /** Why it was refused: by the tenant's limits, because the plan has no room for it, or no cluster that it may use. */
+  limitedBy: "rate" | "concurrency" | "plan" | "cluster" | undefined;
+  /** What answered in place of the version that failed everywhere. */
+  fallback: "version" | "answer" | undefined;
+  /** Attempts in the order in which they began. */
+  readonly attemptNotes: AttemptNote[];
+  readonly marks: StageMarks;
+  /** Of the table that decided on it. */
+  tableRevision: number | undefined;
+  /** Strangers who call a public function are not told what the platform knows of its clusters. */
+  isCallerKnown: boolean;
 }
 
 export interface IdentifiedCall {
   readonly arrival: Arrival;
   readonly requestId: string;
+  readonly trace: TraceContext;
   readonly path: string;
   readonly rawQuery: string;
   readonly door: Door;

@@ -5,6 +5,17 @@ import { Zone } from "#lib/contracts/zone.ts";
 
 const Port = Type.Integer({ minimum: 0, maximum: 65_535 });
 
+const TlsConfig = Type.Object(
+  {
+    /** 0: any free port. */
+    port: Port,
+    /** PEM; the certificate first, then those that lead to its root. */
+    certificateFile: Type.String({ minLength: 1 }),
+    keyFile: Type.String({ minLength: 1 }),
+  },
+  { additionalProperties: false },
+);
+
 export const GatewayConfig = Type.Object(
   {
     zone: Name,
@@ -31,6 +42,16 @@ export const GatewayConfig = Type.Object(
     /** An MMDB of countries; without it the one that comes along. */
     geoDatabase: Type.Optional(Type.String()),
     connectionsMax: Type.Integer({ minimum: 1, default: 20_000 }),
+    /** HTTPS, with HTTP/2 for those who ask for it; the files are read again when they change. Without it: no HTTPS. */
+    tls: Type.Optional(TlsConfig),
+    /** How long callers may take to send the headers of a request. */
+    headersTimeoutMs: Type.Integer({ minimum: 100, default: 10_000 }),
+    /** How long a connection is kept without a request. */
+    idleTimeoutMs: Type.Integer({ minimum: 100, default: 65_000 }),
+    /** How long a caller may stand still while it sends a body or takes an answer. */
+    stallMs: Type.Integer({ minimum: 100, default: 10_000 }),
+    /** A body that comes, or an answer that is taken, more slowly than this is cut off. */
+    bytesPerSecondMin: Type.Integer({ minimum: 1, default: 1_024 }),
     /**
      * Where a round trip to an agent takes no longer than this, calls of functions that are not idempotent start only when the
      * gateway has said `go`: a cluster that hangs then doubles none of them.
@@ -38,6 +59,12 @@ export const GatewayConfig = Type.Object(
     goRoundTripMaxMs: Type.Number({ minimum: 0, default: 5 }),
     /** A table that was not confirmed for longer decides on no function with a placement; 0: it always does. */
     securityMaxAgeMs: Type.Integer({ minimum: 0, default: 3_600_000 }),
+    /** The share of requests that the access log has, chosen by their traces; errors and slow calls are always in it. */
+    accessLogShare: Type.Number({ minimum: 0, maximum: 1, default: 1 }),
+    /** Where sampled calls are told to as spans: a collector that takes OTLP over HTTP, `/v1/traces` left out. Without it: nowhere. */
+    otlpEndpoint: Type.Optional(Type.String({ pattern: "^https?://[^/]" })),
+    /** A call that takes this much longer than its function ran is told in the log, with the stage that took it. */
+    slowAfterMs: Type.Integer({ minimum: 1, default: 1_000 }),
     /** How long running calls may take to end when the gateway stops. */
     drainMs: Type.Integer({ minimum: 0, default: 30_000 }),
   },

@@ -5,7 +5,11 @@ import type { ArmCounters } from "./core/count-arms.ts";
 import type { CallMeter } from "./core/measure-calls.ts";
 import { createDemandMeter } from "./core/measure-demand.ts";
 import type { RequestIds } from "./core/request-id.ts";
-import { createRetryBudget } from "./core/retry-budget.ts";
+import type { TraceIds } from "./core/trace-context.ts";
+import type { ClusterRooms } from "./core/cluster-rooms.ts";
+import type { FunctionCircuits } from "./core/function-circuits.ts";
+import { createHedgeBudget, createHedgeDelays } from "./core/hedge-delay.ts";
+import type { RetryBudget } from "./core/retry-budget.ts";
 import { createSharePlanner } from "./core/share-planner.ts";
 import type { TenantLimits } from "./core/tenant-limits.ts";
 import type { FunctionCall } from "./call.ts";
@@ -16,21 +20,28 @@ import { admit } from "./stages/admit.ts";
 import { authenticate } from "./stages/authenticate.ts";
 import { countArm } from "./stages/count-arm.ts";
 import { explainRoute } from "./stages/explain.ts";
+import { fallBack } from "./stages/fall-back.ts";
 import { forward } from "./stages/forward.ts";
+import { hedgeAttempts, type HedgePorts } from "./stages/hedge.ts";
 import { identify } from "./stages/identify.ts";
 import { keepPlan } from "./stages/keep-plan.ts";
 import { keepResidency } from "./stages/keep-residency.ts";
 import { createKeyRing } from "./stages/key-ring.ts";
 import { locate, type Locating } from "./stages/locate.ts";
 import { matchFunction } from "./stages/match-function.ts";
+import { mark, noteAttempts } from "./stages/note-times.ts";
 import { type Doors, openDoor } from "./stages/open-door.ts";
 import { retryAttempts, type RetryPorts } from "./stages/retry.ts";
 import { rankClusters } from "./stages/survey-clusters.ts";
+import { type StatePorts, tellState } from "./stages/tell-state.ts";
+import { tellReceipt } from "./stages/tell-receipt.ts";
+import { watchAttempts } from "./stages/watch-attempts.ts";
 
 export interface GatewayPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly requestIds: RequestIds;
+  readonly traceIds: TraceIds;
   readonly routing: Routing;
   readonly limits: TenantLimits;
   readonly demand: ReturnType<typeof createDemandMeter>;
@@ -40,6 +51,12 @@ export interface GatewayPorts {
   readonly control: Doors["control"];
   readonly accounting: Accounting;
   readonly onRetry: RetryPorts["onRetry"];
+  readonly onHedge: HedgePorts["onHedge"];
+  readonly circuits: FunctionCircuits;
+  readonly rooms: ClusterRooms;
+  readonly budget: RetryBudget;
+  readonly state: StatePorts["state"];
+  readonly passToGateway: StatePorts["passToGateway"];
   readonly notReady: Doors["notReady"];
 }
 
@@ -49,33 +66,42 @@ export interface GatewayRules {
   readonly zones: readonly Zone[];
   readonly locating: Locating;
   readonly failover: "on" | "off";
+  /** Of the traces that begin here, the share that is marked as recorded. */
+  readonly tracedShare: number;
 }
-
-/** Retries after a possible execution: this many, or this share of the last ten seconds' requests. */
-const RETRY_BUDGET = { retriesMin: 10, retryPercent: 20 };
 
 /** The way of every request through the gateway, in order. */
 export function createGateway(ports: GatewayPorts, rules: GatewayRules): Handler<Arrival> {
   const { clock, routing, agents } = ports;
   const zone = rules.locating.geography.gatewayZone.name;
   const keyRing = createKeyRing();
-  const budget = createRetryBudget(RETRY_BUDGET);
   const planner = createSharePlanner(rules.zones);
   const ranking = rankClusters({ ...ports, ...rules, planner });
+  const hedging = { ...ports, delays: createHedgeDelays(), budget: createHedgeBudget() };
+  const attempt = hedgeAttempts(
+    hedging,
+    watchAttempts(ports, noteAttempts(clock, forward(agents, clock))),
+  );
 
   const invoke: Handler<FunctionCall> = pipeline(authenticate(keyRing))
     .through(matchFunction(zone, ports.random))
     .through(countArm(ports.arms, clock))
     .through(keepResidency(rules.zones, routing.confirmedAgeMs, rules.securityMaxAgeMs))
+    .through(mark("admitAtMs", clock))
     .through(admit(ports))
+    .through(mark("planAtMs", clock))
     .through(locate(rules.locating))
     .through(keepPlan({ ...ports, planner, ranking }))
-    .to(retryAttempts({ ...ports, ranking, budget }, rules.failover, forward(agents, clock)));
+    .through(mark("forwardAtMs", clock))
+    .through(fallBack(ranking))
+    .to(retryAttempts({ ...ports, ranking }, rules.failover, attempt));
 
   const explain = explainRoute({ ...ports, keyRing, ranking, locating: rules.locating });
+  const state = tellState({ ...ports, keyRing }, rules.zones, zone);
   const { control, notReady } = ports;
 
-  return pipeline(identify(ports.requestIds))
+  return pipeline(identify(ports, rules.tracedShare))
+    .through(tellReceipt(ports, zone))
     .through(account(ports.accounting, clock))
-    .to(openDoor({ invoke, explain, control, notReady }, routing));
+    .to(openDoor({ invoke, explain, state, control, notReady }, routing));
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
 import type { RouteTable } from "#lib/route-table-state.ts";
+import type { HeaderFault } from "./core/inspect-headers.ts";
 import type { AttemptFailure } from "./core/decide-retry.ts";
 import type { ClusterSnapshot } from "./core/order-clusters.ts";
 
@@ -20,9 +21,12 @@ export interface Arrival {
   /** As sent, query included. */
   readonly target: string;
   readonly headers: IncomingHttpHeaders;
-  /** Names and values in turn, as they came: repeated headers are told apart here alone. */
-  readonly rawHeaders: readonly string[];
   readonly httpVersion: string;
+  /** Of the connection it came on. */
+  readonly scheme: "http" | "https";
+  /** What makes it a request that two readers could understand differently; it is answered, and nothing after it is read. */
+  readonly fault: HeaderFault | undefined;
+  readonly hasBody: boolean;
   /** The address at the other end of the connection. */
   readonly peer: string;
   readonly receivedAtMs: number;
@@ -77,9 +81,14 @@ export type Outcome =
   | { readonly kind: "out-of-time"; readonly wasSent: boolean }
   | { readonly kind: "caller-gone" };
 
+export interface ClusterHealth extends Pick<ClusterSnapshot, "pings" | "isTripped"> {
+  /** What its pings took in the last second; undefined where none came back. */
+  readonly roundTripMs?: number | undefined;
+}
+
 /** The clusters, as this gateway reaches them. */
 export interface Agents {
-  readonly health: (clusterId: string) => Pick<ClusterSnapshot, "pings" | "isTripped">;
+  readonly health: (clusterId: string) => ClusterHealth;
   /** One attempt; never rejects. */
   readonly send: (clusterId: string, request: AgentRequest) => Promise<Outcome>;
 }

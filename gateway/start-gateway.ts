@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomFillSync } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import type { Logger } from "pino";
 import { type AdminServer, metricsRegistry, startAdminServer } from "#lib/io/admin-server.ts";
@@ -13,35 +13,47 @@ import type { RunningProgram } from "#lib/run-program.ts";
 import type { GatewayConfig } from "./config.ts";
 import { createCallMeter } from "./core/measure-calls.ts";
 import { createArmCounters } from "./core/count-arms.ts";
+import { createClusterRooms } from "./core/cluster-rooms.ts";
+import { createFunctionCircuits } from "./core/function-circuits.ts";
 import { createDemandMeter } from "./core/measure-demand.ts";
 import { type Network, parseNetwork } from "./core/network-address.ts";
 import { createRequestIds } from "./core/request-id.ts";
+import { createRetryBudget } from "./core/retry-budget.ts";
 import { createTenantLimits } from "./core/tenant-limits.ts";
+import { createTraceIds } from "./core/trace-ids.ts";
 import { createGateway } from "./gateway.ts";
-import { accessLog } from "./io/access-log.ts";
-import { gatewayMetrics } from "./io/gateway-metrics.ts";
+import { gatewayState } from "./io/gateway-state.ts";
 import { openGeoDatabase } from "./io/geo-database.ts";
 import { startHttpServer } from "./io/http-server.ts";
+import { observeGateway } from "./io/observe-gateway.ts";
+import { passToGateway } from "./io/pass-to-gateway.ts";
 import { passToFederator } from "./io/pass-to-federator.ts";
 import { linkClusters } from "./io/probe-clusters.ts";
 import { watchReadiness } from "./io/readiness.ts";
 import { startReporting } from "./io/report-gateway.ts";
 import { followRoutes } from "./io/route-feed.ts";
+import { stateMetrics } from "./io/state-metrics.ts";
 import type { IdentifiedCall } from "./call.ts";
-import type { Accounting } from "./stages/account.ts";
 import { type Locating, readClues } from "./stages/locate.ts";
+
+/** Retries after a possible execution: this many, or this share of the last ten seconds' requests. */
+const RETRY_BUDGET = { retriesMin: 10, retryPercent: 20 };
 
 const clock = systemClock;
 const random = systemRandom;
+/** Refilled for about 300 calls at a time. */
+const traceDigits = Buffer.allocUnsafe(8_192);
 
 export interface RunningGateway extends RunningProgram {
   readonly publicUrl: string;
+  /** HTTPS, where there is a certificate. */
+  readonly secureUrl: string | undefined;
   readonly admin: AdminServer;
 }
 
 /** Opens everything a gateway needs, in the order in which it is needed; `stop` closes it the other way round. */
 export async function startGateway(config: GatewayConfig, log: Logger): Promise<RunningGateway> {
-  const { zone, zones, failover } = config;
+  const { zone, zones } = config;
   await using opened = new AsyncDisposableStack();
   const keep = <T extends { readonly close: () => Promise<void> | void }>(resource: T): T => {
     opened.defer(() => resource.close());
@@ -62,6 +74,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   const client = keep(internalClient(bootToken));
   const receiver = `${zone}.gateway`;
   const requestIds = createRequestIds(randomBytes(9).toString("base64url"));
+  const traceIds = createTraceIds(() => randomFillSync(traceDigits).toString("hex"));
   const limits = createTenantLimits(floorOf(config), clock.nowMs());
   const demand = createDemandMeter();
   const meter = createCallMeter(clock.nowMs());
@@ -75,40 +88,48 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   const bootId = randomBytes(8).toString("hex");
   keep(startReporting({ ...shared, bootId, demand, meter, arms, avoided: links.avoided }));
 
+  const circuits = createFunctionCircuits(random);
+  const rooms = createClusterRooms((clusterId) => links.health(clusterId).roundTripMs);
+  const budget = createRetryBudget(RETRY_BUDGET);
   const registry = metricsRegistry("gateway", zone);
   const clusterIds = zones.map(({ clusterId }) => clusterId);
-  const metrics = gatewayMetrics(registry, clusterIds, routing, links);
-  const access = keep(accessLog(zone, config.logLevel));
+  const observation = keep(
+    observeGateway({ ...shared, registry, traceIds, share: config.accessLogShare }),
+  );
   const readiness = watchReadiness(clusterIds, routing, links, clock);
-  const accounting: Accounting = {
-    record: (record) => {
-      metrics.request(record);
-      access.write(record);
-    },
-    unforeseen: (requestId, error) => log.error({ requestId, err: error }, "unforeseen error"),
-  };
+  const { counts } = observation.metrics;
+  const inner = { ...shared, routing, links, rooms, circuits, budget, limits, bootId };
+  stateMetrics(registry, clusterIds, inner);
+  const state = gatewayState({ ...inner, counts, notReady: readiness.notReady });
 
   const handler = createGateway(
     {
       clock,
       random,
       requestIds,
+      traceIds,
       routing,
       limits,
       demand,
       meter,
       arms,
-      accounting,
+      accounting: observation.accounting,
       agents: links,
       control: pass.handle,
-      onRetry: metrics.retry,
+      onRetry: observation.metrics.retry,
+      onHedge: observation.metrics.hedge,
+      circuits,
+      rooms,
+      budget,
+      state,
+      passToGateway: keep(passToGateway(discovery)).pass,
       notReady: readiness.notReady,
     },
-    { zones, locating, failover, securityMaxAgeMs: config.securityMaxAgeMs },
+    { ...config, locating, tracedShare: config.accessLogShare },
   );
-  const server = await startHttpServer({ ...shared, handler, requestIds });
+  const server = await startHttpServer({ ...shared, handler, requestIds, limits: config });
   opened.defer(() => server.drain(config.drainMs));
-  const admin = keep(await startAdminServer(registry, readiness.notReady));
+  const admin = keep(await startAdminServer(observation.source, readiness.notReady));
   const urls = { public: server.publicUrl, admin: admin.url };
   const endpoint = { program: "gateway", zone, pid: process.pid, bootId, urls } as const;
   keep(await keepPublished(config.runDirectory, endpoint));
@@ -117,6 +138,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   const closing = opened.move();
   return {
     publicUrl: server.publicUrl,
+    secureUrl: server.secureUrl,
     admin,
     stop: async () => {
       readiness.startDraining();

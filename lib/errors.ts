@@ -90,6 +90,16 @@ export const ERRORS = {
     retryable: false,
     title: "The code archive is too large",
   },
+  MERIDIAN_ANSWER_NOT_KEPT: {
+    status: 409,
+    retryable: false,
+    title: "The call with this key was executed, and its answer was not kept",
+  },
+  MERIDIAN_KEY_REUSED: {
+    status: 422,
+    retryable: false,
+    title: "The Idempotency-Key belongs to another request",
+  },
   MERIDIAN_EXPECTATION_FAILED: {
     status: 417,
     retryable: false,
@@ -122,6 +132,11 @@ export const ERRORS = {
     title: "The cluster was lost while it may have run the call",
   },
   MERIDIAN_INTERNAL: { status: 500, retryable: false, title: "Something is wrong inside Meridian" },
+  MERIDIAN_TRANSFER_CODING_UNKNOWN: {
+    status: 501,
+    retryable: false,
+    title: "The body is coded in a way that is not served",
+  },
   MERIDIAN_SECRETS_OFF: {
     status: 501,
     retryable: false,
@@ -203,6 +218,11 @@ export const ERRORS = {
     status: 503,
     retryable: false,
     title: "The catalog did not confirm the change; look before repeating it",
+  },
+  MERIDIAN_GATEWAY_UNREACHABLE: {
+    status: 503,
+    retryable: true,
+    title: "The gateway that was asked about does not answer",
   },
   MERIDIAN_CONTROL_UNAVAILABLE: {
     status: 503,

@@ -13,7 +13,16 @@ export interface Call {
   readonly contentType: string;
   /** The gateway's table revision; undefined when it did not say. */
   readonly revision: number | undefined;
+  /** Undefined where nobody said one that can be read. */
+  readonly trace: CallTrace | undefined;
   readonly door: CallDoor;
+}
+
+/** W3C Trace Context, as handlers are given it. */
+export interface CallTrace {
+  readonly traceparent: string;
+  /** Empty for none. */
+  readonly tracestate: string;
 }
 
 export type CallDoor =
@@ -26,6 +35,9 @@ const namePattern = new RegExp(NAME_PATTERN);
 const REQUEST_ID_PATTERN = /^[\x21-\x7e]{1,128}$/;
 /** Fifteen minutes of running and as much of waiting. */
 const DEADLINE_MAX_MS = 1_800_000;
+/** As gateways write it; they have read the caller's. */
+const TRACE_PARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+const TRACE_STATE = /^[\x20-\x7e]{0,512}$/;
 
 /** The call, or MERIDIAN_BAD_REQUEST naming the header that is wrong. */
 export function readCall(headers: Headers): Call {
@@ -44,8 +56,18 @@ export function readCall(headers: Headers): Call {
       headers[INVOCATION_HEADERS.revision] === undefined
         ? undefined
         : wholeNumber(headers, INVOCATION_HEADERS.revision, Number.MAX_SAFE_INTEGER),
+    trace: readTrace(headers),
     door: door === "invoke" ? { kind: "invoke" } : { kind: "http", request: httpRequest(headers) },
   };
+}
+
+/** A trace that is malformed is no reason to refuse a call. */
+function readTrace(headers: Headers): CallTrace | undefined {
+  const traceparent = headers[INVOCATION_HEADERS.traceParent];
+  const tracestate = headers[INVOCATION_HEADERS.traceState];
+  if (typeof traceparent !== "string" || !TRACE_PARENT.test(traceparent)) return undefined;
+  const isReadable = typeof tracestate === "string" && TRACE_STATE.test(tracestate);
+  return { traceparent, tracestate: isReadable ? tracestate : "" };
 }
 
 function matching(headers: Headers, name: string, pattern: RegExp): string {

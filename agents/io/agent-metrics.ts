@@ -1,12 +1,15 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { VersionLoad } from "../core/summarize-zone.ts";
+import type { ReplaySource } from "../core/replay-key.ts";
 import type { CallOutcome, ColdStart } from "./call-outcome.ts";
+import type { ReplayEvent } from "./replayed-answers.ts";
 
 const STATES = ["starting", "idle", "busy", "draining"] as const;
 
 export interface AgentMetrics {
   readonly callEnded: (outcome: CallOutcome, durationMs: number) => void;
   readonly coldStart: (coldStart: ColdStart) => void;
+  readonly replay: (source: ReplaySource, event: ReplayEvent) => void;
 }
 
 /** The agent's figures; instances and queues are read at the scrape. */
@@ -34,6 +37,12 @@ export function agentMetrics(
     buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers,
   });
+  const replays = new Counter({
+    name: "meridian_agent_replays_total",
+    help: "Calls with a key by whose it is (key: the caller's, sdk: an AWS SDK's) and what became of them: ran, not-kept (ran, and there was no room for the key), joined, replayed, or why they were refused",
+    labelNames: ["source", "outcome"],
+    registers,
+  });
   const instances = new Gauge({
     name: "meridian_agent_instances",
     help: "Instances by state",
@@ -57,6 +66,7 @@ export function agentMetrics(
       invocations.inc({ outcome: outcomeLabel(outcome) });
       durations.observe(durationMs / 1_000);
     },
+    replay: (source, outcome) => replays.inc({ source, outcome }),
     coldStart: ({ queueMs, codeMs, sandboxMs, initMs }) => {
       const phases = { queue: queueMs, code: codeMs, sandbox: sandboxMs, init: initMs };
       for (const [phase, ms] of Object.entries(phases)) coldStarts.observe({ phase }, ms / 1_000);

@@ -4,7 +4,7 @@ import { MeridianError } from "#lib/errors.ts";
 import { PROBLEM_TYPE, toMeridianError, toProblem } from "#lib/problem.ts";
 import type { Call } from "../core/read-call.ts";
 import { type FunctionAnswer, readHttpAnswer, readInvokeAnswer } from "../core/read-answer.ts";
-import type { CallOutcome, ColdStart } from "./call-outcome.ts";
+import type { CallOutcome, CallTiming, ColdStart } from "./call-outcome.ts";
 
 /** Named on every answer. */
 export interface AnswerPlace {
@@ -19,7 +19,10 @@ export function outcomeAnswer(
   contentType: string,
   outcome: CallOutcome,
 ): FunctionAnswer {
-  const headers = placeHeaders(place, call.requestId, call.version);
+  const headers = {
+    ...placeHeaders(place, call.requestId, call.version),
+    ...timingHeaders(outcome.timing),
+  };
   switch (outcome.kind) {
     case "failed":
       return marked(problemAnswer(outcome.error, call.requestId), headers, outcome.isExecuted);
@@ -76,6 +79,13 @@ function placeHeaders(
       : { [ANSWER_HEADERS.version]: String(version), [ANSWER_HEADERS.coldStart]: "false" }),
   };
 }
+
+const timingHeaders = (timing: CallTiming | undefined): Headers =>
+  timing === undefined
+    ? {}
+    : {
+        [ANSWER_HEADERS.timing]: `queue;dur=${timing.queueMs.toFixed(1)}, run;dur=${timing.runMs.toFixed(1)}`,
+      };
 
 function coldStartHeaders(coldStart: ColdStart | undefined): Headers {
   if (coldStart === undefined) return {};

@@ -1,5 +1,6 @@
 import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 import type { MeridianError } from "#lib/errors.ts";
+import type { CallTrace } from "../core/read-call.ts";
 import type { StartLeave } from "./exchange.ts";
 
 /** A call that was admitted, with its event ready for the handler. */
@@ -11,6 +12,7 @@ export interface PoolCall {
   /** Aborts when the caller is gone. */
   readonly signal: AbortSignal;
   readonly leave: StartLeave;
+  readonly trace?: CallTrace | undefined;
 }
 
 /** Milliseconds of a call that waited for an instance of its own. */
@@ -21,7 +23,18 @@ export interface ColdStart {
   readonly initMs: number;
 }
 
-export type CallOutcome =
+/** What a call took in its cluster. */
+export interface CallTiming {
+  /** Waiting for an instance, a cold start included. */
+  readonly queueMs: number;
+  /** In the handler, and on the way to it and back. */
+  readonly runMs: number;
+}
+
+/** `timing` is there where an instance was given the call. */
+export type CallOutcome = CallEnding & { readonly timing?: CallTiming };
+
+type CallEnding =
   | { readonly kind: "result"; readonly json: Buffer; readonly coldStart: ColdStart | undefined }
   /** The function's own failure. */
   | {

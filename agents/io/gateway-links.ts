@@ -31,7 +31,9 @@ export function gatewayLinks(ports: GatewayLinksPorts): GatewayLinks {
     },
     drain: async (limitMs) => {
       const draining = [...links].map((link) => link.drain());
-      await Promise.race([Promise.all(draining), delay(limitMs)]);
+      // The limit that was not needed holds up nobody.
+      const limit = delay(limitMs, undefined, { ref: false });
+      await Promise.race([Promise.all(draining), limit]);
       await Promise.race([
         Promise.all([...links].map(({ closed }) => closed)),
         delay(CLOSE_GRACE_MS),

@@ -1,6 +1,7 @@
 import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { Clock } from "#lib/ports/clock.ts";
+import { describeTrace } from "../core/describe-trace.ts";
 import { endError, timeoutError } from "../core/function-error.ts";
 import type { CallEnd } from "../drivers/driver.ts";
 import type { CallOutcome, ColdStart, PoolCall } from "./call-outcome.ts";
@@ -32,6 +33,7 @@ export async function runOnInstance(
       functionName: of.functionName,
       functionVersion: String(version),
       memoryMegabytes: manifest.memoryMegabytes,
+      ...describeTrace(call.trace),
     },
     call.event,
   );

@@ -92,7 +92,10 @@ export function versionPool(
       return { outcome: refused(withdrawn()), isAbandoned: false };
     const coldStart = waitedMs === undefined ? undefined : instance.takeColdStart(waitedMs);
     if (coldStart !== undefined) ports.metrics.coldStart(coldStart);
-    return runOnInstance(instance, of, call, clock, coldStart);
+    const beganAtMs = clock.nowMs();
+    const result = await runOnInstance(instance, of, call, clock, coldStart);
+    const timing = { queueMs: waitedMs ?? 0, runMs: clock.nowMs() - beganAtMs };
+    return { ...result, outcome: { ...result.outcome, timing } };
   };
 
   const assignWaiting = (): void => {

@@ -16,4 +16,6 @@ export interface PeerOptions {
   readonly headers: Readonly<Record<string, string>>;
   /** For its files; the caller removes it. */
   readonly folder: string;
+  /** The one core that it may use; absent: all. */
+  readonly core?: number | undefined;
 }

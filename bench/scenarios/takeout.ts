@@ -2,8 +2,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Value } from "typebox/value";
 import { FederationStatus } from "#lib/contracts/api-status.ts";
 import type { FigureResult, FigureRow } from "../figures.ts";
+import { signalAll } from "../processes.ts";
 import { type BenchFederation, startFederation } from "../start-federation.ts";
-import { catalogLeader, catalogProcesses, processesOf, signalAll } from "../takeout/strike-zone.ts";
+import { catalogLeader, catalogProcesses, processesOf } from "../takeout/strike-zone.ts";
 import { watchZones, type ZoneWatch } from "../takeout/watch-zones.ts";
 
 const ZONES = ["eu-west", "us-east", "ap-south"];

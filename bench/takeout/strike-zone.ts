@@ -15,16 +15,6 @@ export async function processesOf({ state }: BenchFederation, zone: string): Pro
   return Value.Parse(Credentials, JSON.parse(text)).zones[zone]?.pids ?? [];
 }
 
-/** All at once, as a machine dies or hangs; those that are gone already are passed over. */
-export function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
-  for (const pid of pids)
-    try {
-      process.kill(pid, signal);
-    } catch {
-      // Gone: nothing is left to be told.
-    }
-}
-
 /** What must hang so that nobody can write: the catalog's process, or the members in all zones but the one that dies anyway. */
 export async function catalogProcesses(
   federation: BenchFederation,

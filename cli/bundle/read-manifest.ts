@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { Value } from "typebox/value";
-import { SentManifest } from "#lib/contracts/function-manifest.ts";
+import { Fallback, FixedAnswer, SentManifest } from "#lib/contracts/function-manifest.ts";
 import { PlacementPart } from "#lib/contracts/placement.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { nearestWord } from "../nearest-word.ts";
@@ -54,14 +54,19 @@ export function completeManifest(
   );
 }
 
+/** Where in the manifest other keys are known than at its top. */
+const PARTS = new Map<string, { readonly properties: object }>([
+  ["placement", PlacementPart],
+  ["fallback", Fallback],
+  ["fallback.answer", FixedAnswer],
+]);
+
 function describeMistake(path: string, message: string, params: object): string {
   const where = path.slice(1).replaceAll("/", ".");
   const prefix = where === "" ? "" : `${where}.`;
   if ("additionalProperties" in params && Array.isArray(params.additionalProperties))
     return params.additionalProperties
-      .map((key) =>
-        unknownKey(prefix, String(key), where === "placement" ? PlacementPart : SentManifest),
-      )
+      .map((key) => unknownKey(prefix, String(key), PARTS.get(where) ?? SentManifest))
       .join("; ");
   if (where === "name")
     return "name must be 1 to 63 lower-case letters, digits and dashes: give one with --name";

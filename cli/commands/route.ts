@@ -26,6 +26,11 @@ export function registerRoute(program: Command): void {
     });
 }
 
+const describeFallback = ({ fallback }: RouteExplanation): string =>
+  fallback === undefined
+    ? ""
+    : `; its fallback, ${fallback === "version" ? "an older version" : "a fixed answer"}, answers`;
+
 function describeRoute(route: RouteExplanation): string {
   const { origin } = route;
   const rows = route.candidates.map((candidate) => [
@@ -36,7 +41,7 @@ function describeRoute(route: RouteExplanation): string {
     candidate.reason,
   ]);
   return [
-    `${route.tenant}/${route.function} (${route.alias}, version ${describeSplit(route.split ?? [{ version: route.version, percent: 100 }])}) goes to ${route.chosen ?? "no cluster"}`,
+    `${route.tenant}/${route.function} (${route.alias}, version ${describeSplit(route.split ?? [{ version: route.version, percent: 100 }])}) goes to ${route.chosen ?? "no cluster"}${describeFallback(route)}`,
     `caller: ${origin.value} (${origin.source}) at ${origin.latitudeDegrees}, ${origin.longitudeDegrees}`,
     formatTable(["CLUSTER", "ZONE", "DISTANCE", "DECISION", "REASON"], rows),
     ...(route.shedPercent === undefined

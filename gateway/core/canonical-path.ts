@@ -10,10 +10,10 @@ const UNRESERVED = /^[A-Za-z0-9_.~-]$/;
 
 /**
  * Dot segments, empty segments, backslashes and anything that decodes to one of them are refused rather than repaired: a path
- * that two parsers can read differently is an attack or a mistake. `host` is the Host header, for targets in absolute form.
+ * that two parsers can read differently is an attack or a mistake. `origin` is that of the connection and the Host header, for targets in absolute form.
  */
-export function canonicalTarget(target: string, host: string): CanonicalTarget {
-  const local = stripAuthority(target, host);
+export function canonicalTarget(target: string, origin: string): CanonicalTarget {
+  const local = stripAuthority(target, origin);
   if (local === undefined) return refused("the request target must be a path of this host");
 
   const queryAt = local.indexOf("?");
@@ -39,11 +39,10 @@ export function canonicalTarget(target: string, host: string): CanonicalTarget {
 const refused = (reason: string): CanonicalTarget => ({ kind: "refused", reason });
 
 /** HTTP/1.1 servers must take `http://host/path`, as proxies are sent it; another host there is refused. */
-function stripAuthority(target: string, host: string): string | undefined {
+function stripAuthority(target: string, origin: string): string | undefined {
   if (target.startsWith("/")) return target;
-  const prefix = `http://${host}`;
-  if (!target.toLowerCase().startsWith(`${prefix.toLowerCase()}/`)) return undefined;
-  return target.slice(prefix.length);
+  if (!target.toLowerCase().startsWith(`${origin.toLowerCase()}/`)) return undefined;
+  return target.slice(origin.length);
 }
 
 /** Controls, space, anything beyond ASCII, and `#`, which no client sends. */

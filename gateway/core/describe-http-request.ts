@@ -1,5 +1,6 @@
 import { type HttpRequestParts, INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
 import { type Headers, withoutHopHeaders } from "./hop-headers.ts";
+import { type TraceContext, traceParentOf } from "./trace-context.ts";
 
 export interface HttpRequestFacts {
   readonly method: string;
@@ -8,7 +9,11 @@ export interface HttpRequestFacts {
   readonly rawQuery: string;
   readonly headers: Headers;
   readonly clientIp: string;
+  /** Of the caller's connection. */
+  readonly scheme: "http" | "https";
   readonly requestId: string;
+  /** As it goes on from here; the caller's own would leave this gateway out. */
+  readonly trace: TraceContext;
   /** Whether `Authorization` was for Meridian; where the function is public it belongs to the function. */
   readonly isKeyChecked: boolean;
 }
@@ -22,6 +27,8 @@ const CLAIMS = new Set([
   "x-forwarded-proto",
   "x-real-ip",
   INVOCATION_HEADERS.bootToken,
+  INVOCATION_HEADERS.traceParent,
+  INVOCATION_HEADERS.traceState,
 ]);
 
 /** The caller's request as the function may see it: claims of its origin replaced by what is known, the platform's key gone. */
@@ -35,8 +42,11 @@ export function describeHttpRequest(facts: HttpRequestFacts): HttpRequestParts {
     headers[name] = typeof value === "string" ? value : value.join(", ");
   }
   headers["x-forwarded-for"] = facts.clientIp;
-  headers["x-forwarded-proto"] = "http";
+  headers["x-forwarded-proto"] = facts.scheme;
   headers[INVOCATION_HEADERS.requestId] = facts.requestId;
+  headers[INVOCATION_HEADERS.traceParent] = traceParentOf(facts.trace);
+  if (facts.trace.traceState !== "")
+    headers[INVOCATION_HEADERS.traceState] = facts.trace.traceState;
   return {
     method: facts.method,
     path: facts.path,

@@ -17,12 +17,18 @@ export interface HttpDoor extends FunctionAddress {
   readonly kind: "http";
   readonly path: string;
 }
+/** What a zone's gateway thinks at this moment. */
+export interface StateDoor {
+  readonly kind: "gateway-state";
+  readonly gateway: string;
+}
 export type FunctionDoor = InvokeDoor | HttpDoor;
 
 /** What a request asks of the gateway, told from its method, path and query alone. */
 export type Door =
   | FunctionDoor
   | { readonly kind: "explain" }
+  | StateDoor
   | { readonly kind: "healthz" }
   | { readonly kind: "readyz" }
   /** The management API, which federators serve. */
@@ -34,20 +40,23 @@ export type Door =
 
 const NAME = new RegExp(NAME_PATTERN);
 const INVOKE_PATH = /^\/v1\/tenants\/([^/]+)\/functions\/([^/:]+):invoke$/;
+const STATE_PATH = /^\/v1\/gateways\/([^/]+)\/state$/;
 const HTTP_PATH = /^\/fn\/([^/]+)\/([^/@]+)(?:@([^/]+))?(\/.*)?$/;
-/** Methods no part of Meridian takes: TRACE reflects credentials, CONNECT would make it an open proxy. */
-const REFUSED_METHODS = new Set(["TRACE", "CONNECT", "TRACK"]);
-const ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+/** No others: TRACE reflects credentials, CONNECT would make it an open proxy, and caches do not know those of WebDAV. */
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const METHODS_SERVED = new Set(METHODS);
+export const ALLOWED_METHODS = METHODS.join(", ");
 
 export function matchRoute(method: string, path: string, rawQuery: string): Door {
-  if (REFUSED_METHODS.has(method)) return { kind: "method-not-allowed", allow: ALLOWED_METHODS };
+  if (!METHODS_SERVED.has(method)) return { kind: "method-not-allowed", allow: ALLOWED_METHODS };
   if (path.startsWith("/fn/")) return matchHttpDoor(path);
   if (path.startsWith("/v1/")) return matchApi(method, path, rawQuery);
   switch (path) {
     case "/healthz":
-      return { kind: "healthz" };
     case "/readyz":
-      return { kind: "readyz" };
+      if (method !== "GET" && method !== "HEAD")
+        return { kind: "method-not-allowed", allow: "GET, HEAD" };
+      return { kind: path === "/healthz" ? "healthz" : "readyz" };
     case "/openapi.json":
       return { kind: "control" };
     default:
@@ -65,6 +74,8 @@ function matchHttpDoor(path: string): Door {
 function matchApi(method: string, path: string, rawQuery: string): Door {
   if (path === "/v1/route:explain")
     return method === "GET" ? { kind: "explain" } : { kind: "method-not-allowed", allow: "GET" };
+  const [, gateway] = STATE_PATH.exec(path) ?? [];
+  if (gateway !== undefined) return matchState(method, gateway);
   const matched = INVOKE_PATH.exec(path);
   if (matched === null) return { kind: "control" };
 
@@ -73,6 +84,13 @@ function matchApi(method: string, path: string, rawQuery: string): Door {
   if (!areNames(tenant, functionName, alias)) return { kind: "not-found" };
   if (method !== "POST") return { kind: "method-not-allowed", allow: "POST" };
   return { kind: "invoke", tenant, functionName, alias };
+}
+
+function matchState(method: string, gateway: string): Door {
+  if (!areNames(gateway)) return { kind: "not-found" };
+  return method === "GET"
+    ? { kind: "gateway-state", gateway }
+    : { kind: "method-not-allowed", allow: "GET" };
 }
 
 /** The first value of a query parameter. */

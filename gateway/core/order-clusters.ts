@@ -3,6 +3,8 @@ import type { Zone } from "#lib/contracts/zone.ts";
 import { distanceKilometres, type GeoPoint } from "#lib/great-circle.ts";
 import type { OriginShares } from "#lib/plan/plan-shares.ts";
 import type { Random } from "#lib/ports/random.ts";
+import type { ClusterRoom } from "./cluster-room.ts";
+import type { CircuitStanding } from "./function-circuits.ts";
 
 /** What this gateway knows of a zone's cluster at the moment of choosing. */
 export interface ClusterSnapshot {
@@ -20,6 +22,10 @@ export interface ClusterSnapshot {
   /** This gateway's own pings; `absent`: no agent of it is known to be running. */
   readonly pings: "good" | "unknown" | "avoid" | "absent";
   readonly isTripped: boolean;
+  /** Of this function on it, as far as this gateway's own calls tell. */
+  readonly circuit: CircuitStanding;
+  /** For calls of this tier. */
+  readonly room: ClusterRoom;
 }
 
 /** How the plan divides the calls of one origin. */
@@ -33,6 +39,7 @@ export interface RankedCluster {
   readonly distanceKilometres: number;
   readonly decision: "chosen" | "standby" | "refused";
   readonly reason: string;
+  readonly standing: Standing["kind"];
 }
 
 /**
@@ -54,19 +61,25 @@ export function orderClusters(
 
   const full: Ranking[] = [];
   const ramping: Ranking[] = [];
+  const failing: Ranking[] = [];
   const lastResort: Ranking[] = [];
   const refused: Ranking[] = [];
   for (const { cluster, kilometres } of nearestFirst) {
     const standing = judge(cluster);
     const reason = standing.reason ?? describeShare(cluster, preference);
-    const ranking = { zone: cluster.zone, kilometres, reason };
-    if (standing.kind === "refused") refused.push(ranking);
-    else if (standing.kind === "last-resort") lastResort.push(ranking);
+    const { circuit } = cluster;
+    const openForMs = circuit.kind === "open" ? circuit.forMs : 0;
+    const ranking = { zone: cluster.zone, kilometres, reason, standing: standing.kind, openForMs };
+    if (standing.kind === "last-resort") lastResort.push(ranking);
+    else if (standing.kind === "circuit-open") failing.push(ranking);
+    else if (standing.kind !== "usable") refused.push(ranking);
     else (cluster.weightPercent < 100 ? ramping : full).push(ranking);
   }
   const usable = drawnFirst([...full, ...ramping], preference, random);
-  const order = usable.length > 0 ? usable : lastResort;
-  const unused = usable.length > 0 ? [...lastResort, ...refused] : refused;
+  // The least bad is the one that is tried again first: the more often a cluster failed, the longer it is left alone.
+  const others = [...failing.toSorted(byOpenTime), ...lastResort];
+  const order = usable.length > 0 ? usable : others;
+  const unused = usable.length > 0 ? [...others, ...refused] : refused;
   return [
     ...order.map((ranking, index) => ranked(ranking, index === 0 ? "chosen" : "standby")),
     ...unused.map((ranking) => ranked(ranking, "refused")),
@@ -77,15 +90,31 @@ export function orderClusters(
 export const isOutOfReach = ({ isOverlaid, pings, isTripped }: ClusterSnapshot): boolean =>
   isOverlaid || isTripped || pings === "avoid" || pings === "absent";
 
+/**
+ * Whether nothing but clusters that have failed the function is left of those that its calls may go to: then its fallback answers,
+ * if it has one.
+ */
+export function isOpenEverywhere(permitted: readonly ClusterSnapshot[]): boolean {
+  const standings = permitted.map((cluster) => judge(cluster).kind);
+  return standings.includes("circuit-open") && !standings.includes("usable");
+}
+
 interface Ranking {
   readonly zone: Zone;
   readonly kilometres: number;
   readonly reason: string;
+  readonly standing: Standing["kind"];
+  /** 0 for a circuit that is not open. */
+  readonly openForMs: number;
 }
 
 type Standing =
   | { readonly kind: "usable"; readonly reason?: undefined }
-  | { readonly kind: "last-resort" | "refused"; readonly reason: string };
+  /** `circuit-open` and `last-resort` are used where nothing is usable, `full` and `refused` never. */
+  | {
+      readonly kind: "circuit-open" | "last-resort" | "full" | "refused";
+      readonly reason: string;
+    };
 
 /** What this gateway's own connections say comes first: nothing overrules a cluster that refuses or stalls them. */
 function judge(cluster: ClusterSnapshot): Standing {
@@ -95,8 +124,15 @@ function judge(cluster: ClusterSnapshot): Standing {
   if (cluster.isTripped) return { kind: "refused", reason: "the circuit breaker to it is open" };
   if (cluster.mode === "quarantined")
     return { kind: "refused", reason: "an operator has quarantined it" };
+  if (cluster.room.kind === "full") return { kind: "full", reason: describeFull(cluster.room) };
 
   const against = wordAgainst(cluster);
+  const { circuit } = cluster;
+  if (against === undefined && circuit.kind === "open")
+    return {
+      kind: "circuit-open",
+      reason: `it failed the function's last calls and is tried again in ${Math.ceil(circuit.forMs / 1_000)} s`,
+    };
   if (against === undefined) return { kind: "usable" };
   return { kind: cluster.pings === "good" ? "last-resort" : "refused", reason: against };
 }
@@ -111,6 +147,9 @@ function wordAgainst(cluster: ClusterSnapshot): string | undefined {
     return "it was lost and waits for an operator's release, as the placement asks";
   return undefined;
 }
+
+const describeFull = ({ inFlight, limit }: Extract<ClusterRoom, { kind: "full" }>): string =>
+  `it has ${inFlight} of this gateway's calls, and calls of this tier may make it ${limit}`;
 
 function describeShare({ zone, weightPercent }: ClusterSnapshot, preference?: Preference): string {
   if (preference === undefined) return "up";
@@ -147,7 +186,7 @@ function homeOnly(
   { cluster, kilometres }: { readonly cluster: ClusterSnapshot; readonly kilometres: number },
   index: number,
 ): RankedCluster {
-  const ranking = { zone: cluster.zone, kilometres };
+  const ranking = { zone: cluster.zone, kilometres, standing: "usable" as const, openForMs: 0 };
   return index === 0
     ? ranked({ ...ranking, reason: "the nearest; failover is off" }, "chosen")
     : ranked({ ...ranking, reason: "failover is off" }, "refused");
@@ -158,7 +197,10 @@ const ranked = (ranking: Ranking, decision: RankedCluster["decision"]): RankedCl
   distanceKilometres: Math.round(ranking.kilometres),
   decision,
   reason: ranking.reason,
+  standing: ranking.standing,
 });
+
+const byOpenTime = (one: Ranking, other: Ranking): number => one.openForMs - other.openForMs;
 
 const byName = (
   one: { readonly cluster: ClusterSnapshot },

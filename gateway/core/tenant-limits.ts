@@ -38,6 +38,16 @@ export interface TenantLimits {
   readonly returnRate: (tenant: string) => void;
   readonly enter: (tenant: string, limits: TenantLimitValues) => boolean;
   readonly leave: (tenant: string) => void;
+  /** What is left to each tenant that was heard of, in no order. */
+  readonly state: (nowMs: number) => readonly TenantAllowanceNow[];
+}
+
+export interface TenantAllowanceNow extends TenantShare {
+  readonly leaseLeftMs: number;
+  readonly tokens: number;
+  readonly inFlight: number;
+  /** Undefined until the tenant has called here. */
+  readonly limits: TenantLimitValues | undefined;
 }
 
 interface Account {
@@ -102,6 +112,14 @@ export function createTenantLimits(defaultFloorMillionths: number, startMs: numb
       inFlight.set(tenant, count + 1);
       return true;
     },
+    state: (nowMs) =>
+      Array.from(accounts, ([tenant, account]) => ({
+        ...account.share,
+        leaseLeftMs: Math.max(0, account.leaseUntilMs - nowMs),
+        tokens: tokensAt(account, nowMs),
+        inFlight: inFlight.get(tenant) ?? 0,
+        limits: account.limits,
+      })),
     leave: (tenant) => {
       const count = (inFlight.get(tenant) ?? 1) - 1;
       if (count === 0) inFlight.delete(tenant);
@@ -123,6 +141,14 @@ function settle(account: Account, limits: TenantLimitValues, nowMs: number): voi
     account.bucket = refill(account.bucket, rate, leaseEndMs);
   }
   account.bucket = refill(account.bucket, rateOf(account, limits, nowMs), nowMs);
+}
+
+/** Without touching the account: to look changes nothing. */
+function tokensAt(account: Account, nowMs: number): number {
+  if (account.limits === undefined) return account.bucket.tokens;
+  const looked = { ...account };
+  settle(looked, account.limits, nowMs);
+  return looked.bucket.tokens;
 }
 
 function rateOf(account: Account, limits: TenantLimitValues, atMs: number): BucketRate {

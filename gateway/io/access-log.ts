@@ -1,4 +1,17 @@
-import { openJsonLog } from "#lib/io/json-log.ts";
+import type { JsonLog } from "#lib/io/json-log.ts";
+import {
+  chooseAccessLine,
+  isSlow,
+  type LoggedCall,
+  type LogRules,
+} from "../core/choose-log-lines.ts";
+import { createLineLimit } from "../core/line-limit.ts";
+import {
+  slowestStage,
+  stageTimes,
+  type StageTimes,
+  type AttemptNote,
+} from "../core/stage-times.ts";
 import type { RequestRecord } from "../stages/account.ts";
 
 export interface AccessLog {
@@ -6,36 +19,32 @@ export interface AccessLog {
   readonly close: () => void;
 }
 
-/** A log line must not cost a system call: lines gather to about this much. */
-const BATCH_BYTES = 2_048;
 const FLUSH_INTERVAL_MS = 500;
+/** Of lines beyond the share: an outage makes every call one of those that are always written. */
+const ALWAYS_PER_SECOND = 200;
+const SLOW_PER_SECOND = 10;
 
-/** One line a request, on standard output beside the events, written in batches. */
-export function accessLog(zone: string, level: string): AccessLog {
-  const { log, flush, close } = openJsonLog("gateway", zone, level, BATCH_BYTES);
+/** A line a request, and one more for a slow one, beside the events. */
+export function accessLog({ log, flush, close }: JsonLog, rules: LogRules): AccessLog {
   const flushing = setInterval(flush, FLUSH_INTERVAL_MS);
   flushing.unref();
+  const alwaysLimit = createLineLimit(ALWAYS_PER_SECOND);
+  const slowLimit = createLineLimit(SLOW_PER_SECOND);
+
+  const writeSlow = (record: RequestRecord, call: LoggedCall): void => {
+    const leftOut = slowLimit(call.finishedAtMs);
+    if (leftOut !== undefined) log.warn(describeSlow(record, call, leftOut), "slow request");
+  };
   return {
-    write: ({ receipt, ...request }) => {
-      const { tenant, functionName, version, zone: servedBy, clusterId, attempts } = receipt;
-      log.info(
-        {
-          requestId: request.requestId,
-          method: request.method,
-          door: request.doorKind,
-          tenant,
-          function: functionName,
-          version,
-          servedBy,
-          cluster: clusterId,
-          attempts,
-          coldStart: receipt.isColdStart,
-          status: request.status,
-          ms: Math.round(request.durationMs * 1_000) / 1_000,
-          ...(request.isCallerGone ? { callerGone: true } : {}),
-        },
-        "request",
-      );
+    write: (record) => {
+      const call = loggedCall(record);
+      const slow = isSlow(call, rules);
+      const logged = chooseAccessLine(call, slow, rules);
+      if (logged !== "no") {
+        const leftOut = logged === "share" ? 0 : alwaysLimit(call.finishedAtMs);
+        if (leftOut !== undefined) log.info(describeRequest(record, leftOut), "request");
+      }
+      if (slow) writeSlow(record, call);
     },
     close: () => {
       clearInterval(flushing);
@@ -43,3 +52,75 @@ export function accessLog(zone: string, level: string): AccessLog {
     },
   };
 }
+
+const loggedCall = (record: RequestRecord): LoggedCall => ({
+  traceId: record.trace.traceId,
+  outcome: record.outcome,
+  isStreamed: record.isStreamed,
+  receivedAtMs: record.receivedAtMs,
+  answeredAtMs: record.answeredAtMs,
+  finishedAtMs: record.receivedAtMs + record.durationMs,
+  marks: record.receipt.marks,
+  attemptNotes: record.receipt.attemptNotes,
+});
+
+function describeRequest(record: RequestRecord, leftOut: number) {
+  const { receipt, trace, outcome, errorCode } = record;
+  return {
+    ...nameRequest(record),
+    spanId: trace.spanId,
+    parentId: trace.parentId,
+    method: record.method,
+    door: record.doorKind,
+    version: receipt.version,
+    servedBy: receipt.zone,
+    cluster: receipt.clusterId,
+    attempts: receipt.attempts,
+    coldStart: receipt.isColdStart,
+    status: record.status,
+    outcome,
+    errorCode,
+    limitedBy: receipt.limitedBy,
+    ms: rounded(record.durationMs),
+    ...(outcome === "caller-gone" ? { callerGone: true } : {}),
+    ...describeLeftOut(leftOut),
+  };
+}
+
+function describeSlow(record: RequestRecord, call: LoggedCall, leftOut: number) {
+  const times = stageTimes(call);
+  return {
+    ...nameRequest(record),
+    ms: rounded(record.durationMs),
+    slowStage: slowestStage(times),
+    stages: withoutZeros(times),
+    attemptNotes: call.attemptNotes.map(describeAttempt),
+    ...describeLeftOut(leftOut),
+  };
+}
+
+const nameRequest = ({ requestId, trace, receipt }: RequestRecord) => ({
+  requestId,
+  traceId: trace.traceId,
+  tenant: receipt.tenant,
+  function: receipt.functionName,
+});
+
+const describeAttempt = ({ clusterId, beganAtMs, endedAtMs, failure, reason }: AttemptNote) => ({
+  cluster: clusterId,
+  ms: endedAtMs === undefined ? undefined : rounded(endedAtMs - beganAtMs),
+  failure,
+  reason,
+});
+
+const withoutZeros = (times: StageTimes): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(times)
+      .map(([stage, ms]): [string, number] => [stage, rounded(ms)])
+      .filter(([, ms]) => ms > 0),
+  );
+
+/** Lines like this one that were not written since the last. */
+const describeLeftOut = (leftOut: number) => (leftOut === 0 ? {} : { leftOut });
+
+const rounded = (ms: number): number => Math.round(ms * 1_000) / 1_000;

@@ -13,12 +13,14 @@ import { type Frame, frameReader } from "#lib/frames.ts";
 import { frameWriter } from "#lib/io/frame-writer.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { AgentRequest, Outcome } from "../ports.ts";
-import type { AttemptRules } from "./agent-client.ts";
+import type { StartsOn } from "./agent-client.ts";
 import { type CallOverLink, startCallOverLink } from "./call-over-link.ts";
 
 /** One connection to an agent that carries all calls to it at once. */
 export interface AgentLink {
-  readonly send: (request: AgentRequest, rules: AttemptRules) => Promise<Outcome>;
+  readonly send: (request: AgentRequest, startsOn: StartsOn) => Promise<Outcome>;
+  /** Ends the calls that may go elsewhere. */
+  readonly giveUp: () => void;
   readonly close: () => void;
   readonly closed: Promise<void>;
 }
@@ -96,13 +98,13 @@ function openLink(connection: Duplex, first: Buffer, clock: Clock): AgentLink {
   if (first.length > 0) onData(first);
 
   return {
-    send: (request, rules) => {
+    send: (request, startsOn) => {
       if (isGoingAway) return Promise.resolve(goingAway);
       if (connection.destroyed) return Promise.resolve(gone);
       newestCallId += 1;
       const callId = newestCallId;
       const { promise, resolve } = Promise.withResolvers<Outcome>();
-      const call = startCallOverLink(callId, request, rules, {
+      const call = startCallOverLink(callId, request, startsOn, {
         send: writer.send,
         hasRoom: () => connection.writableLength < connection.writableHighWaterMark,
         onRoom: (listener) => connection.once("drain", listener),
@@ -112,6 +114,9 @@ function openLink(connection: Duplex, first: Buffer, clock: Clock): AgentLink {
       });
       calls.set(callId, call);
       return promise;
+    },
+    giveUp: () => {
+      for (const call of calls.values()) call.giveUp();
     },
     close: () => connection.destroy(),
     closed: closed.promise,

@@ -9,12 +9,14 @@ import {
 import { encodeFrame, encodeHeadedFrame, readHeadedPayload } from "#lib/frames.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { AgentRequest, FailedOutcome, Outcome } from "../ports.ts";
-import type { AttemptRules } from "./agent-client.ts";
+import type { StartsOn } from "./agent-client.ts";
 import { ANSWER_GRACE_MS, failureToldBy, readProblem, toldFailure } from "./told-failure.ts";
 
 /** One call of a link, as its gateway has it. */
 export interface CallOverLink {
   readonly receive: (kind: number, payload: Buffer) => void;
+  /** The cluster does not answer pings any more. */
+  readonly giveUp: () => void;
   /** The link is lost. */
   readonly lose: (cause: Error) => void;
   /** The agent said that it takes no call as late as this one. */
@@ -42,11 +44,11 @@ const linkAnswer = Compile(LinkAnswer);
 export function startCallOverLink(
   callId: number,
   request: AgentRequest,
-  { giveUp, startsOnGo }: AttemptRules,
+  startsOn: StartsOn,
   ports: CallOverLinkPorts,
 ): CallOverLink {
   const { send, clock } = ports;
-  let mayHaveBegun = !startsOnGo;
+  let mayHaveBegun = startsOn === "slot";
   let isSettled = false;
   let isOver = false;
   let body: AnswerBody | undefined;
@@ -55,7 +57,6 @@ export function startCallOverLink(
     isOver = true;
     clearTimeout(timer);
     request.callerGone.removeEventListener("abort", onCallerGone);
-    giveUp?.removeEventListener("abort", onGiveUp);
     ports.over();
   };
   const settle = (outcome: Outcome): void => {
@@ -78,10 +79,6 @@ export function startCallOverLink(
   });
 
   const onCallerGone = (): void => withdraw({ kind: "caller-gone" }, "the caller went away");
-  const onGiveUp = (): void => {
-    if (isSettled || (mayHaveBegun && !request.isIdempotent)) return;
-    withdraw(failed("it stopped answering pings"), "");
-  };
   const timer = setTimeout(
     () => withdraw({ kind: "out-of-time", wasSent: mayHaveBegun }, "the call's deadline passed"),
     Math.max(0, request.deadlineAtMs + ANSWER_GRACE_MS - clock.nowMs()),
@@ -113,7 +110,7 @@ export function startCallOverLink(
   const receive = (kind: number, payload: Buffer): void => {
     switch (kind) {
       case LINK_FRAME.waiting:
-        if (startsOnGo || isSettled) return;
+        if (startsOn === "go" || isSettled) return;
         // From here on it asks before it starts, as any call that had to wait.
         mayHaveBegun = false;
         return;
@@ -145,12 +142,15 @@ export function startCallOverLink(
   };
 
   request.callerGone.addEventListener("abort", onCallerGone, { once: true });
-  giveUp?.addEventListener("abort", onGiveUp, { once: true });
-  sendCall(callId, request, startsOnGo, ports, () => isOver);
+  sendCall(callId, request, startsOn, ports, () => isOver);
   if (request.callerGone.aborted) onCallerGone();
 
   return {
     receive,
+    giveUp: () => {
+      if (isSettled || (mayHaveBegun && !request.isIdempotent)) return;
+      withdraw(failed("it stopped answering pings"), "");
+    },
     lose: (cause) => {
       if (isOver) return;
       finish();
@@ -169,13 +169,13 @@ export function startCallOverLink(
 function sendCall(
   callId: number,
   { headers, body }: AgentRequest,
-  startsOnGo: boolean,
+  startsOn: StartsOn,
   { send, hasRoom, onRoom }: CallOverLinkPorts,
   isOver: () => boolean,
 ): void {
   const head: LinkCall = {
     headers,
-    startsOn: startsOnGo ? "go" : "slot",
+    startsOn,
     bodyBytes: body.length,
   };
   send(encodeHeadedFrame(LINK_FRAME.call, callId, head, body.subarray(0, LINK_PART_BYTES_MAX)));

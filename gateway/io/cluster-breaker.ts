@@ -6,6 +6,7 @@ import type { FailedOutcome, Outcome } from "../ports.ts";
 export interface ClusterBreaker {
   /** Whether a call may not go now. While it is half open one call at a time may, if the pings are good. */
   readonly isTripped: (arePingsGood: boolean) => boolean;
+  readonly state: () => "closed" | "open" | "half-open";
   readonly run: (attempt: () => Promise<Outcome>) => Promise<Outcome>;
   readonly close: () => void;
 }
@@ -55,6 +56,7 @@ export function clusterBreaker(clusterId: string, random: Random): ClusterBreake
   return {
     isTripped: (arePingsGood) =>
       breaker.opened || (breaker.halfOpen && !(breaker.pendingClose && arePingsGood)),
+    state: () => (breaker.opened ? "open" : breaker.halfOpen ? "half-open" : "closed"),
     run: async (attempt) => {
       if (breaker.opened) return isOpen;
       try {

@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { Random } from "#lib/ports/random.ts";
@@ -28,8 +27,16 @@ export interface ClusterLink {
   readonly follow: (agent: RunEndpoint | undefined) => void;
   readonly probe: () => Promise<void>;
   readonly health: () => ReturnType<Agents["health"]>;
+  readonly state: () => LinkState;
   readonly send: (request: AgentRequest) => Promise<Outcome>;
   readonly close: () => Promise<void>;
+}
+
+/** What `health` leaves out, for people to look at. */
+export interface LinkState {
+  readonly missesInARow: number;
+  readonly breaker: ReturnType<ClusterBreaker["state"]>;
+  readonly link: ReturnType<AgentClient["way"]> | "none";
 }
 
 const PING_TIMEOUT_MS = 250;
@@ -47,17 +54,13 @@ export function createClusterLink(options: ClusterLinkOptions): ClusterLink {
   const { clusterId, bootToken, clock, random, failover } = options;
   let connected: Connected | undefined;
   let pings = noPingsYet;
-  /** Aborts the calls that may be repeated elsewhere when the cluster is given up. */
-  let givenUp = manyListeners(new AbortController());
 
   const note = (event: PingEvent): void => {
     const before = pings.view;
     pings = stepPings(pings, event, PING_LIMITS);
     if (pings.view === before) return;
     options.onPings(pings.view, event);
-    if (pings.view !== "avoid") return;
-    givenUp.abort();
-    givenUp = manyListeners(new AbortController());
+    if (pings.view === "avoid" && failover === "on") connected?.client.giveUp();
   };
 
   const disconnect = async (old: Connected | undefined): Promise<void> => {
@@ -66,11 +69,8 @@ export function createClusterLink(options: ClusterLinkOptions): ClusterLink {
   };
 
   const sendOver = async (link: Connected, request: AgentRequest): Promise<Outcome> => {
-    const attempt = (): Promise<Outcome> =>
-      link.client.send(request, {
-        giveUp: failover === "on" ? givenUp.signal : undefined,
-        startsOnGo: !request.isIdempotent && link.roundTrip.isWithin(options.goRoundTripMaxMs),
-      });
+    const asks = !request.isIdempotent && link.roundTrip.isWithin(options.goRoundTripMaxMs);
+    const attempt = () => link.client.send(request, asks ? "go" : "slot");
     const outcome = await (failover === "on" ? link.breaker.run(attempt) : attempt());
     if (outcome.kind === "failed" && isRefusedConnection(outcome.cause) && link === connected)
       note("refused");
@@ -104,17 +104,17 @@ export function createClusterLink(options: ClusterLinkOptions): ClusterLink {
     health: () => ({
       pings: connected === undefined ? "absent" : pings.view,
       isTripped: connected?.breaker.isTripped(pings.view === "good") ?? false,
+      roundTripMs: connected?.roundTrip.typicalMs(),
+    }),
+    state: () => ({
+      missesInARow: pings.missesInARow,
+      breaker: connected?.breaker.state() ?? "closed",
+      link: connected?.client.way() ?? "none",
     }),
     send: (request) =>
       connected === undefined ? Promise.resolve(nobodyThere) : sendOver(connected, request),
     close: () => disconnect(connected),
   };
-}
-
-/** Each call in flight listens; that is no leak. */
-function manyListeners(controller: AbortController): AbortController {
-  setMaxListeners(0, controller.signal);
-  return controller;
 }
 
 const nobodyThere: Outcome = {

@@ -1,112 +1,217 @@
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { createBoundedCells } from "../core/bounded-cells.ts";
+import { type CallCell, callCells, countCall } from "../core/call-cell.ts";
 import type { AttemptFailure } from "../core/decide-retry.ts";
-import type { Routing } from "../ports.ts";
+import { CALL_OUTCOMES } from "../core/judge-outcome.ts";
+import type { Receipt } from "../call.ts";
 import type { RequestRecord } from "../stages/account.ts";
-import type { ClusterLinks } from "./probe-clusters.ts";
+import { type CounterSample, type MetricFamily, writeFamilies } from "./metric-families.ts";
 
 export interface GatewayMetrics {
   readonly request: (record: RequestRecord) => void;
   readonly retry: (failure: AttemptFailure) => void;
+  readonly hedge: (hasWon: boolean) => void;
+  readonly counts: () => GatewayCounts;
+  /** In Prometheus' text format. */
+  readonly text: () => Promise<string>;
 }
 
-const STATUS_CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"] as const;
-const FAILURES: readonly AttemptFailure[] = ["not-sent", "refused", "maybe-executed"];
-const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** Since the gateway started. */
+export interface GatewayCounts {
+  readonly outcomes: Readonly<Record<string, number>>;
+  readonly retries: Readonly<Record<string, number>>;
+  readonly limited: Readonly<Record<string, number>>;
+}
 
-/** Children with their labels are bound once: looking them up per request costs more than counting. */
+const STATUS_CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+const FAILURES: readonly AttemptFailure[] = ["not-sent", "not-begun", "refused", "maybe-executed"];
+const LIMITS: readonly NonNullable<Receipt["limitedBy"]>[] = [
+  "rate",
+  "concurrency",
+  "plan",
+  "cluster",
+];
+const FALLBACKS: readonly NonNullable<Receipt["fallback"]>[] = ["version", "answer"];
+const BOUNDS_MS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
+/** Coarser, as there are a thousand of them. */
+const FUNCTION_BOUNDS_MS = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000];
+const FUNCTIONS_MAX = 1_000;
+/** Functions are compared by their use no more often than this. */
+const REVIEW_INTERVAL_MS = 10_000;
+/** In place of the name of every function that is not among the most used; no tenant and no function can have it. */
+const OTHER = "_other";
+/** Of a call that no cluster was tried for. */
+const NO_ZONE = "_none";
+
+/** Rate, errors and durations, of all requests, by function and by the zone that served them. */
 export function gatewayMetrics(
-  registry: Registry,
-  clusterIds: readonly string[],
-  routing: Routing,
-  links: ClusterLinks,
+  zone: string,
+  nowMs: () => number,
+  more: readonly MetricFamily[] = [],
 ): GatewayMetrics {
-  const registers = [registry];
-  const requests = new Counter({
-    name: "meridian_gateway_requests_total",
-    help: "Requests answered, by class of status.",
-    labelNames: ["status_class"],
-    registers,
-  });
-  const byClass = STATUS_CLASSES.map((statusClass) => requests.labels(statusClass));
-  const seconds = new Histogram({
-    name: "meridian_gateway_request_duration_seconds",
-    help: "From the request's headers to the end of its answer.",
-    buckets: SECONDS,
-    registers,
-  });
-  const retries = new Counter({
-    name: "meridian_gateway_retries_total",
-    help: "Further attempts at another cluster, by what was proved of the one before.",
-    labelNames: ["failure"],
-    registers,
-  });
-  const byFailure = new Map(FAILURES.map((failure) => [failure, retries.labels(failure)]));
-  const limited = new Counter({
-    name: "meridian_gateway_limited_total",
-    help: "Calls turned away, by the limit of the tenant that was used up, or `plan` where the federation is full.",
-    labelNames: ["limit"],
-    registers,
-  });
-  const byLimit = {
-    rate: limited.labels("rate"),
-    concurrency: limited.labels("concurrency"),
-    plan: limited.labels("plan"),
+  const statuses = tally(STATUS_CLASSES);
+  const retries = tally(FAILURES);
+  const limited = tally(LIMITS);
+  const fallbacks = tally(FALLBACKS);
+  const hedges = tally(["won", "lost"]);
+  const calls = tally(CALL_OUTCOMES);
+  const requests = callCells(BOUNDS_MS).create();
+  const functions = createBoundedCells(FUNCTIONS_MAX, callCells(FUNCTION_BOUNDS_MS));
+  const zoneCells = callCells(FUNCTION_BOUNDS_MS);
+  const zones = new Map<string, CallCell>();
+  let reviewedAtMs = nowMs();
+
+  const zoneCell = (name: string): CallCell => {
+    const known = zones.get(name);
+    if (known !== undefined) return known;
+    const cell = zoneCells.create();
+    zones.set(name, cell);
+    return cell;
   };
-  observeClusters(registers, clusterIds, links);
-  observeTable(registers, routing);
+  const byFunction = (): readonly LabelledCell[] => [
+    { labels: { tenant: OTHER, function: OTHER }, cell: functions.rest },
+    ...Array.from(functions.named(), ({ tenant, functionName, cell }) => ({
+      labels: { tenant, function: functionName },
+      cell,
+    })),
+  ];
+  const byZone = (): readonly LabelledCell[] =>
+    Array.from(zones, ([name, cell]) => ({ labels: { served_by: name }, cell }));
+
+  const families: readonly MetricFamily[] = [
+    counter(
+      "meridian_gateway_requests_total",
+      "Requests answered, by class of status.",
+      statuses.samples("status_class"),
+    ),
+    histogram(
+      "meridian_gateway_request_duration_seconds",
+      "From the request's headers to the end of its answer.",
+      () => [{ labels: {}, cell: requests }],
+    ),
+    counter(
+      "meridian_gateway_calls_total",
+      "Calls of functions by how they ended, those included that no function could be found for.",
+      calls.samples("outcome"),
+    ),
+    counter(
+      "meridian_gateway_function_requests_total",
+      "Calls by function and by how they ended; those beyond the thousand most used are together as `_other`.",
+      outcomesOf(byFunction),
+    ),
+    histogram(
+      "meridian_gateway_function_duration_seconds",
+      "The same calls, from the request's headers to the end of the answer.",
+      byFunction,
+    ),
+    counter(
+      "meridian_gateway_zone_requests_total",
+      "Calls of functions by the zone whose cluster was tried last, and by how they ended.",
+      outcomesOf(byZone),
+    ),
+    histogram(
+      "meridian_gateway_zone_duration_seconds",
+      "The same calls, from the request's headers to the end of the answer.",
+      byZone,
+    ),
+    counter(
+      "meridian_gateway_retries_total",
+      "Further attempts at another cluster, by what was proved of the one before.",
+      retries.samples("failure"),
+    ),
+    counter(
+      "meridian_gateway_limited_total",
+      "Calls turned away, by the limit of the tenant that was used up, `plan` where the federation is full, or `cluster` where each cluster has as many calls of this gateway as it may.",
+      limited.samples("limit"),
+    ),
+    counter(
+      "meridian_gateway_fallbacks_total",
+      "Calls whose function's circuit is open on every cluster, by what answered in its place.",
+      fallbacks.samples("kind"),
+    ),
+    counter(
+      "meridian_gateway_hedges_total",
+      "Second attempts at calls that took long, by whether they were the ones that answered.",
+      hedges.samples("result"),
+    ),
+  ];
 
   return {
-    request: ({ status, durationMs, receipt }) => {
-      byClass[Math.floor(status / 100) - 1]?.inc();
-      seconds.observe(durationMs / 1_000);
-      if (receipt.limitedBy !== undefined) byLimit[receipt.limitedBy].inc();
+    request: ({ doorKind, status, outcome, durationMs, receipt }) => {
+      statuses.add(STATUS_CLASSES[Math.floor(status / 100) - 1]);
+      countCall(requests, outcome, durationMs);
+      if (doorKind === "invoke" || doorKind === "http") calls.add(outcome);
+      limited.add(receipt.limitedBy);
+      fallbacks.add(receipt.fallback);
+      const { tenant, functionName } = receipt;
+      if (tenant === undefined || functionName === undefined) return;
+      countCall(functions.cellOf(tenant, functionName), outcome, durationMs);
+      countCall(zoneCell(receipt.zone ?? NO_ZONE), outcome, durationMs);
     },
-    retry: (failure) => byFailure.get(failure)?.inc(),
+    retry: retries.add,
+    hedge: (hasWon) => hedges.add(hasWon ? "won" : "lost"),
+    counts: () => ({
+      outcomes: calls.counts(),
+      retries: retries.counts(),
+      limited: limited.counts(),
+    }),
+    text: () => {
+      if (nowMs() - reviewedAtMs >= REVIEW_INTERVAL_MS) {
+        functions.review();
+        reviewedAtMs = nowMs();
+      }
+      return writeFamilies([...families, ...more], { program: "gateway", zone });
+    },
   };
 }
 
-function observeClusters(
-  registers: Registry[],
-  clusterIds: readonly string[],
-  links: ClusterLinks,
-): void {
-  const breakers = new Gauge({
-    name: "meridian_gateway_breaker_open",
-    help: "1 while the circuit breaker to the cluster lets no call through.",
-    labelNames: ["cluster"],
-    registers,
-    collect: () => {
-      for (const clusterId of clusterIds)
-        breakers.labels(clusterId).set(links.health(clusterId).isTripped ? 1 : 0);
-    },
-  });
-  const avoided = new Gauge({
-    name: "meridian_gateway_cluster_avoided",
-    help: "1 while this gateway sends the cluster nothing of its own accord.",
-    labelNames: ["cluster"],
-    registers,
-    collect: () => {
-      const now = new Set(links.avoided().map(({ clusterId }) => clusterId));
-      for (const clusterId of clusterIds) avoided.labels(clusterId).set(now.has(clusterId) ? 1 : 0);
-    },
-  });
+interface LabelledCell {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly cell: CallCell;
 }
 
-function observeTable(registers: Registry[], routing: Routing): void {
-  const revision = new Gauge({
-    name: "meridian_gateway_table_revision",
-    help: "Catalog revision of the route table in force.",
-    registers,
-    collect: () => {
-      revision.set(routing.table()?.position.revision ?? 0);
+const counter = (
+  name: string,
+  help: string,
+  read: () => readonly CounterSample[],
+): MetricFamily => ({ kind: "counter", name, help, read });
+
+const histogram = (
+  name: string,
+  help: string,
+  cells: () => readonly LabelledCell[],
+): MetricFamily => ({
+  kind: "histogram",
+  name,
+  help,
+  read: () =>
+    cells().map(({ labels, cell: { boundsMs, durations, totalMs } }) => ({
+      labels,
+      boundsMs,
+      counts: durations,
+      totalMs,
+    })),
+});
+
+/** Outcomes that a function never had take no line. */
+const outcomesOf =
+  (cells: () => readonly LabelledCell[]): (() => readonly CounterSample[]) =>
+  () =>
+    cells().flatMap(({ labels, cell }) =>
+      CALL_OUTCOMES.flatMap((outcome, index) => {
+        const value = cell.outcomes[index] ?? 0;
+        return value === 0 ? [] : [{ labels: { ...labels, outcome }, value }];
+      }),
+    );
+
+/** Counts of a few names that are known beforehand. */
+function tally<Name extends string>(names: readonly Name[]) {
+  const counts = new Map(names.map((name) => [name, 0]));
+  return {
+    add: (name: Name | undefined): void => {
+      if (name !== undefined) counts.set(name, (counts.get(name) ?? 0) + 1);
     },
-  });
-  const age = new Gauge({
-    name: "meridian_gateway_table_age_seconds",
-    help: "Since the zone's federator was last heard.",
-    registers,
-    collect: () => {
-      age.set(routing.ageMs() / 1_000);
-    },
-  });
+    counts: (): Record<string, number> => Object.fromEntries(counts),
+    samples: (label: string) => (): readonly CounterSample[] =>
+      Array.from(counts, ([name, value]) => ({ labels: { [label]: name }, value })),
+  };
 }

@@ -23,11 +23,12 @@ export function openHttpAgentClient(url: string, bootToken: string, clock: Clock
     headersTimeout: 0,
     bodyTimeout: 0,
   });
+  /** Of the attempts that may be repeated elsewhere. */
+  const givingUp = new Set<() => void>();
   return {
-    send: (request, { giveUp }) =>
+    send: (request) =>
       new Promise((resolve) => {
-        const signal = request.isIdempotent ? giveUp : undefined;
-        const attempt = startAttempt(request, signal, clock, resolve);
+        const attempt = startAttempt(request, givingUp, clock, resolve);
         pool.dispatch(
           {
             path: "/invoke",
@@ -38,6 +39,10 @@ export function openHttpAgentClient(url: string, bootToken: string, clock: Clock
           attempt,
         );
       }),
+    giveUp: () => {
+      for (const giveUp of givingUp) giveUp();
+    },
+    way: () => "plain-http",
     close: () => pool.destroy(),
   };
 }
@@ -48,7 +53,7 @@ export function openHttpAgentClient(url: string, bootToken: string, clock: Clock
  */
 function startAttempt(
   request: AgentRequest,
-  giveUp: AbortSignal | undefined,
+  givingUp: Set<() => void>,
   clock: Clock,
   resolve: (outcome: Outcome) => void,
 ): Dispatcher.DispatchHandler {
@@ -90,10 +95,10 @@ function startAttempt(
   const release = (): void => {
     clearTimeout(timer);
     request.callerGone.removeEventListener("abort", onCallerGone);
-    giveUp?.removeEventListener("abort", onGiveUp);
+    givingUp.delete(onGiveUp);
   };
   request.callerGone.addEventListener("abort", onCallerGone, { once: true });
-  giveUp?.addEventListener("abort", onGiveUp, { once: true });
+  if (request.isIdempotent) givingUp.add(onGiveUp);
   if (request.callerGone.aborted) onCallerGone();
 
   return {

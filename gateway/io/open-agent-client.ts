@@ -6,6 +6,8 @@ import { openHttpAgentClient } from "./http-agent-client.ts";
 /** Calls go over one link; over plain HTTP where the agent does not speak it. A link that is lost is opened again for the next call. */
 export function openAgentClient(url: string, bootToken: string, clock: Clock): AgentClient {
   let link: Promise<AgentLink | "not-spoken"> | undefined;
+  let way: ReturnType<AgentClient["way"]> = "connecting";
+  let framed: AgentLink | undefined;
   let isClosed = false;
   const plain = openHttpAgentClient(url, bootToken, clock);
 
@@ -13,12 +15,17 @@ export function openAgentClient(url: string, bootToken: string, clock: Clock): A
     if (link !== undefined) return link;
     const connecting = connectLink(url, bootToken, clock);
     const forget = (): void => {
-      if (link === connecting) link = undefined;
+      if (link !== connecting) return;
+      link = undefined;
+      framed = undefined;
+      way = "connecting";
     };
     link = connecting;
     connecting.then((connected) => {
+      way = connected === "not-spoken" ? "plain-http" : "framed";
       if (connected === "not-spoken") return;
       if (isClosed) connected.close();
+      framed = connected;
       void connected.closed.then(forget);
     }, forget);
     return connecting;
@@ -26,16 +33,21 @@ export function openAgentClient(url: string, bootToken: string, clock: Clock): A
   linkNow().catch(() => undefined);
 
   return {
-    send: async (request, rules) => {
+    send: async (request, startsOn) => {
       try {
         const connected = await linkNow();
-        if (connected === "not-spoken") return await plain.send(request, rules);
-        return await connected.send(request, rules);
+        if (connected === "not-spoken") return await plain.send(request, startsOn);
+        return await connected.send(request, startsOn);
       } catch (cause) {
         const reason = cause instanceof Error ? cause.message : String(cause);
         return { kind: "failed", failure: "not-sent", reason, cause };
       }
     },
+    giveUp: () => {
+      framed?.giveUp();
+      plain.giveUp();
+    },
+    way: () => way,
     close: async () => {
       isClosed = true;
       link?.then(

@@ -6,6 +6,7 @@ import { federatorsNearestFirst } from "#lib/find-federators.ts";
 import type { Discovery } from "#lib/ports/discovery.ts";
 import { type ApiBodyLimit, apiBodyLimit } from "../core/limit-api-body.ts";
 import { withoutHopHeaders } from "../core/hop-headers.ts";
+import { traceParentOf } from "../core/trace-context.ts";
 import type { IdentifiedCall } from "../call.ts";
 import type { Handler } from "../pipeline.ts";
 import type { Answer } from "../ports.ts";
@@ -29,7 +30,13 @@ const READ_TIMEOUT_MS = 5_000;
 const WRITE_TIMEOUT_MS = 60_000;
 const NOT_CONNECTED = new Set(["ECONNREFUSED", "UND_ERR_CONNECT_TIMEOUT"]);
 const REPEATABLE = new Set(["GET", "HEAD", "OPTIONS"]);
-const CLAIMS: readonly string[] = [INVOCATION_HEADERS.bootToken, "host", "x-forwarded-for"];
+const CLAIMS: readonly string[] = [
+  INVOCATION_HEADERS.bootToken,
+  INVOCATION_HEADERS.traceParent,
+  INVOCATION_HEADERS.traceState,
+  "host",
+  "x-forwarded-for",
+];
 
 /** Passes a request of the management API on to this zone's federator, else to any other, streaming both ways. */
 export function passToFederator(options: FederatorPassOptions): FederatorPass {
@@ -69,7 +76,6 @@ interface LazyBody {
 
 /** Read only once a federator takes it, so that one that cannot be reached costs nothing of it. */
 function lazyBody({ arrival }: IdentifiedCall, limit: ApiBodyLimit): LazyBody {
-  const { headers } = arrival;
   let hasStarted = false;
   async function* read(): AsyncGenerator<Uint8Array> {
     hasStarted = true;
@@ -80,10 +86,8 @@ function lazyBody({ arrival }: IdentifiedCall, limit: ApiBodyLimit): LazyBody {
       yield chunk;
     }
   }
-  const hasBody =
-    headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
   return {
-    stream: hasBody ? Readable.from(read(), { objectMode: false }) : null,
+    stream: arrival.hasBody ? Readable.from(read(), { objectMode: false }) : null,
     hasStarted: () => hasStarted,
   };
 }
@@ -106,6 +110,10 @@ function send(
       ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
       [INVOCATION_HEADERS.bootToken]: bootToken,
       [INVOCATION_HEADERS.requestId]: call.requestId,
+      [INVOCATION_HEADERS.traceParent]: traceParentOf(call.trace),
+      ...(call.trace.traceState !== "" && {
+        [INVOCATION_HEADERS.traceState]: call.trace.traceState,
+      }),
       "x-forwarded-for": clientIp(call),
     },
     body: body.stream,

@@ -4,7 +4,7 @@ import type { Discovery } from "#lib/ports/discovery.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { Random } from "#lib/ports/random.ts";
 import type { Agents } from "../ports.ts";
-import { type ClusterLink, createClusterLink } from "./cluster-link.ts";
+import { type ClusterLink, createClusterLink, type LinkState } from "./cluster-link.ts";
 
 export interface ClusterLinksOptions {
   readonly zones: readonly Zone[];
@@ -20,6 +20,7 @@ export interface ClusterLinksOptions {
 export interface ClusterLinks extends Agents {
   /** Clusters that do not answer this gateway now, and why. */
   readonly avoided: () => readonly { readonly clusterId: string; readonly reason: string }[];
+  readonly state: (clusterId: string) => LinkState;
   readonly close: () => Promise<void>;
 }
 
@@ -74,6 +75,8 @@ export async function linkClusters(options: ClusterLinksOptions): Promise<Cluste
         reason: "there is no such cluster",
       }),
     avoided,
+    state: (clusterId) =>
+      links.get(clusterId)?.state() ?? { missesInARow: 0, breaker: "closed", link: "none" },
     close: async () => {
       stopping.abort(new Error("the links were closed"));
       await Promise.all([...links.values()].map((link) => link.close()));

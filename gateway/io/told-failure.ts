@@ -10,7 +10,7 @@ export const ANSWER_GRACE_MS = 250;
 /** A failure is told in a short problem+json; whatever is longer is cut off and does not matter. */
 const PROBLEM_BYTES_MAX = 64 * 1024;
 /** Refusals that are about the request itself, and would be the same everywhere. */
-const CALLERS_FAULT = new Set([400, 405, 413]);
+const CALLERS_FAULT = new Set([400, 405, 413, 422]);
 const INSTANCE_LOST = "MERIDIAN_INSTANCE_LOST" satisfies ErrorCode;
 
 /** Answers of the agent itself that another attempt may better; undefined for what the caller shall have as it comes. */
@@ -18,6 +18,8 @@ export function failureToldBy(
   status: number,
   headers: IncomingHttpHeaders,
 ): AttemptFailure | undefined {
+  // What failed was an earlier call; this one has its answer.
+  if (headers[ANSWER_HEADERS.replayed] !== undefined) return undefined;
   if (headers[ANSWER_HEADERS.executed] === "false")
     return CALLERS_FAULT.has(status) ? undefined : "refused";
   const isInstanceLost =

@@ -12,6 +12,9 @@ export function functionAnswer(call: LocatedCall, answer: AgentAnswer): Answer {
   const headers = withoutHopHeaders(answer.headers);
   delete headers[ANSWER_HEADERS.executed];
   call.receipt.isColdStart = headers[ANSWER_HEADERS.coldStart] === "true";
+  // A repeated answer is of the version that gave it, which need not be the one that was drawn now.
+  if (headers[ANSWER_HEADERS.replayed] !== undefined)
+    call.receipt.version = Number(headers[ANSWER_HEADERS.version]);
   return { status: answer.status, headers, body: answer.body };
 }
 

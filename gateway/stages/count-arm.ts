@@ -25,7 +25,8 @@ export function countArm(arms: ArmCounters, clock: Clock): Stage<MatchedCall, Ma
     const beganAtMs = clock.nowMs();
     try {
       const answer = await next(call);
-      const isError = isFault(answer);
+      // Its fallback answered because it had failed everywhere.
+      const isError = call.receipt.fallback !== undefined || isFault(answer);
       if (isError === undefined) return answer;
       const isTelling = !isError && !call.receipt.isColdStart;
       const nowMs = clock.nowMs();
@@ -39,8 +40,9 @@ export function countArm(arms: ArmCounters, clock: Clock): Stage<MatchedCall, Ma
   };
 }
 
-/** Whether the version failed; undefined for answers that are not its own: refusals, limits, a caller who went away. */
+/** Whether the version failed; undefined for answers that are not its own: refusals, limits, replays, a caller who went away. */
 function isFault({ status, headers }: Answer): boolean | undefined {
+  if (headers[ANSWER_HEADERS.replayed] !== undefined) return undefined;
   if (headers[ANSWER_HEADERS.functionError] !== undefined) return true;
   const code = headers[ANSWER_HEADERS.errorCode];
   if (code !== undefined)

@@ -1,9 +1,10 @@
 import type { RouteExplanation } from "#lib/contracts/api-status.ts";
 import { LIVE_ALIAS } from "#lib/contracts/names.ts";
+import type { Zone } from "#lib/contracts/zone.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { type CallerClues, nearestZone } from "../core/locate-caller.ts";
 import { permittedZones } from "#lib/residency.ts";
-import { distanceKilometres } from "#lib/great-circle.ts";
+import { distanceKilometres, type GeoPoint } from "#lib/great-circle.ts";
 import { parseAddress } from "../core/network-address.ts";
 import { jsonAnswer } from "../answers.ts";
 import type { RoutedCall } from "../call.ts";
@@ -13,8 +14,9 @@ import { unauthenticated } from "./authenticate.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { type Locating, originOf, readClues } from "./locate.ts";
 import { sharesOf } from "../core/choose-version.ts";
+import { findFallback } from "./fall-back.ts";
 import { findActiveTenant, findRoute, findVersion } from "./match-function.ts";
-import type { ClusterRanking } from "./survey-clusters.ts";
+import { type ClusterRanking, circuitName } from "./survey-clusters.ts";
 
 export interface ExplainPorts {
   readonly keyRing: KeyRing;
@@ -50,18 +52,26 @@ export function explainRoute(ports: ExplainPorts): Handler<RoutedCall> {
     const { zones } = ports.locating.geography;
     const permitted = permittedZones(regions, zones);
     const originZone = nearestZone(origin, ports.locating.geography);
-    const asked = { table, placement: version.manifest.placement, origin, originZone };
-    const ranking = ports.ranking.byShares(asked, permitted);
+    const asked = {
+      table,
+      placement: version.manifest.placement,
+      origin,
+      originZone,
+      circuitName: circuitName({ tenant, functionName }, version.version),
+    };
+    const fallback = ports.ranking.isOpenEverywhere(asked, permitted)
+      ? findFallback(table.entries, { tenant, functionName }, version, permitted)?.kind
+      : undefined;
+    const ranking = ports.ranking
+      .byShares(asked, permitted)
+      .map(({ standing: _told, ...one }) =>
+        fallback === undefined ? one : { ...one, decision: "refused" as const },
+      );
     const planned = ports.ranking.planned(asked)?.[version.manifest.placement.tier];
     const shed = planned === undefined || planned.clusters.length === 0 ? 0 : planned.shed;
     const forbidden = zones
       .filter((zone) => !permitted.includes(zone))
-      .map((zone) => ({
-        zone,
-        distanceKilometres: Math.round(distanceKilometres(origin, zone)),
-        decision: "refused" as const,
-        reason: `the placement permits ${regions.join(", ")} alone`,
-      }));
+      .map((zone) => forbiddenCandidate(zone, origin, regions));
 
     const explanation: RouteExplanation = {
       tenant,
@@ -76,6 +86,7 @@ export function explainRoute(ports: ExplainPorts): Handler<RoutedCall> {
         ...candidate,
       })),
       chosen: ranking.find(({ decision }) => decision === "chosen")?.zone.clusterId ?? null,
+      ...(fallback !== undefined && { fallback }),
       ...(shed > 0 && { shedPercent: Math.round(shed * 1_000) / 10 }),
       position: table.position,
       tableAgeMs: ports.routing.ageMs(),
@@ -83,6 +94,13 @@ export function explainRoute(ports: ExplainPorts): Handler<RoutedCall> {
     return jsonAnswer(200, explanation);
   };
 }
+
+const forbiddenCandidate = (zone: Zone, origin: GeoPoint, regions: readonly string[]) => ({
+  zone,
+  distanceKilometres: Math.round(distanceKilometres(origin, zone)),
+  decision: "refused" as const,
+  reason: `the placement permits ${regions.join(", ")} alone`,
+});
 
 /** An address that is asked about stands for the caller's own, edge and all. */
 function withAskedAddress(clues: CallerClues, ip: string | null): CallerClues {

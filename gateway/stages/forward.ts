@@ -2,6 +2,8 @@ import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import { describeHttpRequest } from "../core/describe-http-request.ts";
+import { replayHeaders } from "../core/replay-headers.ts";
+import { traceParentOf } from "../core/trace-context.ts";
 import type { LocatedCall } from "../call.ts";
 import type { Agents, Outcome } from "../ports.ts";
 
@@ -10,6 +12,8 @@ export interface Attempt {
   readonly zone: Zone;
   /** 1 for the first. */
   readonly number: number;
+  /** Aborts when another attempt has answered. */
+  readonly withdrawn?: AbortSignal;
 }
 
 /** One attempt at one cluster. */
@@ -17,12 +21,13 @@ export type Forward = (attempt: Attempt) => Promise<Outcome>;
 
 export function forward(agents: Agents, clock: Clock): Forward {
   return (attempt) => {
-    const { call } = attempt;
+    const { call, withdrawn } = attempt;
+    const { callerGone } = call.arrival;
     return agents.send(attempt.zone.clusterId, {
       headers: agentHeaders(attempt, Math.ceil(call.deadlineAtMs - clock.nowMs())),
       body: call.body,
       deadlineAtMs: call.deadlineAtMs,
-      callerGone: call.arrival.callerGone,
+      callerGone: withdrawn === undefined ? callerGone : AbortSignal.any([callerGone, withdrawn]),
       isIdempotent: call.version.manifest.idempotent,
     });
   };
@@ -39,7 +44,11 @@ function agentHeaders({ call, number }: Attempt, remainingMs: number): Record<st
     [INVOCATION_HEADERS.attempt]: String(number),
     [INVOCATION_HEADERS.door]: door.kind,
     [INVOCATION_HEADERS.revision]: String(call.table.position.revision),
+    [INVOCATION_HEADERS.traceParent]: traceParentOf(call.trace),
   };
+  if (call.trace.traceState !== "") headers[INVOCATION_HEADERS.traceState] = call.trace.traceState;
+  const replay = replayHeaders(arrival.headers, door.alias);
+  if (replay !== undefined) Object.assign(headers, replay);
   const contentType = arrival.headers["content-type"];
   if (contentType !== undefined) headers["content-type"] = contentType;
   if (door.kind === "http") {
@@ -49,7 +58,9 @@ function agentHeaders({ call, number }: Attempt, remainingMs: number): Record<st
       rawQuery: call.rawQuery,
       headers: arrival.headers,
       clientIp: call.clientIp,
+      scheme: arrival.scheme,
       requestId: call.requestId,
+      trace: call.trace,
       isKeyChecked: call.key !== null,
     });
     headers[INVOCATION_HEADERS.httpRequest] = encodeURIComponent(JSON.stringify(parts));

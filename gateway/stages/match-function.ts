@@ -31,6 +31,8 @@ export function matchFunction(zone: string, random: Random): Stage<Authenticated
     receipt.tenant = door.tenant;
     receipt.functionName = door.functionName;
     receipt.version = version.version;
+    receipt.tableRevision = table.position.revision;
+    receipt.isCallerKnown = key !== null;
     const limits = findActiveTenant(table.entries, door.tenant)?.limits ?? DEFAULT_LIMITS;
     return next({ ...call, version, mark: choice?.mark, limits });
   };

@@ -1,12 +1,14 @@
 import { MeridianError } from "#lib/errors.ts";
-import { problemAnswer, textAnswer } from "../answers.ts";
+import { problemAnswer, refusalOf, textAnswer } from "../answers.ts";
 import type { FunctionCall, IdentifiedCall, RoutedCall } from "../call.ts";
 import type { Handler } from "../pipeline.ts";
 import type { Answer, Routing } from "../ports.ts";
+import type { StateCall } from "./tell-state.ts";
 
 export interface Doors {
   readonly invoke: Handler<FunctionCall>;
   readonly explain: Handler<RoutedCall>;
+  readonly state: Handler<StateCall>;
   /** The management API, on a federator. */
   readonly control: Handler<IdentifiedCall>;
   /** Null when this gateway may be sent traffic, else why not. */
@@ -23,6 +25,8 @@ export function openDoor(doors: Doors, routing: Routing): Handler<IdentifiedCall
         return doors.invoke({ ...call, door, table: tableInForce(routing) });
       case "explain":
         return doors.explain({ ...call, table: tableInForce(routing) });
+      case "gateway-state":
+        return doors.state({ ...call, door, table: tableInForce(routing) });
       case "control":
         return doors.control(call);
       case "healthz":
@@ -41,7 +45,7 @@ export function openDoor(doors: Doors, routing: Routing): Handler<IdentifiedCall
           "Nothing is served at this path; functions are at /v1/tenants/TENANT/functions/FUNCTION:invoke and /fn/TENANT/FUNCTION/.",
         );
       case "malformed":
-        throw new MeridianError(door.code, `The request was refused: ${door.reason}.`);
+        throw refusalOf(door);
     }
   };
 }

@@ -14,7 +14,7 @@ import type { LocatedCall } from "../call.ts";
 import type { Handler } from "../pipeline.ts";
 import type { Answer, FailedOutcome, Outcome } from "../ports.ts";
 import { callerGone, failedAnswer, functionAnswer, outOfTime } from "./answer-outcome.ts";
-import type { Forward } from "./forward.ts";
+import type { HedgedForward } from "./hedge.ts";
 import { type ClusterRanking, toRank } from "./survey-clusters.ts";
 
 export interface RetryPorts {
@@ -34,29 +34,37 @@ const BUDGET_WAIT_MS = 250;
 export function retryAttempts(
   ports: RetryPorts,
   failover: "on" | "off",
-  forward: Forward,
+  forward: HedgedForward,
 ): Handler<LocatedCall> {
+  const { clock, budget, onRetry } = ports;
   const attemptsMax = failover === "on" ? ATTEMPTS_MAX : 1;
   return async (call) => {
-    ports.budget.countRequest(ports.clock.nowMs());
+    budget.countRequest(clock.nowMs());
     const tried = new Set<string>();
     let zone = await firstZone(call, attemptsMax, ports);
+    let isFree = false;
     for (let attempts = 1; ; attempts += 1) {
       tried.add(zone.clusterId);
-      const { name, clusterId } = zone;
+      const elsewhere = () => (failover === "on" ? untriedZone(call, tried, ports) : undefined);
+      const end = await forward({ call, zone, number: attempts }, elsewhere);
+      const { outcome } = end;
+      if (isFree) budget.endFree(outcome.kind !== "failed", clock.nowMs());
+      for (const { clusterId } of end.sentTo) tried.add(clusterId);
+      attempts += end.sentTo.length - 1;
+      const { name, clusterId } = end.zone;
       Object.assign(call.receipt, { zone: name, clusterId, attempts });
-      const outcome = await forward({ call, zone, number: attempts });
       if (outcome.kind !== "failed") return settled(call, outcome);
 
       const { failure } = outcome;
       const isIdempotent = call.version.manifest.idempotent;
-      const remainingMs = call.deadlineAtMs - ports.clock.nowMs();
+      const remainingMs = call.deadlineAtMs - clock.nowMs();
       const decision = decideRetry({ failure, isIdempotent, attempts, attemptsMax, remainingMs });
       if (decision.kind === "give-up") return failedAnswer(call, outcome);
-      const next = await nextZone(call, zone, failure, tried, ports);
+      const next = await nextZone(call, end.zone, failure, tried, ports);
       if (next === undefined || !(await mayGo(call, decision, ports)))
         return failedAnswer(call, outcome);
-      ports.onRetry(failure);
+      onRetry(failure);
+      isFree = decision.kind === "again";
       zone = next;
     }
   };
@@ -68,13 +76,14 @@ async function firstZone(call: LocatedCall, attemptsMax: number, ports: RetryPor
     const ranking = ports.ranking.byShares(toRank(call), call.zones);
     const zone = chosenZone(ranking);
     if (zone !== undefined) return zone;
+    if (ranking.some(({ standing }) => standing === "full")) throw overloaded(call, ranking);
     if (looks >= attemptsMax || !(await pause(call, ports))) throw noCluster(call, ranking);
   }
 }
 
 /**
  * Another cluster, else after a pause whichever is usable. Where the call surely did not run, that is the same one in any
- * case: its agent may have restarted before this gateway's pings know.
+ * case: its agent may have restarted before this gateway's pings know. None where all keep failing the function: then once is enough.
  */
 async function nextZone(
   call: LocatedCall,
@@ -83,12 +92,24 @@ async function nextZone(
   tried: ReadonlySet<string>,
   ports: RetryPorts,
 ): Promise<Zone | undefined> {
-  const untried = call.zones.filter(({ clusterId }) => !tried.has(clusterId));
-  const other = chosenZone(ports.ranking.byDistance(toRank(call), untried));
+  const other = untriedZone(call, tried, ports);
   if (other !== undefined) return other;
+  if (ports.ranking.isOpenEverywhere(toRank(call), call.zones)) return undefined;
   if (!(await pause(call, ports))) return undefined;
   const usable = chosenZone(ports.ranking.byDistance(toRank(call), call.zones));
   return usable ?? (failure === "maybe-executed" ? undefined : last);
+}
+
+/** A cluster that keeps failing the function is no better place for a call than the one that just failed it. */
+function untriedZone(
+  call: LocatedCall,
+  tried: ReadonlySet<string>,
+  { ranking }: RetryPorts,
+): Zone | undefined {
+  const untried = call.zones.filter(({ clusterId }) => !tried.has(clusterId));
+  return ranking
+    .byDistance(toRank(call), untried)
+    .find(({ decision, standing }) => decision === "chosen" && standing !== "circuit-open")?.zone;
 }
 
 /** False when the caller went away meanwhile. */
@@ -120,19 +141,33 @@ async function mayGo(
   { clock, random, budget }: RetryPorts,
 ): Promise<boolean> {
   const { callerGone: gone } = call.arrival;
-  if (kind === "again" || gone.aborted) return !gone.aborted;
-  if (budget.trySpend(clock.nowMs())) return true;
+  if (gone.aborted) return false;
+  const take = kind === "again" ? budget.tryFree : budget.trySpend;
+  if (take(clock.nowMs())) return true;
   return clock.sleep(BUDGET_WAIT_MS * random.next(), gone).then(
-    () => budget.trySpend(clock.nowMs()),
+    () => take(clock.nowMs()),
     () => false,
   );
 }
 
+/** Waiting for room here would only be a queue in front of those that the clusters have. */
+function overloaded(call: LocatedCall, ranking: readonly RankedCluster[]): MeridianError {
+  call.receipt.limitedBy = "cluster";
+  const { tier } = call.version.manifest.placement;
+  return new MeridianError(
+    "MERIDIAN_OVERLOADED",
+    `No cluster has room for a ${tier} call now: ${describe(ranking)}. The function was not started; try again in a second.`,
+    { members: { tier } },
+  );
+}
+
+const describe = (ranking: readonly RankedCluster[]): string =>
+  ranking.map(({ zone, reason }) => `${zone.clusterId}: ${reason}`).join("; ");
+
 function noCluster(call: LocatedCall, ranking: readonly RankedCluster[]): MeridianError {
   const { regions } = call.version.manifest.placement;
-  const why = ranking.map(({ zone, reason }) => `${zone.clusterId}: ${reason}`).join("; ");
   const code: ErrorCode =
     regions.length > 0 ? "MERIDIAN_RESIDENCY_UNAVAILABLE" : "MERIDIAN_NO_CLUSTER";
   const scope = regions.length > 0 ? ` that the placement permits (${regions.join(", ")})` : "";
-  return new MeridianError(code, `No cluster${scope} can take the call now: ${why}.`);
+  return new MeridianError(code, `No cluster${scope} can take the call now: ${describe(ranking)}.`);
 }

@@ -3,16 +3,22 @@ import type { Zone } from "#lib/contracts/zone.ts";
 import type { GeoPoint } from "#lib/great-circle.ts";
 import type { Tier } from "#lib/plan/placement-class.ts";
 import type { OriginShares } from "#lib/plan/plan-shares.ts";
+import type { Clock } from "#lib/ports/clock.ts";
 import type { Random } from "#lib/ports/random.ts";
 import type { RouteTable } from "#lib/route-table-state.ts";
 import type { LocatedCall } from "../call.ts";
+import type { ClusterRooms } from "../core/cluster-rooms.ts";
+import type { FunctionCircuits } from "../core/function-circuits.ts";
 import { findCluster } from "../core/look-up.ts";
+import type { FunctionAddress } from "../core/match-route.ts";
 import {
   type ClusterSnapshot,
+  isOpenEverywhere,
   isOutOfReach,
   orderClusters,
   type RankedCluster,
 } from "../core/order-clusters.ts";
+import { keyedRandom } from "../core/replay-headers.ts";
 import type { SharePlanner } from "../core/share-planner.ts";
 import type { Agents, Routing } from "../ports.ts";
 
@@ -23,6 +29,10 @@ export interface CallToRank {
   readonly origin: GeoPoint;
   /** The name of the zone nearest to the origin: whose share of the plan the call is part of. */
   readonly originZone: string;
+  /** What the circuits know the function by. */
+  readonly circuitName: string;
+  /** For a call with a key: its repetitions are drawn the same cluster. */
+  readonly random?: Random | undefined;
 }
 
 export interface ClusterRanking {
@@ -30,6 +40,8 @@ export interface ClusterRanking {
   readonly byShares: (call: CallToRank, permitted: readonly Zone[]) => readonly RankedCluster[];
   /** For a further attempt: nearest first. */
   readonly byDistance: (call: CallToRank, zones: readonly Zone[]) => readonly RankedCluster[];
+  /** Whether the function's fallback is to answer, if it has one. Never with `failover` off. */
+  readonly isOpenEverywhere: (call: CallToRank, permitted: readonly Zone[]) => boolean;
   /**
    * The plan for such calls, by tier, without what the federation holds to be lost: that one gateway cannot reach a cluster is no
    * reason to shed. Undefined with `failover` off.
@@ -44,6 +56,9 @@ export interface RankingPorts {
   readonly routing: Routing;
   readonly agents: Agents;
   readonly random: Random;
+  readonly clock: Clock;
+  readonly circuits: FunctionCircuits;
+  readonly rooms: ClusterRooms;
 }
 
 /** For calls and for explanations of them alike: the table's word, the zone's overlay, this gateway's own experience, the plan. */
@@ -60,10 +75,12 @@ export function rankClusters(ports: RankingPorts): ClusterRanking {
       const preference = failover === "on" ? preferenceOf(call, all) : undefined;
       const names = new Set(permitted.map(({ clusterId }) => clusterId));
       const clusters = all.filter(({ zone }) => names.has(zone.clusterId));
-      return orderClusters(clusters, call.origin, failover, preference, random);
+      return orderClusters(clusters, call.origin, failover, preference, call.random ?? random);
     },
     byDistance: (call, some) =>
       orderClusters(surveyClusters(some, call, ports), call.origin, failover, undefined, random),
+    isOpenEverywhere: (call, permitted) =>
+      failover === "on" && isOpenEverywhere(surveyClusters(permitted, call, ports)),
     planned: ({ table, placement, originZone }) => {
       if (failover === "off") return undefined;
       const lost = zones.map(({ clusterId }) => clusterId).filter(routing.isOverlaid);
@@ -74,21 +91,31 @@ export function rankClusters(ports: RankingPorts): ClusterRanking {
 }
 
 /** What decides on a call is known once it is located. */
-export const toRank = ({ table, version, origin, originZone }: LocatedCall): CallToRank => ({
-  table,
-  placement: version.manifest.placement,
-  origin,
-  originZone,
+export const toRank = (call: LocatedCall): CallToRank => ({
+  table: call.table,
+  placement: call.version.manifest.placement,
+  origin: call.origin,
+  originZone: call.originZone,
+  circuitName: circuitName(call.door, call.version.version),
+  random: keyedRandom(call.arrival.headers, call.door),
 });
+
+/** With the version, so that a bad one does not take a good one along. */
+export const circuitName = (
+  { tenant, functionName }: Pick<FunctionAddress, "tenant" | "functionName">,
+  version: number,
+): string => `${tenant}/${functionName}@${version}`;
 
 function surveyClusters(
   zones: readonly Zone[],
-  { table, placement }: CallToRank,
-  { planner, routing, agents }: RankingPorts,
+  { table, placement, circuitName }: CallToRank,
+  { planner, routing, agents, clock, circuits, rooms }: RankingPorts,
 ): ClusterSnapshot[] {
+  const nowMs = clock.nowMs();
   const { awaitsFailback } = planner.inputs((key) => table.entries.get(key));
   return zones.map((zone) => {
     const route = findCluster(table.entries, zone.clusterId);
+    const { pings, isTripped } = agents.health(zone.clusterId);
     return {
       zone,
       state: route?.state ?? "unseen",
@@ -96,7 +123,10 @@ function surveyClusters(
       weightPercent: route?.weightPercent ?? 0,
       awaitsRelease: placement.failback === "manual" && awaitsFailback.includes(zone.clusterId),
       isOverlaid: routing.isOverlaid(zone.clusterId),
-      ...agents.health(zone.clusterId),
+      pings,
+      isTripped,
+      circuit: circuits.standing(zone.clusterId, circuitName, nowMs),
+      room: rooms.roomFor(zone.clusterId, placement.tier, nowMs),
     };
   });
 }

@@ -198,6 +198,8 @@ export const RouteExplanation = Type.Object(
       ),
     ),
     chosen: Type.Union([Name, Type.Null()]),
+    /** What answers instead: the function's circuit is open on every cluster that such calls may go to. */
+    fallback: Type.Optional(Type.Union([Type.Literal("version"), Type.Literal("answer")])),
     /** Of such calls, the share that the plan has no room for; left out where there is none. */
     shedPercent: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
     position: Position,

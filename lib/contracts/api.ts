@@ -49,6 +49,7 @@ export const API_BODY_BYTES_MAX = 1024 * 1024;
  *   DELETE /v1/shifts/ID                                           204
  *   GET    /v1/status                                              FederationStatus: fans out, names who did not answer
  *   GET    /v1/audit?tenant=&limit=                                {items: AuditEntry[], silentZones}, newest first; tenants see their own
+ *   GET    /v1/gateways/ZONE/state                                 GatewayState; operator (answered by that gateway itself)
  *   GET    /v1/route:explain?tenant=&function=&ip=&region=         RouteExplanation (answered by the gateway itself)
  *
  * Functions, their versions, aliases and placement, and secrets carry an ETag, `"<revision>"`. Whatever changes one of them honours

@@ -1,10 +1,30 @@
 import { type Static, Type } from "typebox";
 import { extensible } from "./extensible.ts";
-import { Name } from "./names.ts";
+import { Name, VersionNumber } from "./names.ts";
 import { Placement, PlacementPart } from "./placement.ts";
 
 /** A record says nothing of names that are not of its pattern; `propertyNames` beside it refuses them. */
 const VariableName = Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" });
+
+const MediaType = Type.String({ pattern: "^[\\x20-\\x7e]+$", maxLength: 128 });
+
+/** An answer that needs no cluster. It is part of the version's record, which every gateway keeps in its table. */
+export const FixedAnswer = Type.Object(
+  {
+    status: Type.Integer({ minimum: 200, maximum: 599, default: 200 }),
+    contentType: Type.String({ ...MediaType, default: "application/json" }),
+    body: Type.String({ maxLength: 1_024 }),
+  },
+  { additionalProperties: false },
+);
+export type FixedAnswer = Static<typeof FixedAnswer>;
+
+/** An earlier version of the same function, or a fixed answer. */
+export const Fallback = Type.Object(
+  { version: Type.Optional(VersionNumber), answer: Type.Optional(FixedAnswer) },
+  { additionalProperties: false, minProperties: 1, maxProperties: 1 },
+);
+export type Fallback = Static<typeof Fallback>;
 
 /** What a version is, all of it said. `meridian.json` in a function's folder says a part; flags of `deploy` win. */
 export const FunctionManifest = Type.Object(
@@ -39,11 +59,11 @@ export const FunctionManifest = Type.Object(
     /** Who may call `/fn/…`: holders of a key of the tenant, or everyone. */
     httpAuth: Type.Union([Type.Literal("key"), Type.Literal("public")], { default: "key" }),
     /** Media type of a string that the handler returns through `:invoke`. */
-    contentType: Type.String({
-      pattern: "^[\\x20-\\x7e]+$",
-      maxLength: 128,
-      default: "text/plain",
-    }),
+    contentType: Type.String({ ...MediaType, default: "text/plain" }),
+    /** What answers while the function's circuit is open on every cluster that its calls may go to. */
+    fallback: Type.Optional(Fallback),
+    /** A call that takes longer than nearly all others is sent to a second cluster too; only where `idempotent`. */
+    hedge: Type.Optional(Type.Boolean()),
   },
   { additionalProperties: false },
 );

@@ -32,6 +32,10 @@ export interface InvokeHeader {
   readonly functionName: string;
   readonly functionVersion: string;
   readonly memoryMegabytes: number;
+  /** The trace of the call, absent where nobody said one: W3C Trace Context, and the same as AWS X-Ray writes it. */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
+  readonly xrayTraceId?: string;
 }
 
 /** AWS Lambda's error object. */

@@ -7,6 +7,9 @@ export interface AdminServer {
   readonly close: () => Promise<void>;
 }
 
+/** What stands at `/metrics`; a registry is one. */
+export type MetricsSource = Pick<Registry, "contentType" | "metrics">;
+
 /** A registry with the process's own figures, labelled with program and zone. */
 export function metricsRegistry(program: string, zone: string | null): Registry {
   const registry = new Registry();
@@ -17,7 +20,7 @@ export function metricsRegistry(program: string, zone: string | null): Registry 
 
 /** `/healthz` (the loop turns), `/readyz` (503 with the reason until `notReady()` is null), `/metrics`; on loopback. */
 export async function startAdminServer(
-  registry: Registry,
+  source: MetricsSource,
   notReady: () => string | null,
   port = 0,
 ): Promise<AdminServer> {
@@ -30,8 +33,8 @@ export async function startAdminServer(
         return answer(response, reason === null ? 200 : 503, "text/plain", `${reason ?? "ok"}\n`);
       }
       case "/metrics":
-        registry.metrics().then(
-          (text) => answer(response, 200, registry.contentType, text),
+        source.metrics().then(
+          (text) => answer(response, 200, source.contentType, text),
           (error: unknown) => answer(response, 500, "text/plain", `${String(error)}\n`),
         );
         return undefined;

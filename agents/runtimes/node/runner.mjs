@@ -124,6 +124,8 @@ function startCall(id, payload) {
   const header = JSON.parse(payload.toString("utf8", 4, headerEnd));
   const call = { id, requestId: header.requestId, abort: new AbortController() };
   calls.set(id, call);
+  // With several calls at once the environment could only be wrong.
+  if (settings.concurrency === 1) setTraceEnvironment(header.xrayTraceId);
   currentCall.run(call, () => {
     try {
       const event = JSON.parse(payload.toString("utf8", headerEnd));
@@ -142,6 +144,12 @@ function startCall(id, payload) {
   });
 }
 
+/** Where libraries of AWS X-Ray look for the trace of the call. */
+function setTraceEnvironment(traceId) {
+  if (traceId !== undefined) process.env._X_AMZN_TRACE_ID = traceId;
+  else delete process.env._X_AMZN_TRACE_ID;
+}
+
 function contextOf(call, header, settle) {
   const deadlineMs = performance.now() + header.deadlineMs;
   return {
@@ -150,6 +158,8 @@ function contextOf(call, header, settle) {
     invokedFunctionArn: `arn:meridian:lambda::${header.tenant}:function:${header.functionName}:${header.functionVersion}`,
     memoryLimitInMB: String(header.memoryMegabytes),
     awsRequestId: call.requestId,
+    traceparent: header.traceparent,
+    tracestate: header.tracestate,
     logGroupName: `/meridian/${header.tenant}/${header.functionName}`,
     logStreamName: settings.instance,
     callbackWaitsForEmptyEventLoop: false,

@@ -37,6 +37,8 @@ class Context:
         )
         self.memory_limit_in_mb = str(header["memoryMegabytes"])
         self.aws_request_id = header["requestId"]
+        self.traceparent = header.get("traceparent")
+        self.tracestate = header.get("tracestate")
         self.log_group_name = "/meridian/%s/%s" % (header["tenant"], header["functionName"])
         self.log_stream_name = settings["instance"]
         self.identity = None
@@ -148,6 +150,9 @@ def init_error_type(error):
 def run_call(call_id, header, event_json):
     current_call.set(call_id)
     context = calls[call_id]
+    # With several calls at once the environment could only be wrong.
+    if settings["concurrency"] == 1:
+        set_trace_environment(header.get("xrayTraceId"))
     try:
         result = handler(json.loads(event_json), context)
         if isinstance(result, types.CoroutineType):
@@ -162,6 +167,14 @@ def run_call(call_id, header, event_json):
         exit_now(leaving.code)
     finally:
         current_call.set(0)
+
+
+def set_trace_environment(trace_id):
+    """Where libraries of AWS X-Ray look for the trace of the call."""
+    if trace_id is None:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
+    else:
+        os.environ["_X_AMZN_TRACE_ID"] = trace_id
 
 
 def exit_now(code):

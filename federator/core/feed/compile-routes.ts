@@ -78,7 +78,7 @@ export function compileEntry(key: string, records: RecordReader): RouteEntry | u
   }
 }
 
-/** Only versions that an alias or a running rollout points at: the rest cannot be called. */
+/** Only versions that an alias or a running rollout points at, and what those fall back on: the rest cannot be called. */
 function compileFunction(
   tenant: string,
   functionName: string,
@@ -100,6 +100,8 @@ function compileFunction(
     const shares = splitsOf(record, rollouts).filter(({ version }) => add(version));
     if (shares.length > 0) splits[record.alias] = shares;
   }
+  const fallbacks = [...versions.values()].map(({ manifest }) => manifest.fallback?.version);
+  for (const version of fallbacks) if (version !== undefined) add(version);
   if (versions.size === 0) return undefined;
   const inOrder = [...versions.values()].toSorted((one, other) => one.version - other.version);
   const isSplit = Object.keys(splits).length > 0;

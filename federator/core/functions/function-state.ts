@@ -23,6 +23,8 @@ export interface FunctionState {
   readonly rollouts: readonly Held<RolloutRecord>[];
   /** In ascending order. */
   readonly versions: readonly number[];
+  /** Version → those that fall back on it; absent: none does. */
+  readonly fallbackOf?: ReadonlyMap<number, readonly number[]>;
 }
 
 /**
@@ -67,7 +69,10 @@ export function pointersTo(state: FunctionState, version: number): readonly stri
     .filter(({ value }) => value.state === "running")
     .filter(({ value }) => value.fromVersion === version || value.toVersion === version)
     .map(({ value }) => `the rollout ${value.id} of ${value.alias}`);
-  return [...aliases, ...rollouts];
+  const fallbacks = (state.fallbackOf?.get(version) ?? []).map(
+    (other) => `version ${other}, whose fallback it is`,
+  );
+  return [...aliases, ...rollouts, ...fallbacks];
 }
 
 export const runningRollout = (

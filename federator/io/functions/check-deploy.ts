@@ -36,6 +36,22 @@ export function checkManifest(
     throw invalid(
       `Both the environment and the secrets set ${twice.join(", ")}; leave one of them out.`,
     );
+  if (manifest.hedge === true && !manifest.idempotent)
+    throw invalid(
+      "A function with `hedge` is started a second time while its first start may still be running; declare it `idempotent` if it can bear that, or leave `hedge` out.",
+    );
+}
+
+/** A fallback has to be there when it is needed: only a version that exists can be one. */
+export function checkFallback(
+  { name, fallback }: Pick<FunctionManifest, "name" | "fallback">,
+  versions: readonly number[],
+): void {
+  if (fallback?.version === undefined || versions.includes(fallback.version)) return;
+  const there = versions.length === 0 ? "none yet" : versions.join(", ");
+  throw invalid(
+    `The fallback is version ${fallback.version} of ${name}, which is none of its earlier versions (${there}); name one of those, or a fixed answer.`,
+  );
 }
 
 export function checkPlacement({ regions, clustersMin }: Placement, zones: readonly Zone[]): void {

@@ -17,7 +17,7 @@ import {
 } from "../../core/functions/function-state.ts";
 import { type DeployPlan, type DeployWish, planDeploy } from "../../core/functions/plan-deploy.ts";
 import { type ApiPorts, changeBy } from "../api/api-context.ts";
-import { checkHandler, checkManifest, checkPlacement } from "./check-deploy.ts";
+import { checkFallback, checkHandler, checkManifest, checkPlacement } from "./check-deploy.ts";
 import { commitChange, untilEnforced } from "../api/commit-change.ts";
 import { changedMeanwhile, rolloutRuns } from "../api/etags.ts";
 import { fetchFunctionState } from "./function-state.ts";
@@ -81,6 +81,7 @@ export async function deployVersion(
     if (canonicalJson(placementNow) !== canonicalJson(placement))
       throw changedMeanwhile(`the placement of ${functionName}`, functionRevision(state));
     if (state.record === undefined) refuseTooMany(ports, tenant);
+    checkFallback(manifest, state.versions);
     const more = await asked.wish(state);
     const wish = {
       tenant,

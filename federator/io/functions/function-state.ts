@@ -1,7 +1,7 @@
 import { functionPrefix, keys } from "#lib/contracts/catalog-keys.ts";
 import type { FunctionRecord } from "#lib/contracts/catalog-records.ts";
 import { MeridianError } from "#lib/errors.ts";
-import type { Catalog } from "#lib/ports/catalog.ts";
+import type { Catalog, CatalogRecord } from "#lib/ports/catalog.ts";
 import { type FunctionState, versionOfKey } from "../../core/functions/function-state.ts";
 import type { Held } from "../../core/transactions.ts";
 import {
@@ -12,6 +12,8 @@ import {
   readFormerFunction,
   readFunction,
   readRollout,
+  readVersion,
+  valuesOf,
 } from "../read-records.ts";
 
 /**
@@ -37,7 +39,18 @@ export async function fetchFunctionState(
     aliases: readEach(aliases, readAlias),
     rollouts: readEach(rollouts, readRollout),
     versions: versions.map(({ key }) => versionOfKey(key, tenant, functionName)),
+    fallbackOf: fallbacksOf(versions),
   };
+}
+
+function fallbacksOf(versions: readonly CatalogRecord[]): ReadonlyMap<number, readonly number[]> {
+  const fallbackOf = new Map<number, number[]>();
+  for (const { version, manifest } of valuesOf(versions, readVersion)) {
+    const fallback = manifest.fallback?.version;
+    if (fallback !== undefined)
+      fallbackOf.set(fallback, [...(fallbackOf.get(fallback) ?? []), version]);
+  }
+  return fallbackOf;
 }
 
 /** The same of a function that is there; MERIDIAN_FUNCTION_NOT_FOUND for one that is not. */

@@ -10,6 +10,7 @@ const call = (contentType: string, door: Call["door"] = { kind: "invoke" }): Cal
   functionName: "hello",
   version: 3,
   requestId: "r-1",
+  trace: undefined,
   deadlineMs: 1_000,
   contentType,
   revision: 7,

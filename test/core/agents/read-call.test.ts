@@ -33,11 +33,25 @@ test("a call is read from the gateway's headers", () => {
     deadlineMs: 2_500,
     contentType: "text/plain",
     revision: 12,
+    trace: undefined,
     door: { kind: "invoke" },
   });
   const http = { ...good, "meridian-door": "http", "meridian-http-request": packed(parts) };
   assert.deepEqual(readCall(http).door, { kind: "http", request: parts });
   assert.equal(readCall(good).revision, undefined);
+});
+
+test("the trace of a call is read where it is well-formed, and is no reason to refuse the call where not", () => {
+  const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+  const read = (headers: Record<string, string>) => readCall({ ...good, ...headers }).trace;
+  assert.deepEqual(read({ traceparent, tracestate: "a=1" }), { traceparent, tracestate: "a=1" });
+  assert.deepEqual(read({ traceparent }), { traceparent, tracestate: "" });
+  assert.deepEqual(read({ traceparent, tracestate: "x".repeat(513) }), {
+    traceparent,
+    tracestate: "",
+  });
+  assert.equal(read({ traceparent: "00-zz" }), undefined);
+  assert.equal(read({ tracestate: "a=1" }), undefined);
 });
 
 const bad: readonly [string, string | undefined][] = [

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { canonicalTarget } from "../../../gateway/core/canonical-path.ts";
 
-const HOST = "meridian.example:8080";
+const ORIGIN = "http://meridian.example:8080";
 
 const accepted: readonly (readonly [target: string, path: string, rawQuery: string])[] = [
   ["/fn/demo/hello", "/fn/demo/hello", ""],
@@ -22,13 +22,13 @@ const accepted: readonly (readonly [target: string, path: string, rawQuery: stri
   ["/fn/demo/f/a%20b%3Fc", "/fn/demo/f/a%20b%3Fc", ""],
   ["/fn/demo/f/%252e%252e/x", "/fn/demo/f/%252e%252e/x", ""],
   ["/fn/demo/f?", "/fn/demo/f", ""],
-  [`http://${HOST}/fn/demo/f?x=1`, "/fn/demo/f", "x=1"],
-  [`HTTP://${HOST.toUpperCase()}/fn/demo/f`, "/fn/demo/f", ""],
+  [`${ORIGIN}/fn/demo/f?x=1`, "/fn/demo/f", "x=1"],
+  [`${ORIGIN.toUpperCase()}/fn/demo/f`, "/fn/demo/f", ""],
 ];
 
 for (const [target, path, rawQuery] of accepted)
   test(`${target} is served as ${path}`, () => {
-    assert.deepEqual(canonicalTarget(target, HOST), { kind: "canonical", path, rawQuery });
+    assert.deepEqual(canonicalTarget(target, ORIGIN), { kind: "canonical", path, rawQuery });
   });
 
 const attacks: readonly string[] = [
@@ -70,15 +70,15 @@ const attacks: readonly string[] = [
   "",
   "fn/demo/f",
   "http://evil.example/fn/demo/f",
-  `http://${HOST}.evil.example/fn`,
-  `http://${HOST}@evil.example/fn`,
-  `https://${HOST}/fn/demo/f`,
+  `${ORIGIN}.evil.example/fn`,
+  `${ORIGIN}@evil.example/fn`,
+  `https://${ORIGIN}/fn/demo/f`,
   "javascript:alert(1)",
 ];
 
 for (const target of attacks)
   test(`${JSON.stringify(target)} is refused`, () => {
-    assert.equal(canonicalTarget(target, HOST).kind, "refused");
+    assert.equal(canonicalTarget(target, ORIGIN).kind, "refused");
   });
 
 test("what is accepted is stable, and no reader can take it for another path", () => {
@@ -108,9 +108,9 @@ test("what is accepted is stable, and no reader can take it for another path", (
   );
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
-      const first = canonicalTarget(`/${pieces.join("")}`, HOST);
+      const first = canonicalTarget(`/${pieces.join("")}`, ORIGIN);
       if (first.kind === "refused") return;
-      const again = canonicalTarget(first.path, HOST);
+      const again = canonicalTarget(first.path, ORIGIN);
       assert.deepEqual(again, { ...first, rawQuery: "" });
       const decoded = decodeURIComponent(first.path);
       assert.equal(new URL(first.path, "http://h").pathname, first.path);

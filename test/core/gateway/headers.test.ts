@@ -34,7 +34,28 @@ const judged: readonly (readonly [
   ],
   ["repeated harmless headers", [...good, "X-A", "1", "X-A", "2"], undefined],
   ["chunked", [...good, "Transfer-Encoding", "Chunked"], undefined],
-  ["gzip, chunked", [...good, "Transfer-Encoding", "gzip, chunked"], "MERIDIAN_BAD_REQUEST"],
+  [
+    "gzip, chunked",
+    [...good, "Transfer-Encoding", "gzip, chunked"],
+    "MERIDIAN_TRANSFER_CODING_UNKNOWN",
+  ],
+  ["chunked, gzip", [...good, "Transfer-Encoding", "chunked, gzip"], "MERIDIAN_BAD_REQUEST"],
+  ["chunked twice", [...good, "Transfer-Encoding", "chunked, chunked"], "MERIDIAN_BAD_REQUEST"],
+  ["identity", [...good, "Transfer-Encoding", "identity"], "MERIDIAN_BAD_REQUEST"],
+  [
+    "a Connection that takes the key off",
+    [...good, "Connection", "close, Authorization"],
+    "MERIDIAN_BAD_REQUEST",
+  ],
+  ["a Connection that names its own headers", [...good, "Connection", "keep-alive, TE"], undefined],
+  ["a port that is none", ["Host", "meridian.example:65536"], "MERIDIAN_BAD_REQUEST"],
+  [
+    "17 KiB of headers over HTTP/2",
+    [...good, "X", "1".repeat(17_000)],
+    "MERIDIAN_HEADERS_TOO_LARGE",
+    "2",
+  ],
+  ["HTTP/2 in an HTTP/1 request line", good, "MERIDIAN_BAD_REQUEST", "2.0"],
   ["chunked in HTTP/1.0", [...good, "Transfer-Encoding", "chunked"], "MERIDIAN_BAD_REQUEST", "1.0"],
   ["a WebSocket", [...good, "Upgrade", "WebSocket"], "MERIDIAN_BAD_REQUEST"],
   ["an offer of h2c", [...good, "Upgrade", "h2c"], undefined],
@@ -85,10 +106,20 @@ const facts = {
     x_forwarded_for: "8.8.8.8",
     "meridian-boot-token": "guess",
     "x-request-id": "theirs with spaces",
+    traceparent: `00-${"c".repeat(32)}-${"d".repeat(16)}-01`,
+    tracestate: "theirs=1",
     "user-agent": "curl",
   },
   clientIp: "203.0.113.9",
+  scheme: "http" as const,
   requestId: "r-1",
+  trace: {
+    traceId: "a".repeat(32),
+    spanId: "b".repeat(16),
+    parentId: undefined,
+    isSampled: true,
+    traceState: "",
+  },
   isKeyChecked: true,
 };
 
@@ -103,11 +134,17 @@ test("a function sees who called as the gateway knows it, and not the platform's
       "x-forwarded-for": "203.0.113.9",
       "x-forwarded-proto": "http",
       "x-request-id": "r-1",
+      traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01`,
     },
     cookies: ["a=1", "b=2"],
     sourceIp: "203.0.113.9",
     domainName: "meridian.example",
   });
+});
+
+test("a function sees the state of the trace that goes on", () => {
+  const trace = { ...facts.trace, traceState: "a=1" };
+  assert.equal(describeHttpRequest({ ...facts, trace }).headers["tracestate"], "a=1");
 });
 
 test("a public function gets the caller's own Authorization", () => {

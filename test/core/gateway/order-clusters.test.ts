@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { permittedZones } from "#lib/residency.ts";
 import {
   type ClusterSnapshot,
+  isOpenEverywhere,
   orderClusters,
   type Preference,
 } from "../../../gateway/core/order-clusters.ts";
@@ -18,10 +19,20 @@ const healthy = (zone: ClusterSnapshot["zone"]): ClusterSnapshot => ({
   isOverlaid: false,
   pings: "good",
   isTripped: false,
+  circuit: { kind: "closed" },
+  room: { kind: "room" },
 });
 const eu = healthy(euWest);
 const us = healthy(usEast);
 const ap = healthy(apSouth);
+const failing = (cluster: ClusterSnapshot, forMs: number): ClusterSnapshot => ({
+  ...cluster,
+  circuit: { kind: "open", forMs },
+});
+const full = (cluster: ClusterSnapshot): ClusterSnapshot => ({
+  ...cluster,
+  room: { kind: "full", inFlight: 32, limit: 32 },
+});
 const draw = (value: number) => ({ next: () => value });
 const preference = (shares: Case["shares"]): Preference | undefined =>
   shares && {
@@ -176,6 +187,39 @@ const cases: readonly Case[] = [
     draw: 0.9,
     order: ["us-east-1"],
   },
+  {
+    name: "a cluster that fails this function gets none of its calls",
+    clusters: [failing(eu, 3_000), us, ap],
+    shares: [0.7, 0.3],
+    draw: 0,
+    order: ["us-east-1", "ap-south-1"],
+  },
+  {
+    name: "one whose circuit is on trial does",
+    clusters: [{ ...eu, circuit: { kind: "on-trial" } }, us],
+    order: ["eu-west-1", "us-east-1"],
+  },
+  {
+    name: "where all fail it, the one that is tried again first is the least bad",
+    clusters: [failing(eu, 40_000), failing(us, 3_000), failing(ap, 9_000)],
+    order: ["us-east-1", "ap-south-1", "eu-west-1"],
+  },
+  {
+    name: "it is still better than one that an operator drains",
+    clusters: [failing(eu, 40_000), { ...us, mode: "draining" }],
+    order: ["eu-west-1", "us-east-1"],
+  },
+  {
+    name: "but not than one that no ping comes back from",
+    clusters: [failing(eu, 40_000), { ...us, pings: "avoid" }],
+    order: ["eu-west-1"],
+  },
+  {
+    name: "a full cluster is passed over, and never the last resort",
+    clusters: [full(eu), us, full(ap)],
+    order: ["us-east-1"],
+  },
+  { name: "where all are full the call has nowhere to go", clusters: [full(eu)], order: [] },
   { name: "nothing permitted, nothing chosen", clusters: [], order: [] },
   {
     name: "without failover the nearest is used whatever is known",
@@ -205,6 +249,26 @@ for (const { name, clusters, order, ...options } of cases)
     );
     assert.equal(ranking.length, clusters.length, "each cluster is accounted for");
     assert.ok(ranking.every(({ reason }) => reason !== ""));
+  });
+
+const everywhere: readonly (readonly [
+  name: string,
+  clusters: readonly ClusterSnapshot[],
+  isOpenEverywhere: boolean,
+])[] = [
+  ["all fail the function", [failing(eu, 1), failing(us, 1)], true],
+  ["one does not", [failing(eu, 1), us], false],
+  ["one is on trial", [failing(eu, 1), { ...us, circuit: { kind: "on-trial" } }], false],
+  ["the only other one is lost", [failing(eu, 1), { ...us, pings: "avoid" }], true],
+  ["the only other one is drained", [failing(eu, 1), { ...us, mode: "draining" }], true],
+  ["all are lost", [{ ...eu, pings: "avoid" }], false],
+  ["all are full", [full(eu)], false],
+  ["there is none", [], false],
+];
+
+for (const [name, clusters, expected] of everywhere)
+  test(`where ${name}, a fallback ${expected ? "answers" : "does not answer"}`, () => {
+    assert.equal(isOpenEverywhere(clusters), expected);
   });
 
 const residency: readonly (readonly [regions: string[], zones: string[]])[] = [
@@ -241,6 +305,15 @@ test("no state of health makes a call leave its placement", () => {
       "absent" as const,
     ),
     isTripped: fc.boolean(),
+    circuit: fc.constantFrom(
+      { kind: "closed" } as const,
+      { kind: "on-trial" } as const,
+      { kind: "open", forMs: 5_000 } as const,
+    ),
+    room: fc.constantFrom(
+      { kind: "room" } as const,
+      { kind: "full", inFlight: 32, limit: 32 } as const,
+    ),
   });
   const origin = fc.record({
     latitudeDegrees: fc.integer({ min: -90, max: 90 }),
@@ -274,6 +347,13 @@ test("no state of health makes a call leave its placement", () => {
           assert.ok(regions.includes(zone.region) || regions.includes(zone.jurisdiction));
         }
         assert.ok(ranking.filter(({ decision }) => decision === "chosen").length <= 1);
+        // Nor does any state of its circuits alone leave a call without a cluster.
+        const some = clusters.map((one) => ({ ...one, circuit: { kind: "closed" } as const }));
+        const choices = (all: typeof ranking) => all.some((one) => one.decision === "chosen");
+        assert.equal(
+          choices(ranking),
+          choices(orderClusters(some, from, failover, preference(shares), draw(0))),
+        );
       },
     ),
     { numRuns: 100_000 },

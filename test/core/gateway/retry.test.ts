@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import {
   type AttemptsSoFar,
   decideRetry,
@@ -69,6 +70,73 @@ test("a busy one, a fifth of its requests", () => {
   const spender = budget();
   for (let request = 0; request < 1_000; request += 1) spender.countRequest(request * 10);
   assert.equal(spendAll(spender, 9_999), 200);
+});
+
+test("retries of what did not run are free as long as they help", () => {
+  const spender = budget();
+  for (let call = 0; call < 1_000; call += 1) {
+    assert.ok(spender.tryFree(0));
+    spender.endFree(true, 0);
+  }
+  assert.equal(spendAll(spender, 0), 10);
+});
+
+test("those that fail are spent like the others", () => {
+  const spender = budget();
+  let permitted = 0;
+  while (spender.tryFree(0)) {
+    permitted += 1;
+    spender.endFree(false, 0);
+  }
+  assert.equal(permitted, 10);
+  assert.equal(spender.trySpend(0), false);
+});
+
+test("a crowd of them is free until the first have ended, and then held to what is expected of them", () => {
+  const spender = budget();
+  for (let call = 0; call < 100; call += 1) assert.ok(spender.tryFree(0));
+  spender.endFree(false, 0);
+  assert.equal(spender.tryFree(0), false, "all 99 others are expected to fail");
+  for (let call = 0; call < 99; call += 1) spender.endFree(true, 0);
+  for (let call = 0; call < 100; call += 1) assert.ok(spender.tryFree(0), "one in a hundred fails");
+});
+
+test("while every attempt fails, all retries together stay a fifth of the requests", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.constantFrom("free", "spend"), fc.integer({ min: 1, max: 8 })), {
+        minLength: 100,
+        maxLength: 400,
+      }),
+      (retries) => {
+        const spender = budget();
+        const underWay: number[] = [];
+        let sent = 0;
+        for (const [index, [kind, endsAfter]] of retries.entries()) {
+          spender.countRequest(index);
+          if (kind === "spend") sent += Number(spender.trySpend(index));
+          else if (spender.tryFree(index)) {
+            sent += 1;
+            underWay.push(index + endsAfter);
+          }
+          while (underWay[0] !== undefined && underWay[0] <= index) {
+            underWay.shift();
+            spender.endFree(false, index);
+          }
+        }
+        // Eight at most were under way before the first had ended.
+        assert.ok(sent <= Math.max(10 + 8, retries.length * 0.2), `${sent} of ${retries.length}`);
+      },
+    ),
+  );
+});
+
+test("the state of the budget is that of the last ten seconds", () => {
+  const one = budget();
+  for (let request = 0; request < 100; request += 1) one.countRequest(0);
+  one.trySpend(1_000);
+  assert.deepEqual(one.state(1_000), { requests: 100, spent: 1, allowed: 20 });
+  assert.deepEqual(one.state(60_000), { requests: 0, spent: 0, allowed: 10 });
 });
 
 test("requests older than ten seconds earn nothing", () => {

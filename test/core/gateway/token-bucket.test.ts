@@ -179,3 +179,14 @@ test("concurrency is counted for each tenant", () => {
   account.leave("demo");
   assert.ok(account.enter("demo", limits));
 });
+
+test("what is left to a tenant can be looked at without changing it", () => {
+  const account = createTenantLimits(0, 0);
+  account.applyShares([share(WHOLE / 2, WHOLE / 2)], 10_000, 0);
+  account.takeRate("demo", limits, 0);
+  account.enter("demo", limits);
+  const expected = { ...share(WHOLE / 2, WHOLE / 2), leaseLeftMs: 9_900, inFlight: 1, limits };
+  for (let look = 0; look < 3; look += 1)
+    assert.deepEqual(account.state(100), [{ ...expected, tokens: 10 }]);
+  assert.equal(admittedOf(account, 20, 100), 10);
+});

@@ -1,23 +1,8 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import type { AgentConfig } from "../../../agents/config.ts";
-import {
-  type Answer,
-  callerOf,
-  endpointOf,
-  eventually,
-  isAlive,
-  type Placed,
-  prepareZone,
-  startAgentHere,
-  undoLater,
-} from "./support/agent-world.ts";
+import { test } from "node:test";
+import { startAgentProcess } from "./support/agent-process.ts";
+import { eventually, isAlive, type Placed, startAgentHere } from "./support/agent-world.ts";
 
-const MAIN = join(import.meta.dirname, "../../../agents/main.ts");
 const node = (name: string, manifest: Placed["manifest"] = {}): Placed => ({ name, manifest });
 const goneAll = async (pids: readonly number[]): Promise<boolean> =>
   !(await Promise.all(pids.map(isAlive))).includes(true);
@@ -216,45 +201,4 @@ test("the next agent of a killed one takes over its launcher and ends its instan
 
 async function metrics(adminUrl: string): Promise<string> {
   return (await fetch(`${adminUrl}/metrics`)).text();
-}
-
-interface AgentProcess {
-  readonly child: ChildProcess;
-  readonly config: AgentConfig;
-  readonly pids: readonly number[];
-  readonly invoke: (name: string) => Promise<Answer>;
-}
-
-/** An agent in a process of its own, so that it can be killed. */
-async function startAgentProcess(
-  t: TestContext,
-  placed: readonly Placed[],
-  changes: Partial<AgentConfig>,
-  existing?: AgentConfig,
-): Promise<AgentProcess> {
-  const config = existing ?? { ...(await prepareZone(t, placed)), ...changes };
-  const file = join(config.runDirectory, "agent.config.json");
-  await writeFile(file, JSON.stringify(config));
-  const child = fork(MAIN, ["--config", file], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
-  const exited = once(child, "exit");
-  undoLater(t, async () => {
-    child.kill("SIGTERM");
-    await exited;
-  });
-  let pids: readonly number[] = [];
-  const ready = Promise.withResolvers<void>();
-  child.on("message", (message: { kind: string; pids?: number[] }) => {
-    if (message.kind === "pids") pids = message.pids ?? [];
-    if (message.kind === "ready") ready.resolve();
-  });
-  await ready.promise;
-  const { invoke } = callerOf(t, (await endpointOf(config)).urls.internal ?? "");
-  return {
-    child,
-    config,
-    get pids() {
-      return pids;
-    },
-    invoke,
-  };
 }

@@ -19,6 +19,7 @@ interface Case {
   readonly name: string;
   readonly ends: Answer | MeridianError;
   readonly isColdStart?: boolean;
+  readonly fallback?: "answer";
   /** Calls, errors and latencies that were counted. */
   readonly counts: readonly [number, number, number];
 }
@@ -45,6 +46,7 @@ const cases: readonly Case[] = [
     ends: new MeridianError("MERIDIAN_ANSWER_TIMEOUT", "too late"),
     counts: [1, 1, 0],
   },
+  { name: "an answer of its fallback", ends: answer(200), fallback: "answer", counts: [1, 1, 0] },
   { name: "a refusal", ends: problem(429, "MERIDIAN_RATE_LIMITED"), counts: [0, 0, 0] },
   { name: "an overload", ends: problem(503, "MERIDIAN_OVERLOADED"), counts: [0, 0, 0] },
   {
@@ -55,7 +57,7 @@ const cases: readonly Case[] = [
   { name: "a caller who went away", ends: answer(499), counts: [0, 0, 0] },
 ];
 
-for (const { name, ends, isColdStart = false, counts } of cases)
+for (const { name, ends, isColdStart = false, fallback, counts } of cases)
   test(`${name} counts as ${counts[0]} call, ${counts[1]} error, ${counts[2]} latency`, async () => {
     const arms = createArmCounters();
     const clock = { nowMs: () => 5, wallMs: () => 5, sleep: () => Promise.resolve() };
@@ -67,7 +69,7 @@ for (const { name, ends, isColdStart = false, counts } of cases)
       return ends;
     });
     const mark = { rolloutId: "ro-12345678", step: "0.0", arm: "canary" as const };
-    const call = { mark, receipt: { isColdStart } } as unknown as MatchedCall;
+    const call = { mark, receipt: { isColdStart, fallback } } as unknown as MatchedCall;
     await handler(call).catch((error: unknown) => assert.equal(error, ends));
     const [counted] = arms.arms(5);
     const latencies = counted?.latencyCounts.reduce((sum, count) => sum + count, 0);

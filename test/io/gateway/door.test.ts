@@ -93,7 +93,7 @@ describe("what comes in at the door", { timeout: 60_000 }, () => {
       name: "gzip, chunked",
       lines: () => [`POST ${INVOKE} HTTP/1.1`, host(), AUTH, "Transfer-Encoding: gzip, chunked"],
       body: "0\r\n\r\n",
-      status: 400,
+      status: 501,
     },
     {
       name: "identity",

@@ -7,9 +7,17 @@ export type Behaviour =
   | "answer"
   /** Answers, in pieces, without a length. */
   | "stream"
+  /** The same, with a pause that is longer than a caller may stand still in tests. */
+  | "stream-slowly"
+  /** Answers with more than the buffers of the system hold. */
+  | "answer-at-length"
   /** Says that it did not start the handler. */
   | "refuse"
+  /** The same, because it cannot get the code. */
+  | "lack-code"
   | "refuse-as-callers-fault"
+  /** Says that the key came with another request. */
+  | "refuse-key"
   /** Cuts the connection after the request was read. */
   | "reset"
   /** Cuts it in the middle of the answer's body. */
@@ -23,6 +31,8 @@ export type Behaviour =
   | "platform-failure"
   | "garbage";
 
+const LONG_ANSWER = Buffer.alloc(16 * 1024 * 1024);
+
 export interface ReceivedCall {
   readonly headers: IncomingMessage["headers"];
   readonly body: string;
@@ -35,6 +45,9 @@ export interface FakeAgent {
   /** Every call whose request arrived here, in order. */
   readonly calls: ReceivedCall[];
   behaviour: Behaviour;
+  /** What it does with calls of a version, as `FUNCTION@VERSION`, instead. */
+  readonly behaviourOf: Map<string, Behaviour>;
+  pingDelayMs: number;
   /** Pings answered so far. */
   pings: number;
   isClosed: boolean;
@@ -66,6 +79,8 @@ export async function startFakeAgent(
     url: `http://127.0.0.1:${port}`,
     calls: [],
     behaviour,
+    behaviourOf: new Map(),
+    pingDelayMs: 0,
     pings: 0,
     isClosed: false,
     abandoned: 0,
@@ -81,6 +96,7 @@ export async function startFakeAgent(
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.url === "/ping") {
       if (agent.behaviour === "freeze") return;
+      await delay(agent.pingDelayMs);
       agent.pings += 1;
       response.writeHead(204).end();
       return;
@@ -91,9 +107,11 @@ export async function startFakeAgent(
     }
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(Buffer.from(chunk as Uint8Array));
-    const { behaviour } = agent;
+    const { "meridian-function": name, "meridian-function-version": version } = request.headers;
+    const behaviour =
+      agent.behaviourOf.get(`${String(name)}@${String(version)}`) ?? agent.behaviour;
     const body = Buffer.concat(chunks).toString();
-    const wasRefused = behaviour === "refuse";
+    const wasRefused = behaviour === "refuse" || behaviour === "lack-code";
     agent.calls.push({ headers: request.headers, body, wasRefused });
     response.once("close", () => {
       if (!response.writableFinished) agent.abandoned += 1;
@@ -127,10 +145,24 @@ async function behave(
       }
       response.end();
       return;
+    case "stream-slowly":
+      response.writeHead(200, { "content-type": "text/plain" });
+      response.write("first;");
+      await delay(1_200);
+      response.end("second;");
+      return;
+    case "answer-at-length":
+      response.writeHead(200, { "content-type": "application/octet-stream" });
+      response.end(LONG_ANSWER);
+      return;
     case "refuse":
       return problem(response, 503, "MERIDIAN_OVERLOADED", false);
+    case "lack-code":
+      return problem(response, 503, "MERIDIAN_CODE_UNAVAILABLE", false);
     case "refuse-as-callers-fault":
       return problem(response, 400, "MERIDIAN_BODY_INVALID_JSON", false);
+    case "refuse-key":
+      return problem(response, 422, "MERIDIAN_KEY_REUSED", false);
     case "platform-failure":
       return problem(response, 502, "MERIDIAN_INSTANCE_LOST", true);
     case "function-error":

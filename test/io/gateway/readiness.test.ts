@@ -32,6 +32,7 @@ function started() {
     {
       health: () => ({ pings: "good", isTripped: false }),
       send: () => Promise.reject(new Error("nothing is sent here")),
+      state: () => ({ missesInARow: 0, breaker: "closed", link: "framed" }),
       avoided: () => [],
       close: async () => undefined,
     },

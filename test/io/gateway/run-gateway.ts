@@ -6,7 +6,7 @@ import { pino } from "pino";
 import { Value } from "typebox/value";
 import { hashApiKey } from "#lib/api-key.ts";
 import { FunctionManifest } from "#lib/contracts/function-manifest.ts";
-import type { RouteEntry } from "#lib/contracts/route-table.ts";
+import type { RouteEntry, RouteVersion } from "#lib/contracts/route-table.ts";
 import { publishEndpoint } from "#lib/io/run-directory.ts";
 import { GatewayConfig } from "../../../gateway/config.ts";
 import { type RunningGateway, startGateway } from "../../../gateway/start-gateway.ts";
@@ -23,6 +23,8 @@ export interface TestFederation {
   readonly directory: string;
   readonly publish: (program: "agent" | "federator", zone: string, url: string) => Promise<void>;
   readonly withdraw: (program: "agent" | "federator", zone: string) => Promise<void>;
+  /** What a gateway of the home zone is configured with. */
+  readonly configOf: (changes?: Partial<GatewayConfig>) => GatewayConfig;
   readonly startGateway: (changes?: Partial<GatewayConfig>) => Promise<RunningGateway>;
   readonly remove: () => Promise<void>;
 }
@@ -32,6 +34,23 @@ export async function testFederation(): Promise<TestFederation> {
   const runDirectory = join(directory, "run");
   const bootTokenFile = join(directory, "boot-token");
   await writeFile(bootTokenFile, `${BOOT_TOKEN}\n`);
+  const configOf = (changes: Partial<GatewayConfig> = {}): GatewayConfig => {
+    const config = Value.Default(GatewayConfig, {
+      zone: "eu-west",
+      zones: threeZones,
+      runDirectory,
+      bootTokenFile,
+      stateDirectory: join(directory, "zones", "eu-west", "gateway"),
+      logLevel: "silent",
+      publicPort: 0,
+      sharedPort: 0,
+      trustedProxies: ["127.0.0.1"],
+      drainMs: 2_000,
+      ...changes,
+    });
+    if (!Value.Check(GatewayConfig, config)) throw new Error("the test's configuration is wrong");
+    return config;
+  };
   let boots = 0;
   return {
     directory,
@@ -42,23 +61,8 @@ export async function testFederation(): Promise<TestFederation> {
       return publishEndpoint(runDirectory, { program, zone, pid: process.pid, bootId, urls });
     },
     withdraw: (program, zone) => rm(join(runDirectory, `${zone}.${program}.json`)),
-    startGateway: (changes = {}) => {
-      const config = Value.Default(GatewayConfig, {
-        zone: "eu-west",
-        zones: threeZones,
-        runDirectory,
-        bootTokenFile,
-        stateDirectory: join(directory, "zones", "eu-west", "gateway"),
-        logLevel: "silent",
-        publicPort: 0,
-        sharedPort: 0,
-        trustedProxies: ["127.0.0.1"],
-        drainMs: 2_000,
-        ...changes,
-      });
-      if (!Value.Check(GatewayConfig, config)) throw new Error("the test's configuration is wrong");
-      return startGateway(config, pino({ level: "silent" }));
-    },
+    configOf,
+    startGateway: (changes) => startGateway(configOf(changes), pino({ level: "silent" })),
     remove: () => rm(directory, { recursive: true, force: true }),
   };
 }
@@ -69,23 +73,36 @@ export interface FunctionShape {
   readonly regions?: readonly string[];
   readonly httpAuth?: "key" | "public";
   readonly timeoutMs?: number;
+  readonly tier?: "critical" | "normal" | "batch";
+  readonly hedge?: boolean;
+  readonly fallback?: FunctionManifest["fallback"];
+  /** Makes the function's live version its second: where the first may run. */
+  readonly formerRegions?: readonly string[];
 }
 
-function functionEntry({ name, regions = [], ...manifest }: FunctionShape): RouteEntry {
-  const complete = Value.Default(FunctionManifest, {
-    name,
-    ...manifest,
-    placement: { regions: [...regions] },
-  });
-  if (!Value.Check(FunctionManifest, complete)) throw new Error("the test's manifest is wrong");
-  const codeDigest = `sha256:${"0".repeat(64)}`;
+function functionEntry({ formerRegions, ...shape }: FunctionShape): RouteEntry {
+  const { fallback: _none, ...former } = shape;
+  const versions =
+    formerRegions === undefined ? [shape] : [{ ...former, regions: formerRegions }, shape];
   return {
     kind: "function",
     tenant: "demo",
-    functionName: name,
-    aliases: { live: 1 },
-    versions: [{ version: 1, codeDigest, codeBytes: 1, manifest: complete }],
+    functionName: shape.name,
+    aliases: { live: versions.length },
+    versions: versions.map((its, index) => routeVersion(its, index + 1)),
   };
+}
+
+function routeVersion(shape: Omit<FunctionShape, "formerRegions">, version: number): RouteVersion {
+  const { name, regions = [], tier = "normal", ...manifest } = shape;
+  const complete = Value.Default(FunctionManifest, {
+    name,
+    ...manifest,
+    placement: { regions: [...regions], tier },
+  });
+  if (!Value.Check(FunctionManifest, complete)) throw new Error("the test's manifest is wrong");
+  const codeDigest = `sha256:${"0".repeat(64)}`;
+  return { version, codeDigest, codeBytes: 1, manifest: complete };
 }
 
 const LIMITS = { "requests-per-second": 1_000_000, burst: 1_000_000, concurrency: 100 };

@@ -3,10 +3,10 @@ import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 import { pino } from "pino";
 import { systemClock } from "#lib/io/system-clock.ts";
-import type { Exchange } from "../../../agents/io/exchange.ts";
+import type { Exchange, ServeExchange } from "../../../agents/io/exchange.ts";
 import type { FunctionAnswer } from "../../../agents/core/read-answer.ts";
 import { type InvokeServer, startInvokeServer } from "../../../agents/io/invoke-server.ts";
-import type { AgentClient, AttemptRules } from "../../../gateway/io/agent-client.ts";
+import type { AgentClient, StartsOn } from "../../../gateway/io/agent-client.ts";
 import { openAgentClient } from "../../../gateway/io/open-agent-client.ts";
 import type { AgentRequest, Outcome } from "../../../gateway/ports.ts";
 
@@ -23,7 +23,8 @@ export interface LinkWorld {
   readonly call: (id: string, options?: CallOptions) => Promise<Outcome>;
 }
 
-export interface CallOptions extends Partial<AttemptRules> {
+export interface CallOptions {
+  readonly startsOn?: StartsOn;
   readonly body?: Uint8Array;
   readonly isIdempotent?: boolean;
   readonly callerGone?: AbortSignal;
@@ -31,6 +32,8 @@ export interface CallOptions extends Partial<AttemptRules> {
 }
 
 export interface WorldOptions {
+  /** Instead of all that is below, but for `through`. */
+  readonly serve?: ServeExchange;
   readonly handle?: Handle;
   /** The call has to wait for a slot until this resolves. */
   readonly slot?: Promise<void>;
@@ -51,18 +54,20 @@ export async function startLinkWorld(
     clock: systemClock,
     log: pino({ level: "silent" }),
     readLogs: () => Promise.resolve([]),
-    serve: async (exchange) => {
-      const body = await exchange.readBody();
-      if (options.slot !== undefined) {
-        exchange.leave.waits();
-        await options.slot;
-      }
-      const leave = exchange.leave.ask(options.slot !== undefined);
-      if (leave !== true && !(await leave))
-        return answerOf(503, "withdrawn", { "meridian-executed": "false" });
-      started.push(String(exchange.headers["x-request-id"]));
-      return handle(exchange, body);
-    },
+    serve:
+      options.serve ??
+      (async (exchange) => {
+        const body = await exchange.readBody();
+        if (options.slot !== undefined) {
+          exchange.leave.waits();
+          await options.slot;
+        }
+        const leave = exchange.leave.ask(options.slot !== undefined);
+        if (leave !== true && !(await leave))
+          return answerOf(503, "withdrawn", { "meridian-executed": "false" });
+        started.push(String(exchange.headers["x-request-id"]));
+        return handle(exchange, body);
+      }),
   });
   const client = openAgentClient(
     await (options.through?.(server.url) ?? server.url),
@@ -85,8 +90,7 @@ export function caller(client: AgentClient): LinkWorld["call"] {
       callerGone: options.callerGone ?? new AbortController().signal,
       isIdempotent: options.isIdempotent ?? false,
     };
-    const { giveUp, startsOnGo = true } = options;
-    return client.send(request, { giveUp, startsOnGo });
+    return client.send(request, options.startsOn ?? "go");
   };
 }
 

@@ -23,12 +23,12 @@ const SIZES = [0, 1, LINK_PART_BYTES_MAX, LINK_PART_BYTES_MAX + 1, 6 * 1024 * 10
 const failureOf = (outcome: Outcome): string =>
   outcome.kind === "failed" ? outcome.failure : outcome.kind;
 
-for (const startsOnGo of [true, false])
-  test(`bodies of all sizes go up and come back as they were, ${startsOnGo ? "on go" : "at once"}`, async (t) => {
+for (const startsOn of ["go", "slot"] as const)
+  test(`bodies of all sizes go up and come back as they were, on ${startsOn}`, async (t) => {
     const { call } = await startLinkWorld(t);
     for (const size of SIZES) {
       const body = randomBytes(size);
-      assert.ok((await bodyOf(await call(`of ${size}`, { body, startsOnGo }))).equals(body));
+      assert.ok((await bodyOf(await call(`of ${size}`, { body, startsOn }))).equals(body));
     }
   });
 
@@ -64,32 +64,18 @@ test("calls share one connection, and a small one passes a large one", async (t)
   assert.equal(connections, 1);
 });
 
-test("a call that was given up before go is not started, then or later", async (t) => {
-  const slot = Promise.withResolvers<void>();
-  const { call, started } = await startLinkWorld(t, { slot: slot.promise });
-  const giveUp = new AbortController();
-  const waits = call("given up", { giveUp: giveUp.signal });
-  const stays = call("stays");
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  giveUp.abort();
-  assert.equal(failureOf(await waits), "not-begun");
-  slot.resolve();
-  await bodyOf(await stays);
-  assert.deepEqual(started, ["stays"]);
-});
-
-test("a call that may start at once and has to wait asks after all, so it can be withdrawn too", async (t) => {
-  const slot = Promise.withResolvers<void>();
-  const { call, started } = await startLinkWorld(t, { slot: slot.promise });
-  const giveUp = new AbortController();
-  const waits = call("given up", { giveUp: giveUp.signal, startsOnGo: false });
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  giveUp.abort();
-  assert.equal(failureOf(await waits), "not-begun");
-  slot.resolve();
-  await bodyOf(await call("next"));
-  assert.deepEqual(started, ["next"]);
-});
+for (const startsOn of ["go", "slot"] as const)
+  test(`a call on ${startsOn} that waits for a slot and is given up is not started, then or later`, async (t) => {
+    const slot = Promise.withResolvers<void>();
+    const { client, call, started } = await startLinkWorld(t, { slot: slot.promise });
+    const waits = call("given up", { startsOn });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    client.giveUp();
+    assert.equal(failureOf(await waits), "not-begun");
+    slot.resolve();
+    await bodyOf(await call("next"));
+    assert.deepEqual(started, ["next"]);
+  });
 
 test("an agent that says nothing: what cannot have begun is given up at once, what may be repeated too, the rest waits", async (t) => {
   const url = await listenRaw(t, (socket) => {
@@ -99,13 +85,12 @@ test("an agent that says nothing: what cannot have begun is given up at once, wh
   const client = openAgentClient(url, BOOT_TOKEN, systemClock);
   t.after(() => client.close());
   const call = caller(client);
-  const giveUp = new AbortController();
-  const rules = { giveUp: giveUp.signal, timeoutMs: 300 };
+  const rules = { timeoutMs: 300 };
   const asks = call("asks", rules);
-  const repeatable = call("repeatable", { ...rules, startsOnGo: false, isIdempotent: true });
-  const neither = call("neither", { ...rules, startsOnGo: false });
+  const repeatable = call("repeatable", { ...rules, startsOn: "slot", isIdempotent: true });
+  const neither = call("neither", { ...rules, startsOn: "slot" });
   await new Promise((resolve) => setTimeout(resolve, 50));
-  giveUp.abort();
+  client.giveUp();
   assert.equal(failureOf(await asks), "not-begun");
   assert.equal(failureOf(await repeatable), "maybe-executed");
   assert.equal(failureOf(await neither), "out-of-time");
@@ -208,7 +193,7 @@ for (const [name, bytes] of Object.entries(NONSENSE))
     const client = openAgentClient(url, BOOT_TOKEN, systemClock);
     t.after(() => client.close());
     const call = caller(client);
-    const outcomes = await Promise.all([call("asks"), call("at once", { startsOnGo: false })]);
+    const outcomes = await Promise.all([call("asks"), call("at once", { startsOn: "slot" })]);
     assert.deepEqual(outcomes.map(failureOf), ["not-begun", "maybe-executed"]);
   });
 

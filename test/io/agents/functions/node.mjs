@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export const echo = async (event, context) => ({
@@ -8,6 +9,11 @@ export const echo = async (event, context) => ({
   memory: context.memoryLimitInMB,
   remainingMs: context.getRemainingTimeInMillis(),
   pid: process.pid,
+});
+export const traced = (event, context) => ({
+  traceparent: context.traceparent,
+  tracestate: context.tracestate,
+  environment: process.env._X_AMZN_TRACE_ID,
 });
 export const text = () => "plain words";
 export const nothing = async () => {};
@@ -93,4 +99,12 @@ export const circular = () => {
   const self = {};
   self.self = self;
   return self;
+};
+/** Writes each start to a file of the test's, and answers no two calls alike. */
+export const counts = async ({ ledger, id = "one", ms = 0, manner = "answers" }) => {
+  appendFileSync(ledger, `${id};`);
+  await sleep(ms);
+  if (manner === "exits") process.exit(1);
+  if (manner === "throws") throw new Error("as told");
+  return { said: Math.random(), text: manner === "is-large" ? "x".repeat(100_000) : "" };
 };

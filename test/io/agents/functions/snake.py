@@ -16,6 +16,11 @@ def echo(event, context):
     }
 
 
+def traced(event, context):
+    said = {"traceparent": context.traceparent, "tracestate": context.tracestate, "environment": os.environ.get("_X_AMZN_TRACE_ID")}
+    return {name: value for name, value in said.items() if value is not None}
+
+
 def text(event, context):
     return "plain words"
 

@@ -86,6 +86,12 @@ export async function prepareZone(t: TestContext, placed: readonly Placed[]): Pr
     codeCacheBytesMax: 100 * 1024 * 1024,
     functionLogBytesMax: 10 * 1024 * 1024,
     functionLogAgeMaxMs: 86_400_000,
+    replayWindowMs: 86_400_000,
+    replayKeysMax: 1_000,
+    replayBytesMax: 10 * 1024 * 1024,
+    sdkReplayWindowMs: 900_000,
+    sdkReplayKeysMax: 1_000,
+    sdkReplayBytesMax: 10 * 1024 * 1024,
   };
   await mkdir(config.codeDirectory);
   await mkdir(config.stateDirectory);

@@ -1,0 +1,217 @@
+import { closeSync, openSync, renameSync, rmSync } from "node:fs";
+import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
+import { Type } from "typebox";
+import { Compile } from "typebox/compile";
+import type { KeptCall } from "../core/decide-replay.ts";
+import type { FunctionAnswer } from "../core/read-answer.ts";
+import type { ReplayKey } from "../core/replay-key.ts";
+import { answerBytes, KEY_BYTES, type ReplayLimits } from "./replay-store.ts";
+
+export interface ReplayTable {
+  readonly find: (id: string, nowMs: number) => KeptCall | undefined;
+  readonly start: (key: ReplayKey, nowMs: number) => boolean;
+  readonly finish: (id: string, answer: FunctionAnswer) => boolean;
+  readonly forget: (id: string) => void;
+  /** All of it durable when this returns, or nothing. */
+  readonly inTransaction: (work: () => void) => void;
+  readonly close: () => void;
+}
+
+const SCHEMA_VERSION = 1;
+/** A call without `status` was started and not finished; one without `body` was finished, and its answer had no room. */
+const SCHEMA = `
+  create table replays (
+    id text primary key,
+    tenant text not null,
+    fingerprint text not null,
+    until_ms integer not null,
+    bytes integer not null,
+    status integer,
+    headers text,
+    body blob
+  ) strict;
+  create index replays_by_age on replays (until_ms);
+  pragma user_version = ${SCHEMA_VERSION};
+`;
+/** A process that is just ending may still hold the file. */
+const LOCK_WAIT_MS = 5_000;
+const PAGE_BYTES = 4_096;
+/** `SQLITE_CORRUPT` and `SQLITE_NOTADB`; what is above the lowest byte says where it was found. */
+const DAMAGES = [11, 26];
+/** Each new key takes so many with it whose window is over: more than one, so that they go faster than they come. */
+const EXPIRED_PER_START = 4;
+/** One tenant's keys never take all of the room. */
+const TENANT_SHARE = 0.5;
+
+const StoredHeaders = Compile(
+  Type.Record(Type.String(), Type.Union([Type.String(), Type.Array(Type.String())])),
+);
+
+/** The file's keys; made if it is missing. A damaged one is put aside, which `onDamaged` hears, and its keys are forgotten. */
+export function openReplayTable(
+  file: string,
+  limits: ReplayLimits,
+  onDamaged: (cause: unknown) => void,
+): ReplayTable {
+  try {
+    return tableOf(openDatabase(file, limits), limits);
+  } catch (cause) {
+    if (!isDamage(cause)) throw cause;
+    onDamaged(cause);
+    for (const suffix of ["-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true });
+    renameSync(file, `${file}.damaged`);
+    return tableOf(openDatabase(file, limits), limits);
+  }
+}
+
+const isDamage = (cause: unknown): boolean =>
+  cause instanceof Error &&
+  "errcode" in cause &&
+  typeof cause.errcode === "number" &&
+  DAMAGES.includes(cause.errcode & 0xff);
+
+function openDatabase(file: string, { bytesMax }: ReplayLimits): DatabaseSync {
+  closeSync(openSync(file, "a", 0o600));
+  const database = new DatabaseSync(file, { timeout: LOCK_WAIT_MS });
+  try {
+    // Room for the pages that hold no answers; the limits proper are counted.
+    database.exec(`
+      pragma locking_mode = exclusive;
+      pragma journal_mode = wal;
+      pragma synchronous = full;
+      pragma journal_size_limit = 16777216;
+      pragma max_page_count = ${Math.ceil((2 * bytesMax) / PAGE_BYTES) + 1_024};
+    `);
+    const version = Number(Object.values(database.prepare("pragma user_version").get() ?? {})[0]);
+    if (version === 0) database.exec(`begin; ${SCHEMA} commit;`);
+    else if (version !== SCHEMA_VERSION) throw new Error(`it has format ${version}`);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function tableOf(database: DatabaseSync, limits: ReplayLimits): ReplayTable {
+  const select = database.prepare(
+    "select fingerprint, status, headers, body from replays where id = ? and until_ms > ?",
+  );
+  const insert = database.prepare(
+    "insert into replays (id, tenant, fingerprint, until_ms, bytes) values (?, ?, ?, ?, ?)",
+  );
+  const update = database.prepare(
+    "update replays set status = ?, headers = ?, body = ?, bytes = ? where id = ?",
+  );
+  const remove = database.prepare("delete from replays where id = ? returning tenant, bytes");
+  const expire = database.prepare(
+    `delete from replays where id in
+       (select id from replays where until_ms <= ? order by until_ms limit ${EXPIRED_PER_START})
+     returning tenant, bytes`,
+  );
+  const owner = database.prepare("select tenant from replays where id = ?");
+  let room = countRoom(database, limits);
+
+  return {
+    find: (id, nowMs) => {
+      const row = select.get(id, nowMs);
+      return row === undefined ? undefined : readRow(row);
+    },
+    start: ({ id, tenant, fingerprint }, nowMs) => {
+      for (const gone of [...expire.all(nowMs), ...remove.all(id)]) room.give(gone);
+      if (!room.take(tenant, 1, KEY_BYTES)) return false;
+      insert.run(id, tenant, fingerprint, nowMs + limits.windowMs, KEY_BYTES);
+      return true;
+    },
+    finish: (id, answer) => {
+      const tenant = owner.get(id)?.["tenant"];
+      if (typeof tenant !== "string") return false;
+      const bytes = answerBytes(answer);
+      const isKept = room.take(tenant, 0, bytes);
+      update.run(
+        answer.status,
+        isKept ? JSON.stringify(answer.headers) : null,
+        isKept ? answer.body : null,
+        KEY_BYTES + (isKept ? bytes : 0),
+        id,
+      );
+      return isKept;
+    },
+    forget: (id) => {
+      for (const gone of remove.all(id)) room.give(gone);
+    },
+    inTransaction: (work) => {
+      database.exec("begin immediate");
+      try {
+        work();
+        database.exec("commit");
+      } catch (error) {
+        if (database.isTransaction) database.exec("rollback");
+        room = countRoom(database, limits);
+        throw error;
+      }
+    },
+    close: () => database.close(),
+  };
+}
+
+type Row = Record<string, SQLOutputValue>;
+
+interface Room {
+  /** False, and nothing taken, where there is not enough. */
+  readonly take: (tenant: string, keys: number, bytes: number) => boolean;
+  /** What a removed row had. */
+  readonly give: (row: Row) => void;
+}
+
+interface Amount {
+  keys: number;
+  bytes: number;
+}
+
+/** What is used, in all and by each tenant; read once, then counted along. */
+function countRoom(database: DatabaseSync, { keysMax, bytesMax }: ReplayLimits): Room {
+  const all: Amount = { keys: 0, bytes: 0 };
+  const tenants = new Map<string, Amount>();
+  const amountOf = (tenant: string): Amount => {
+    const known = tenants.get(tenant) ?? { keys: 0, bytes: 0 };
+    tenants.set(tenant, known);
+    return known;
+  };
+  const add = (tenant: string, keys: number, bytes: number): void => {
+    for (const amount of [all, amountOf(tenant)]) {
+      amount.keys += keys;
+      amount.bytes += bytes;
+    }
+    if (amountOf(tenant).keys === 0) tenants.delete(tenant);
+  };
+  const fits = (amount: Amount, keys: number, bytes: number, share: number): boolean =>
+    amount.keys + keys <= keysMax * share && amount.bytes + bytes <= bytesMax * share;
+
+  const used = database.prepare(
+    "select tenant, count(*) as keys, sum(bytes) as bytes from replays group by tenant",
+  );
+  for (const { tenant, keys, bytes } of used.all())
+    add(String(tenant), Number(keys), Number(bytes));
+  return {
+    take: (tenant, keys, bytes) => {
+      if (!fits(all, keys, bytes, 1) || !fits(amountOf(tenant), keys, bytes, TENANT_SHARE))
+        return false;
+      add(tenant, keys, bytes);
+      return true;
+    },
+    give: ({ tenant, bytes }) => add(String(tenant), -1, -Number(bytes)),
+  };
+}
+
+function readRow({ fingerprint: said, status, headers, body }: Row): KeptCall {
+  const fingerprint = String(said);
+  if (typeof status !== "number") return { fingerprint, state: "outcome-unknown" };
+  const readHeaders: unknown = typeof headers === "string" ? JSON.parse(headers) : undefined;
+  if (!(body instanceof Uint8Array) || !StoredHeaders.Check(readHeaders))
+    return { fingerprint, state: "answer-not-kept" };
+  return {
+    fingerprint,
+    state: "answered",
+    answer: { status, headers: readHeaders, body: Buffer.from(body) },
+  };
+}

@@ -1,0 +1,41 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { makeBenchFolder } from "../gateway/bench-folder.ts";
+import { endChild } from "../peers/child-server.ts";
+import { startNginxFailover } from "../peers/nginx.ts";
+import { type Pair, readLedger } from "./pair.ts";
+
+const BACKEND = join(import.meta.dirname, "counting-backend-process.ts");
+
+/** nginx, tuned for the loss of a backend, in front of two plain HTTP servers; or why there is none. */
+export async function startNginxPair(): Promise<Pair | { readonly missing: string }> {
+  await using opened = new AsyncDisposableStack();
+  const folder = await makeBenchFolder();
+  opened.defer(folder.remove);
+  const ledger = join(folder.path, "ledger.jsonl");
+  await writeFile(ledger, "");
+  const start = async () => {
+    const child = spawn(process.execPath, [BACKEND, ledger], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    opened.defer(() => endChild(child));
+    const [url] = await once(createInterface({ input: child.stdout }), "line");
+    return { pid: child.pid ?? 0, url: String(url) };
+  };
+  const active = await start();
+  const standby = await start();
+  const started = await startNginxFailover([active.url, standby.url], { folder: folder.path });
+  if (started.kind === "missing") return { missing: started.reason };
+  opened.defer(started.peer.stop);
+  const running = opened.move();
+  return {
+    url: started.peer.url,
+    headers: { "content-type": "application/json" },
+    activePids: () => [active.pid],
+    startedIds: () => readLedger(ledger),
+    stop: () => running.disposeAsync(),
+  };
+}

@@ -1,0 +1,221 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { MeridianError } from "#lib/errors.ts";
+import { refusalOf } from "../answers.ts";
+import { HEADER_BYTES_MAX, HEADERS_TOO_LONG, inspectHeaders } from "../core/inspect-headers.ts";
+import type { Arrival } from "../ports.ts";
+import type { DoorOptions } from "./door.ts";
+import { type IncomingBody, incomingBody } from "./read-body.ts";
+import { rawAnswer } from "./raw-answer.ts";
+import { endSlowly, refuseConnect, refuseRaw } from "./refuse-raw.ts";
+import { writeAnswer } from "./write-answer.ts";
+
+/** What is known of a connection while requests on it are under way. */
+interface Connection {
+  /** Ends, one for each request that is not answered yet. */
+  readonly unanswered: Set<() => void>;
+  /** The newest request, whose body may still be arriving. */
+  newest: { readonly request: IncomingMessage; readonly body: IncomingBody } | undefined;
+  /** Nothing that comes after is to be believed, since where it begins cannot be told. */
+  isSpoiled: boolean;
+  /** What to do once every request before was answered. */
+  whenAnswered: (() => void) | undefined;
+}
+
+/** Reads and drops what is left of an unwanted body, up to this much, so that the caller gets to read its answer. */
+const DISCARDED_BYTES_MAX = 64 * 1024 * 1024;
+const CHECK_INTERVAL_MS = 1_000;
+
+/** Node's own reader, with the strictness that a gateway needs on top of it. */
+export function http1Server(options: DoorOptions): Server {
+  const { limits, requestIds } = options;
+  const server = createServer({
+    headersTimeout: limits.headersTimeoutMs,
+    // Bodies have a pace to keep instead, so that large ones get through on slow lines.
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(CHECK_INTERVAL_MS, limits.headersTimeoutMs),
+    keepAliveTimeout: limits.idleTimeoutMs,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    insecureHTTPParser: false,
+    // Required by the pipeline, which says so in an answer that has a body.
+    requireHostHeader: false,
+  });
+  // Counted by the pipeline, which refuses; a limit here would cut silently.
+  server.maxHeadersCount = 0;
+  server.maxRequestsPerSocket = 10_000;
+
+  const connections = new WeakMap<Duplex, Connection>();
+  const connectionOf = (socket: Duplex): Connection =>
+    connections.get(socket) ?? openConnection(socket, connections);
+
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
+    const connection = connectionOf(request.socket);
+    // Read in the same packet as the request that spoiled the connection.
+    if (connection.isSpoiled) return;
+    answer(request, response, connection, options);
+  };
+  server.on("request", serve);
+  // The caller waits for leave to send its body: it is given when the body is wanted, and not at all for refused calls.
+  server.on("checkContinue", serve);
+  // Any other expectation is refused by the pipeline.
+  server.on("checkExpectation", serve);
+  server.on("connect", (_request, socket: Duplex) => {
+    endSlowly(socket, rawAnswer(refuseConnect(requestIds)));
+  });
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    breakOff(socket, connectionOf(socket), parseFailure(error, options), options);
+  });
+  return server;
+}
+
+function openConnection(socket: Duplex, connections: WeakMap<Duplex, Connection>): Connection {
+  const connection: Connection = {
+    unanswered: new Set(),
+    newest: undefined,
+    isSpoiled: false,
+    whenAnswered: undefined,
+  };
+  connections.set(socket, connection);
+  if (socket instanceof Socket) closeWithCare(socket, connection);
+  // Answers that wait behind others are told nothing by their connection when it closes.
+  socket.once("close", () => {
+    for (const end of connection.unanswered) end();
+  });
+  return connection;
+}
+
+function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  connection: Connection,
+  options: DoorOptions,
+): void {
+  const { handler, log, isDraining, limits } = options;
+  const { arrival, body, mayFollow } = arrivalOf(request, response, connection, options);
+  connection.newest = { request, body };
+  connection.isSpoiled = arrival.fault !== undefined;
+  handler(arrival)
+    .then((answer) => {
+      response.once("finish", () => discardBody(request, limits.stallMs));
+      writeAnswer(response, answer, isDraining() || !mayFollow(), options);
+    })
+    .catch((error: unknown) => {
+      log.error({ err: error }, "an answer could not be written");
+      response.destroy();
+    });
+}
+
+/** Node resets a connection that it closes under a body still arriving, and the reset takes the answer with it. */
+function closeWithCare(socket: Socket, connection: Connection): void {
+  const closeNow = socket.destroySoon.bind(socket);
+  socket.destroySoon = () => {
+    if (connection.newest?.request.complete === false) endSlowly(socket);
+    else closeNow();
+  };
+}
+
+interface Http1Arrival {
+  readonly arrival: Arrival;
+  readonly body: IncomingBody;
+  /** Whether it is certain where the next request on the connection begins. */
+  readonly mayFollow: () => boolean;
+}
+
+function arrivalOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  connection: Connection,
+  { clock, limits }: DoorOptions,
+): Http1Arrival {
+  const { headers, rawHeaders, httpVersion, socket } = request;
+  const callerGone = new AbortController();
+  const finished = Promise.withResolvers<void>();
+  const end = (): void => {
+    if (!connection.unanswered.delete(end)) return;
+    if (!response.writableFinished) callerGone.abort();
+    finished.resolve();
+    if (connection.unanswered.size === 0) connection.whenAnswered?.();
+  };
+  connection.unanswered.add(end);
+  response.once("close", end);
+
+  const declaredBytes = Number(headers["content-length"] ?? 0);
+  const hasBody = declaredBytes > 0 || headers["transfer-encoding"] !== undefined;
+  let isUninvited = hasBody && headers.expect !== undefined && httpVersion !== "1.0";
+  const fault = inspectHeaders(rawHeaders, httpVersion);
+  const invite = (): void => {
+    if (isUninvited) response.writeContinue();
+    isUninvited = false;
+  };
+  const body = incomingBody({ stream: request, hasBody, declaredBytes, invite }, limits, clock);
+  return {
+    arrival: {
+      method: request.method ?? "GET",
+      target: request.url ?? "/",
+      headers,
+      httpVersion,
+      scheme: "encrypted" in socket ? "https" : "http",
+      fault,
+      hasBody,
+      peer: socket.remoteAddress ?? "",
+      receivedAtMs: clock.nowMs(),
+      readBody: body.read,
+      streamBody: body.stream,
+      callerGone: callerGone.signal,
+      finished: finished.promise,
+    },
+    body,
+    mayFollow: () => fault === undefined && !isUninvited && !body.hasFailed(),
+  };
+}
+
+/** What came cannot be read. Answers to what came before it are still due, in order. */
+function breakOff(
+  socket: Duplex,
+  connection: Connection,
+  error: MeridianError,
+  { requestIds }: DoorOptions,
+): void {
+  // Said again for everything that the caller sends after.
+  if (connection.whenAnswered !== undefined) return;
+  const { newest } = connection;
+  const isInBody = newest !== undefined && !newest.request.complete;
+  connection.isSpoiled = true;
+  connection.whenAnswered = (): void => {
+    if (isInBody) endSlowly(socket);
+    else refuseRaw(socket, error, requestIds);
+  };
+  if (isInBody) newest.body.fail(error);
+  if (connection.unanswered.size === 0) connection.whenAnswered();
+}
+
+function parseFailure(
+  { code, message }: NodeJS.ErrnoException,
+  { limits }: DoorOptions,
+): MeridianError {
+  switch (code) {
+    case "HPE_HEADER_OVERFLOW":
+      return refusalOf(HEADERS_TOO_LONG);
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return new MeridianError(
+        "MERIDIAN_REQUEST_TIMEOUT",
+        `The headers of a request must arrive within ${limits.headersTimeoutMs} ms.`,
+      );
+    default:
+      return new MeridianError("MERIDIAN_BAD_REQUEST", `The request is not HTTP: ${message}.`);
+  }
+}
+
+/** After the answer: lets the rest of the body pass, so that the connection can be used again. */
+function discardBody(request: IncomingMessage, limitMs: number): void {
+  if (request.complete || request.destroyed) return;
+  const cut = (): void => void request.destroy();
+  const timer = setTimeout(cut, limitMs);
+  let bytes = 0;
+  request.once("close", () => clearTimeout(timer));
+  request.on("data", (chunk: Uint8Array) => {
+    bytes += chunk.length;
+    if (bytes > DISCARDED_BYTES_MAX) cut();
+  });
+}

@@ -1,0 +1,196 @@
+import {
+  constants,
+  createServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { Socket } from "node:net";
+import { calm, countIdleFrame, IDLE_FRAMES_MAX } from "../core/flood-guard.ts";
+import { inspectHeaders } from "../core/inspect-headers.ts";
+import type { Arrival } from "../ports.ts";
+import type { DoorOptions } from "./door.ts";
+import { incomingBody } from "./read-body.ts";
+import { refuseConnect } from "./refuse-raw.ts";
+import { writeHttp2Answer } from "./write-answer.ts";
+
+export interface Http2Door {
+  readonly accept: (socket: Socket) => void;
+  /** No new requests on what is open; what runs may end. */
+  readonly close: () => void;
+}
+
+const STREAMS_MAX = 100;
+const STREAM_WINDOW_BYTES = 256 * 1024;
+/** What one connection may make the gateway remember, in units of 1 MB (node:http2). */
+const SESSION_MEMORY_MAX = 4;
+/** A little more than the pipeline permits, so that it is the one to refuse, with an answer. */
+const HEADER_BYTES_MAX = 32 * 1024;
+const HEADERS_MAX = 256;
+/** Until what was said last is sent. */
+const FAREWELL_MS = 1_000;
+
+/** HTTP/2 on connections that others have accepted: the same requests, limits and answers as over HTTP/1. */
+export function http2Door(options: DoorOptions): Http2Door {
+  const { log } = options;
+  const sessions = new Set<ServerHttp2Session>();
+  const server = createServer({
+    settings: {
+      maxConcurrentStreams: STREAMS_MAX,
+      maxHeaderListSize: HEADER_BYTES_MAX,
+      initialWindowSize: STREAM_WINDOW_BYTES,
+      enablePush: false,
+    },
+    maxHeaderListPairs: HEADERS_MAX,
+    maxSessionMemory: SESSION_MEMORY_MAX,
+    // Streams that are opened and reset at once (CVE-2023-44487): so many at once, and then so many a second.
+    streamResetBurst: IDLE_FRAMES_MAX,
+    streamResetRate: 20,
+  });
+  server.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+    keepSession(session, options);
+  });
+  server.on(
+    "stream",
+    (stream: ServerHttp2Stream, headers, _flags, rawHeaders: readonly string[]) => {
+      serve(stream, headers, rawHeaders, options);
+    },
+  );
+  server.on("sessionError", (error) => {
+    log.debug({ err: error }, "an HTTP/2 connection broke off");
+  });
+  return {
+    accept: (socket) => {
+      // HTTP/1 goes on answering a caller that has said all it will say; here that is the end of every stream.
+      socket.allowHalfOpen = false;
+      server.emit("connection", socket);
+    },
+    close: () => {
+      for (const session of sessions) session.close();
+    },
+  };
+}
+
+/** Ends what is idle, and what only makes work. */
+function keepSession(
+  session: ServerHttp2Session,
+  { clock, limits, isDraining }: DoorOptions,
+): void {
+  let streams = 0;
+  let guard = calm(clock.nowMs());
+  const onIdleFrame = (): void => {
+    const counted = countIdleFrame(guard, clock.nowMs());
+    if (counted === undefined) session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    else guard = counted;
+  };
+  session.on("ping", onIdleFrame);
+  session.on("remoteSettings", onIdleFrame);
+  session.on("stream", (stream: ServerHttp2Stream) => {
+    streams += 1;
+    session.setTimeout(limits.idleTimeoutMs);
+    stream.once("close", () => {
+      streams -= 1;
+      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) onIdleFrame();
+    });
+  });
+  // Until it has asked for something it has as long as HTTP/1 has for its headers.
+  session.setTimeout(limits.headersTimeoutMs);
+  session.on("timeout", () => {
+    if (streams === 0) farewell(session);
+  });
+  if (isDraining()) session.close();
+}
+
+function farewell(session: ServerHttp2Session): void {
+  session.close();
+  const timer = setTimeout(() => session.destroy(), FAREWELL_MS);
+  session.once("close", () => clearTimeout(timer));
+}
+
+function serve(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  rawHeaders: readonly string[],
+  options: DoorOptions,
+): void {
+  const isHead = headers[":method"] === "HEAD";
+  // Told to whoever reads or writes; the stream is gone either way.
+  stream.on("error", () => undefined);
+  // An answer may come before its request has ended; the rest of that is not waited for.
+  stream.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));
+  if (headers[":method"] === "CONNECT") {
+    writeHttp2Answer(stream, refuseConnect(options.requestIds), isHead, options);
+    return;
+  }
+  options
+    .handler(arrivalOf(stream, headers, rawHeaders, options))
+    .then((answer) => writeHttp2Answer(stream, answer, isHead, options))
+    .catch((error: unknown) => {
+      options.log.error({ err: error }, "an answer could not be written");
+      stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    });
+}
+
+function arrivalOf(
+  stream: ServerHttp2Stream,
+  pseudoAndOthers: IncomingHttpHeaders,
+  rawHeaders: readonly string[],
+  { clock, limits }: DoorOptions,
+): Arrival {
+  const callerGone = new AbortController();
+  const finished = Promise.withResolvers<void>();
+  stream.once("aborted", () => callerGone.abort());
+  stream.once("close", () => {
+    if (!stream.writableFinished) callerGone.abort();
+    finished.resolve();
+  });
+  const headers = plainHeaders(pseudoAndOthers);
+  const hasBody = !stream.endAfterHeaders;
+  const declaredBytes = Number(headers["content-length"] ?? 0);
+  const invite = (): void => {
+    if (headers.expect !== undefined) stream.additionalHeaders({ ":status": 100 });
+  };
+  const body = incomingBody({ stream, hasBody, declaredBytes, invite }, limits, clock);
+  return {
+    method: pseudoAndOthers[":method"] ?? "GET",
+    target: pseudoAndOthers[":path"] ?? "",
+    headers,
+    httpVersion: "2",
+    scheme: stream.session?.encrypted === true ? "https" : "http",
+    fault: inspectHeaders(plainRawHeaders(rawHeaders), "2"),
+    hasBody,
+    peer: stream.session?.socket.remoteAddress ?? "",
+    receivedAtMs: clock.nowMs(),
+    readBody: body.read,
+    streamBody: body.stream,
+    callerGone: callerGone.signal,
+    finished: finished.promise,
+  };
+}
+
+/** As over HTTP/1, where the authority is the Host header. */
+function plainHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const plain: IncomingHttpHeaders = {};
+  for (const [name, value] of Object.entries(headers))
+    if (!name.startsWith(":")) plain[name] = value;
+  const host = headers[":authority"] ?? headers.host;
+  if (host !== undefined) plain.host = host;
+  return plain;
+}
+
+/** A Host header beside the authority is kept unless it says the same: two hosts are one too many. */
+function plainRawHeaders(rawHeaders: readonly string[]): string[] {
+  const plain: string[] = [];
+  let authority: string | undefined;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? "";
+    const value = rawHeaders[index + 1] ?? "";
+    if (name === ":authority") authority = value;
+    const isRepeated = name === "host" && value === authority;
+    if (name === ":authority") plain.push("host", value);
+    else if (!name.startsWith(":") && !isRepeated) plain.push(name, value);
+  }
+  return plain;
+}

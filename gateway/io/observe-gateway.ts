@@ -1,0 +1,75 @@
+import type { Logger } from "pino";
+import type { Registry } from "prom-client";
+import type { MetricsSource } from "#lib/io/admin-server.ts";
+import { openJsonLog } from "#lib/io/json-log.ts";
+import type { Clock } from "#lib/ports/clock.ts";
+import type { LogRules } from "../core/choose-log-lines.ts";
+import type { TraceIds } from "../core/trace-context.ts";
+import type { Accounting } from "../stages/account.ts";
+import { accessLog } from "./access-log.ts";
+import { exportSpans, type SpanExport } from "./export-spans.ts";
+import { type GatewayMetrics, gatewayMetrics } from "./gateway-metrics.ts";
+import type { MetricFamily } from "./metric-families.ts";
+
+export interface ObservationOptions extends LogRules {
+  readonly zone: string;
+  readonly logLevel: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** With what is read at each scrape. */
+  readonly registry: Registry;
+  /** A collector of traces; without it none are exported. */
+  readonly otlpEndpoint?: string | undefined;
+  readonly traceIds: TraceIds;
+}
+
+/** What is told of requests: counted, logged, and there to be scraped. */
+export interface Observation {
+  readonly accounting: Accounting;
+  readonly metrics: GatewayMetrics;
+  readonly source: MetricsSource;
+  readonly close: () => Promise<void>;
+}
+
+/** A log line must not cost a system call: lines gather to about this much. */
+const BATCH_BYTES = 2_048;
+
+export function observeGateway(options: ObservationOptions): Observation {
+  const { clock, log, registry, zone } = options;
+  const spans = openSpanExport(options);
+  const metrics = gatewayMetrics(zone, clock.nowMs, spans === undefined ? [] : [droppedBy(spans)]);
+  const output = openJsonLog("gateway", zone, options.logLevel, BATCH_BYTES);
+  const access = accessLog(output, options);
+  return {
+    metrics,
+    accounting: {
+      record: (record) => {
+        metrics.request(record);
+        access.write(record);
+        spans?.add(record);
+      },
+      unforeseen: (requestId, error) => log.error({ requestId, err: error }, "unforeseen error"),
+    },
+    source: {
+      contentType: registry.contentType,
+      metrics: async () => `${await registry.metrics()}\n${await metrics.text()}`,
+    },
+    close: async () => {
+      access.close();
+      await spans?.close();
+    },
+  };
+}
+
+function openSpanExport(options: ObservationOptions): SpanExport | undefined {
+  const { otlpEndpoint, traceIds } = options;
+  if (otlpEndpoint === undefined) return undefined;
+  return exportSpans({ ...options, otlpEndpoint, freshSpanId: traceIds.spanId });
+}
+
+const droppedBy = (spans: SpanExport): MetricFamily => ({
+  kind: "counter",
+  name: "meridian_gateway_spans_dropped_total",
+  help: "Spans of traces that no collector took.",
+  read: () => [{ labels: {}, value: spans.dropped() }],
+});

@@ -1,0 +1,282 @@
+import {
+  answered,
+  AUTH,
+  call,
+  called,
+  type CorpusEntry,
+  get,
+  head,
+  HOST,
+  INVOKE,
+  post,
+  refused,
+  several,
+  SMUGGLED,
+} from "./corpus-entry.ts";
+
+const CHUNKED = "Transfer-Encoding: chunked";
+const END = "0\r\n\r\n";
+
+/** Where a message ends: two readers that disagree let the second request of one be smuggled past the other. */
+const framing: readonly CorpusEntry[] = [
+  ...refused(400, [
+    ["CL.TE", post(`${END}${SMUGGLED}`, "Content-Length: 5", CHUNKED)],
+    ["TE.CL", post(`${END}${SMUGGLED}`, CHUNKED, "Content-Length: 5")],
+    ["two different Content-Lengths", post("{}x", "Content-Length: 2", "Content-Length: 3")],
+    ["two equal Content-Lengths", post("{}", "Content-Length: 2", "Content-Length: 2")],
+    ["a list of Content-Lengths", post("{}", "Content-Length: 2, 2")],
+    ["a Content-Length with a sign", post("{}", "Content-Length: +2")],
+    ["a negative Content-Length", post("{}", "Content-Length: -2")],
+    ["a hexadecimal Content-Length", post("{}", "Content-Length: 0x2")],
+    ["a Content-Length with a space inside", post("{}", "Content-Length: 1 2")],
+    ["an empty Content-Length", post(SMUGGLED, "Content-Length:")],
+    ["a Content-Length beyond 64 bits", post("{}", "Content-Length: 18446744073709551618")],
+    ["chunked, gzip", post(SMUGGLED, "Transfer-Encoding: chunked, gzip")],
+    ["identity", post(SMUGGLED, "Transfer-Encoding: identity")],
+    ["xchunked", post(`${END}${SMUGGLED}`, "Transfer-Encoding: xchunked")],
+    ["chunked in quotes", post(`${END}${SMUGGLED}`, 'Transfer-Encoding: "chunked"')],
+    ["chunked behind a control character", post(END, "Transfer-Encoding: \vchunked")],
+    ["chunked twice in one header", post(END, "Transfer-Encoding: chunked, chunked")],
+    ["chunked in two headers", post(END, CHUNKED, CHUNKED)],
+    ["chunked, then identity", post(SMUGGLED, CHUNKED, "Transfer-Encoding: identity")],
+    ["a space before the colon of Transfer-Encoding", post(END, "Transfer-Encoding : chunked")],
+    ["a folded Transfer-Encoding", post(END, "Transfer-Encoding:\r\n chunked")],
+    ["chunked in HTTP/1.0", head(`POST ${INVOKE} HTTP/1.0`, HOST, AUTH, CHUNKED) + END + SMUGGLED],
+    ["a hexadecimal prefix on a chunk", post(`0x2\r\n{}\r\n${END}`, CHUNKED)],
+    ["a sign on a chunk", post(`+2\r\n{}\r\n${END}`, CHUNKED)],
+    ["a negative chunk", post(`-2\r\n{}\r\n${END}`, CHUNKED)],
+    ["a chunk without a size", post(`\r\n{}\r\n${END}`, CHUNKED)],
+    ["a chunk size beyond 64 bits", post(`10000000000000002\r\n{}\r\n${END}`, CHUNKED)],
+    ["a chunk that is longer than it says", post(`1\r\n{}\r\n${END}`, CHUNKED)],
+    ["a chunk that ends with a bare LF", post(`2\n{}\n0\n\n`, CHUNKED)],
+    ["a chunk size that ends with a bare CR", post(`2\r{}\r\n${END}`, CHUNKED)],
+    ["a newline in a chunk extension", post(`2;a=\nb\r\n{}\r\n${END}`, CHUNKED)],
+    ["a space in a chunk size", post(`2 2\r\n{}\r\n${END}`, CHUNKED)],
+    ["20 KiB of chunk extensions", post(`2;${"a".repeat(20_000)}\r\n{}\r\n${END}`, CHUNKED)],
+    ["a trailer with a bare LF", post(`2\r\n{}\r\n0\r\nX: 1\nY: 2\r\n\r\n`, CHUNKED)],
+  ]),
+  ...refused(501, [
+    ["gzip, chunked", post(`${END}${SMUGGLED}`, "Transfer-Encoding: gzip, chunked")],
+    ["deflate, chunked", post(`${END}${SMUGGLED}`, "Transfer-Encoding: deflate ,\tchunked")],
+  ]),
+  ...called([
+    ["chunked with extensions", post(`2;a=b;c="d"\r\n{}\r\n${END}`, CHUNKED), "c="],
+    ["chunked in capitals", post(`2\r\n{}\r\n${END}`, "TRANSFER-ENCODING: CHUNKED")],
+    ["leading zeros on a chunk", post(`0002\r\n{}\r\n000\r\n\r\n`, CHUNKED)],
+    [
+      "trailers, which are dropped",
+      post("2\r\n{}\r\n0\r\nX-Trailer: late\r\nHost: late\r\n\r\n", CHUNKED, "Trailer: X-Trailer"),
+      "late",
+    ],
+    ["a GET with a body", `${call("/fn/demo/echo/", "Content-Length: 4")}body`],
+  ]),
+];
+
+/** Names and values that other readers would take for others. */
+const headers: readonly CorpusEntry[] = [
+  ...refused(400, [
+    ["two Hosts", get("Host: evil.example")],
+    ["two equal Hosts", get(HOST)],
+    ["no Host", head("GET /healthz HTTP/1.1")],
+    ["an empty Host", head("GET /healthz HTTP/1.1", "Host:")],
+    ["a Host with a path", head("GET /healthz HTTP/1.1", "Host: a/b?c@d")],
+    ["a Host with a user", head("GET /healthz HTTP/1.1", "Host: user@meridian.example")],
+    ["a Host with a port that is none", head("GET /healthz HTTP/1.1", "Host: a:99999")],
+    ["a list of Hosts", head("GET /healthz HTTP/1.1", "Host: a, b")],
+    ["a folded header", get("X-A: 1\r\n 2")],
+    ["a fold before the first header", head("GET /healthz HTTP/1.1\r\n X: 1", HOST)],
+    ["a bare LF between headers", get("X-A: 1\nX-B: 2")],
+    ["a bare CR in a value", get("X-A: 1\rX-B: 2")],
+    ["a NUL in a value", get("X-A: 1\u00002")],
+    ["a NUL in a name", get("X\u0000A: 1")],
+    ["a space before a colon", get("X-A : 1")],
+    ["a header without a name", get(": 1")],
+    ["a header without a colon", get("X-A")],
+    ["a name with a character beyond ASCII", get("X-\u00e4: 1")],
+    ["a key twice", get(AUTH, "Authorization: Bearer other")],
+    ["a Connection that takes the key off", get(AUTH, "Connection: close, Authorization")],
+    ["a Connection that takes the Host off", get("Connection: Host")],
+    ["a Connection that takes the address off", get("Connection: X-Forwarded-For")],
+    [
+      "a WebSocket of a version that is none",
+      call(
+        "/fn/demo/echo/",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 777",
+      ),
+    ],
+  ]),
+  ...refused(417, [
+    ["an expectation that nobody knows", get("Expect: 200-maybe")],
+    ["an expectation with more behind it", get("Expect: 100-continue, x")],
+  ]),
+  ...refused(431, [
+    ["17 KiB in one header", get(`X-A: ${"a".repeat(17_000)}`)],
+    ["a name of 17 KiB", get(`X-${"a".repeat(17_000)}: 1`)],
+    ["101 headers", get(...Array.from({ length: 100 }, () => "X-A: 1"))],
+    ["2,500 headers", get(...Array.from({ length: 2_500 }, () => "a:"))],
+  ]),
+  ...answered(200, [
+    ["100 headers", get(...Array.from({ length: 99 }, () => "X-A: 1"))],
+    [
+      "an offer of h2c",
+      get("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"),
+    ],
+    [
+      "an expectation in HTTP/1.0, which has none",
+      head("GET /healthz HTTP/1.0", "Connection: keep-alive", "Expect: foo"),
+    ],
+    ["a value with bytes beyond ASCII", get("X-A: \u00ff\u00fe")],
+  ]),
+  ...called([
+    [
+      "headers with underscores",
+      call("/fn/demo/echo/", "Content_Length: 66", "X_Secret: under"),
+      "under",
+      "66",
+    ],
+    [
+      "a claim of where it comes from",
+      call(
+        "/fn/demo/echo/",
+        "X-Forwarded-Host: evil",
+        "Forwarded: for=evil",
+        "X-Real-IP: evil",
+        "X-Forwarded-Proto: evil",
+      ),
+      "evil",
+    ],
+    [
+      "claims of what the gateway says",
+      call(
+        "/fn/demo/echo/",
+        "Meridian-Boot-Token: evil",
+        "Meridian-Tenant: evil",
+        "Meridian-Http-Request: evil",
+      ),
+      "Meridian-Boot-Token: evil",
+    ],
+    [
+      "headers that Connection nominates",
+      call("/fn/demo/echo/", "Connection: keep-alive, Secret-Word", "Secret-Word: hop"),
+      "hop",
+    ],
+    [
+      "headers of this hop",
+      call(
+        "/fn/demo/echo/",
+        "TE: trailers",
+        "Keep-Alive: timeout=77",
+        "Proxy-Authorization: Basic hop",
+        "Proxy-Connection: hop",
+      ),
+      "hop",
+      "timeout=77",
+    ],
+    ["the platform's key", call("/fn/demo/echo/"), "mk_demo_key"],
+    [
+      "an expectation that is met",
+      post("{}", "Content-Length: 2", "Expect: 100-Continue"),
+      "expect",
+    ],
+  ]).map((entry) =>
+    entry.name === "an expectation that is met" ? { ...entry, statuses: [100, 200] } : entry,
+  ),
+];
+
+/** Targets, methods and versions. */
+const lines: readonly CorpusEntry[] = [
+  ...refused(400, [
+    ["HTTP/0.9", "GET /healthz\r\n\r\n"],
+    ["HTTP/2.0 in a request line", head("GET /healthz HTTP/2.0", HOST)],
+    ["HTTP/1.2", head("GET /healthz HTTP/1.2", HOST)],
+    ["HTTP/1.10", head("GET /healthz HTTP/1.10", HOST)],
+    ["http/1.1 in small letters", head("GET /healthz http/1.1", HOST)],
+    ["a method in small letters", head("get /healthz HTTP/1.1", HOST)],
+    ["a method that nobody knows", head("SMUGGLE /healthz HTTP/1.1", HOST)],
+    ["a bare LF after the request line", `GET /healthz HTTP/1.1\n${HOST}\r\n\r\n`],
+    ["a tab in the request line", head("GET\t/healthz\tHTTP/1.1", HOST)],
+    ["a space before the method", head(" GET /healthz HTTP/1.1", HOST)],
+    ["a space in the target", head("GET /heal thz HTTP/1.1", HOST)],
+    ["a NUL in the target", head("GET /healthz\u0000 HTTP/1.1", HOST)],
+    [
+      "the first bytes of TLS",
+      "\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003",
+    ],
+    ["the protocol of a proxy", `PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n${get()}`],
+  ]),
+  ...answered(400, [
+    ["another authority", head("GET http://evil.example/healthz HTTP/1.1", HOST)],
+    ["another scheme", head("GET https://meridian.example/healthz HTTP/1.1", HOST)],
+    ["a user in the authority", head("GET http://a@meridian.example/healthz HTTP/1.1", HOST)],
+    ["dot segments", call("/fn/../v1/status")],
+    ["encoded dots", call("/fn/demo/%2e%2e/v1/status")],
+    ["an encoded slash", call("/fn/demo/echo/..%2fadmin")],
+    ["a backslash", call("/fn/demo/echo/..\\admin")],
+    ["an encoded backslash", call("/fn/demo/echo/..%5cadmin")],
+    ["an encoded NUL", call("/fn/demo/echo/a%00b")],
+    ["an overlong encoding of a slash", call("/fn/demo/echo/%c0%af")],
+    ["a broken escape", call("/fn/demo/echo/%zz")],
+    ["an empty segment", call("//evil.example/fn")],
+    ["a fragment", call("/fn/demo/echo/#frag")],
+    ["an asterisk", head("OPTIONS * HTTP/1.1", HOST)],
+  ]),
+  ...answered(405, [
+    ["TRACE", head("TRACE /healthz HTTP/1.1", HOST)],
+    ["a method of WebDAV", head("PROPFIND /fn/demo/echo/ HTTP/1.1", HOST, AUTH)],
+    ["DELETE on a health check", head("DELETE /healthz HTTP/1.1", HOST)],
+  ]),
+  ...refused(405, [["CONNECT", head("CONNECT evil.example:443 HTTP/1.1", HOST)]]),
+  ...refused(413, [
+    [
+      "a declared body beyond 6 MiB that waits for leave",
+      post("", "Content-Length: 6291457", "Expect: 100-continue"),
+    ],
+  ]),
+  ...answered(200, [
+    ["absolute form of this host", head("GET http://meridian.example/healthz HTTP/1.1", HOST)],
+    ["an empty line before the request", `\r\n${get()}`],
+  ]),
+  ...several([
+    ["garbage after a good request", `${get()}garbage garbage\r\n\r\n`, [200, 400], 0, true],
+    [
+      "garbage after a call that takes a while",
+      `${post("{}", "Content-Length: 2")}\u0000\r\n\r\n`,
+      [200, 400],
+      1,
+      true,
+    ],
+    ["a request behind one that is refused", `${get("Host: evil")}${SMUGGLED}`, [400], 0, true],
+    [
+      "a request behind one with a coding that is not served",
+      `${post(END, "Transfer-Encoding: gzip, chunked")}${SMUGGLED}`,
+      [501],
+      0,
+      true,
+    ],
+    [
+      "a broken chunk behind a good call",
+      `${post("{}", "Content-Length: 2")}${post("zz\r\n", CHUNKED)}${SMUGGLED}`,
+      [200, 400],
+      1,
+      true,
+    ],
+    [
+      "three requests at once",
+      `${get()}${get()}${get("Connection: close")}`,
+      [200, 200, 200],
+      0,
+      true,
+    ],
+    [
+      "a body that ends the connection",
+      `${post("{}", "Content-Length: 2", "Connection: close")}${SMUGGLED}`,
+      [200],
+      1,
+      true,
+    ],
+  ]),
+];
+
+export const corpus: readonly CorpusEntry[] = [...framing, ...headers, ...lines];

@@ -1,0 +1,57 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import type { AgentConfig } from "../../../../agents/config.ts";
+import {
+  type Caller,
+  callerOf,
+  endpointOf,
+  type Placed,
+  prepareZone,
+  undoLater,
+} from "./agent-world.ts";
+
+const MAIN = join(import.meta.dirname, "../../../../agents/main.ts");
+
+export interface AgentProcess {
+  readonly child: ChildProcess;
+  readonly config: AgentConfig;
+  readonly pids: readonly number[];
+  readonly invoke: Caller["invoke"];
+}
+
+/** An agent in a process of its own, so that it can be killed. */
+export async function startAgentProcess(
+  t: TestContext,
+  placed: readonly Placed[],
+  changes: Partial<AgentConfig>,
+  existing?: AgentConfig,
+): Promise<AgentProcess> {
+  const config = existing ?? { ...(await prepareZone(t, placed)), ...changes };
+  const file = join(config.runDirectory, "agent.config.json");
+  await writeFile(file, JSON.stringify(config));
+  const child = fork(MAIN, ["--config", file], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+  const exited = once(child, "exit");
+  undoLater(t, async () => {
+    child.kill("SIGTERM");
+    await exited;
+  });
+  let pids: readonly number[] = [];
+  const ready = Promise.withResolvers<void>();
+  child.on("message", (message: { kind: string; pids?: number[] }) => {
+    if (message.kind === "pids") pids = message.pids ?? [];
+    if (message.kind === "ready") ready.resolve();
+  });
+  await ready.promise;
+  const { invoke } = callerOf(t, (await endpointOf(config)).urls.internal ?? "");
+  return {
+    child,
+    config,
+    get pids() {
+      return pids;
+    },
+    invoke,
+  };
+}
