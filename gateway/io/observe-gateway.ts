@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import type { MetricsSource } from "#lib/io/admin-server.ts";
-import { openJsonLog } from "#lib/io/json-log.ts";
+import { openLineLog } from "#lib/io/json-log.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { LogRules } from "../core/choose-log-lines.ts";
 import type { TraceIds } from "../core/trace-context.ts";
@@ -38,7 +38,7 @@ export function observeGateway(options: ObservationOptions): Observation {
   const { clock, log, registry, zone } = options;
   const spans = openSpanExport(options);
   const metrics = gatewayMetrics(zone, clock.nowMs, spans === undefined ? [] : [droppedBy(spans)]);
-  const output = openJsonLog("gateway", zone, options.logLevel, BATCH_BYTES);
+  const output = openLineLog("gateway", zone, options.logLevel, BATCH_BYTES);
   const access = accessLog(output, options);
   return {
     metrics,

@@ -1,11 +1,13 @@
-import { type Logger, pino } from "pino";
+import { type Logger, type LoggerOptions, pino } from "pino";
 import { logOutput } from "./log-output.ts";
 
 const STANDARD_OUTPUT = 1;
+const SECRET_PATHS = ["apiKey", "*.apiKey", "authorization", "*.authorization"];
 
 /** JSON lines on standard output, one object an event; `up` writes them to `DIR/logs/`. */
 export function jsonLog(program: string, zone: string | null, level: string): Logger {
-  return openJsonLog(program, zone, level, 0).log;
+  const redact = { paths: SECRET_PATHS, censor: "[redacted]" };
+  return openLog(program, zone, { level, redact }, 0).log;
 }
 
 export interface JsonLog {
@@ -16,11 +18,22 @@ export interface JsonLog {
   readonly close: () => void;
 }
 
-/** A log whose lines gather to `batchBytes` before they are written. Whatever happens to the output, the program goes on. */
-export function openJsonLog(
+/**
+ * A log whose lines gather to `batchBytes` before they are written. For lines of known members alone: nothing is looked for in them
+ * that must not be written, which would cost more than the line.
+ */
+export const openLineLog = (
   program: string,
   zone: string | null,
   level: string,
+  batchBytes: number,
+): JsonLog => openLog(program, zone, { level }, batchBytes);
+
+/** Whatever happens to the output, the program goes on. */
+function openLog(
+  program: string,
+  zone: string | null,
+  options: Pick<LoggerOptions, "level" | "redact">,
   batchBytes: number,
 ): JsonLog {
   const output = logOutput({
@@ -34,13 +47,9 @@ export function openJsonLog(
   });
   const log: Logger = pino(
     {
-      level,
+      ...options,
       base: { program, zone, pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
-      redact: {
-        paths: ["apiKey", "*.apiKey", "authorization", "*.authorization"],
-        censor: "[redacted]",
-      },
     },
     output,
   );

@@ -267,8 +267,10 @@ test("an agent that is killed again and again under load starts no key twice, an
     const agent = await startAgentProcess(t, [placed], {}, config);
     config = agent.config;
     const calls = counted(agent, config);
-    const asked = askAll(calls);
-    await eventually(async () => (await calls.starts()) >= killAtStarts);
+    let areAllTold = false;
+    const asked = askAll(calls).then(() => (areAllTold = true));
+    // Those that were to start when it was killed before are not started again: there may be fewer left.
+    await eventually(async () => areAllTold || (await calls.starts()) >= killAtStarts);
     agent.child.kill("SIGKILL");
     await asked;
   }
@@ -283,11 +285,11 @@ test("an agent that is killed again and again under load starts no key twice, an
   );
   assert.ok(told.includes(502), "some were running when it was killed");
   const starts = await calls.startsById();
-  assert.deepEqual(
-    [...starts].filter(([, count]) => count > 1),
-    [],
-  );
-  assert.equal(starts.size, keys.length);
+  for (const [index, key] of keys.entries()) {
+    const count = starts.get(key) ?? 0;
+    // One that was to start, and was killed before it did, cannot be told from one that did.
+    assert.ok(told[index] === 200 ? count === 1 : count <= 1, `${key} started ${count} times`);
+  }
 });
 
 async function metricsOf(adminUrl: string): Promise<string> {
