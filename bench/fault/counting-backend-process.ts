@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 
 /* What stands behind the peers: a plain HTTP server that writes down each call it starts, as the function does, and answers it. */
+process.once("disconnect", () => process.exit());
 const ledger = openSync(process.argv[2] ?? "", "a");
 const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
   text(request)

@@ -1,10 +1,8 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { makeBenchFolder } from "../gateway/bench-folder.ts";
-import { endChild } from "../peers/child-server.ts";
+import { endChild, firstLine } from "../peers/child-server.ts";
 import { startNginxFailover } from "../peers/nginx.ts";
 import { type Pair, readLedger } from "./pair.ts";
 
@@ -19,11 +17,10 @@ export async function startNginxPair(): Promise<Pair | { readonly missing: strin
   await writeFile(ledger, "");
   const start = async () => {
     const child = spawn(process.execPath, [BACKEND, ledger], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["ignore", "pipe", "inherit", "ipc"],
     });
     opened.defer(() => endChild(child));
-    const [url] = await once(createInterface({ input: child.stdout }), "line");
-    return { pid: child.pid ?? 0, url: String(url) };
+    return { pid: child.pid ?? 0, url: await firstLine(child) };
   };
   const active = await start();
   const standby = await start();

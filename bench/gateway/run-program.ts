@@ -41,7 +41,10 @@ export async function runProgram(plan: ProgramPlan): Promise<BenchProgram> {
   await writeFile(configFile, JSON.stringify(plan.config), { mode: 0o600 });
   const log = openSync(logFile, "a", 0o600);
   const argv = [...nodeFlags, join(ROOT, MAIN[program]), "--config", configFile];
-  const child = spawn(...pinned(core, process.execPath, argv), { stdio: ["ignore", log, log] });
+  // Its supervisor is this process: it ends when this one does, however that comes.
+  const child = spawn(...pinned(core, process.execPath, argv), {
+    stdio: ["ignore", log, log, "ipc"],
+  });
   closeSync(log);
   const { pid } = child;
   if (pid === undefined) throw new Error(`the ${program} could not be started`);

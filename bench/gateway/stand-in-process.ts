@@ -1,5 +1,4 @@
 import { createServer, type AddressInfo } from "node:net";
-import { text } from "node:stream/consumers";
 import { pino } from "pino";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { startInvokeServer } from "../../agents/io/invoke-server.ts";
@@ -13,7 +12,8 @@ interface StandInPlan {
   readonly answer: string;
   readonly requestBytes: number;
 }
-const plan: StandInPlan = JSON.parse(await text(process.stdin));
+process.once("disconnect", () => process.exit());
+const plan: StandInPlan = JSON.parse(process.argv[2] ?? "");
 const HEAD_END = Buffer.from("\r\n\r\n");
 const LETTER_G = 0x47;
 

@@ -1,8 +1,6 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
 import { join } from "node:path";
-import { endChild } from "../peers/child-server.ts";
+import { endChild, firstLine } from "../peers/child-server.ts";
 import { pinned } from "../processes.ts";
 
 /** What stands behind the proxies. */
@@ -26,16 +24,10 @@ export interface StandInOptions {
 
 export async function startStandIn({ core, ...plan }: StandInOptions): Promise<StandIn> {
   const script = join(import.meta.dirname, "stand-in-process.ts");
-  const child = spawn(...pinned(core, process.execPath, [script]), {
-    stdio: ["pipe", "pipe", "inherit"],
+  const argv = [script, JSON.stringify(plan)];
+  const child = spawn(...pinned(core, process.execPath, argv), {
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
-  child.stdin.end(JSON.stringify(plan));
-  const said = await Promise.race([
-    once(createInterface({ input: child.stdout }), "line"),
-    once(child, "exit"),
-  ]);
-  if (child.pid === undefined || child.exitCode !== null)
-    throw new Error("the stand-in agent did not start");
-  const urls: Pick<StandIn, "linkUrls" | "plainUrls"> = JSON.parse(String(said[0]));
-  return { pid: child.pid, ...urls, stop: () => endChild(child) };
+  const urls: Pick<StandIn, "linkUrls" | "plainUrls"> = JSON.parse(await firstLine(child));
+  return { pid: child.pid ?? 0, ...urls, stop: () => endChild(child) };
 }

@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
+import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 
 const START_LIMIT_MS = 10_000;
@@ -27,6 +28,17 @@ async function isOpen(port: number): Promise<boolean> {
   } finally {
     socket.destroy();
   }
+}
+
+/** The first line that the child prints; rejects when it ends before. */
+export async function firstLine(child: ChildProcess): Promise<string> {
+  if (child.stdout === null) throw new Error("nobody hears what it prints");
+  const [line]: unknown[] = await Promise.race([
+    once(createInterface({ input: child.stdout }), "line"),
+    once(child, "exit"),
+  ]);
+  if (typeof line !== "string") throw new Error(`it ended with ${String(line)}`);
+  return line;
 }
 
 export async function endChild(child: ChildProcess): Promise<void> {

@@ -26,7 +26,9 @@ test("the closed loop counts answers other than 200 as errors, also between othe
   let requests = 0;
   const url = await listen(t, (_request, response) => {
     requests += 1;
+    // "OK" and "NO": to the byte as long as each other.
     response.statusCode = requests % 2 === 0 ? 429 : 200;
+    response.statusMessage = requests % 2 === 0 ? "NO" : "OK";
     response.end("same length");
   });
   const result = await closedLoop(url, 20);
