@@ -82,28 +82,69 @@ export function incomingBody(source: BodySource, limits: PaceLimits, clock: Cloc
 
   return {
     stream,
-    read: (bytesMax) => readWhole(source, stream, bytesMax),
+    read: (bytesMax) => {
+      const { hasBody, declaredBytes, invite } = source;
+      if (declaredBytes > bytesMax) return Promise.reject(tooLarge(bytesMax));
+      if (!hasBody) return Promise.resolve(NOTHING);
+      if (failure !== undefined) return Promise.reject(failure);
+      const whole = readWhole(source.stream, bytesMax, { limits, clock, late });
+      tellReader = whole.giveUp;
+      invite();
+      return whole.bytes;
+    },
     fail,
     hasFailed: () => failure !== undefined,
   };
 }
 
-async function readWhole(
-  { hasBody, declaredBytes }: BodySource,
-  stream: () => AsyncIterable<Uint8Array>,
-  bytesMax: number,
-): Promise<Uint8Array> {
-  if (declaredBytes > bytesMax) throw tooLarge(bytesMax);
-  if (!hasBody) return NOTHING;
+interface WholeOptions {
+  readonly limits: PaceLimits;
+  readonly clock: Clock;
+  readonly late: () => void;
+}
 
+/** Most bodies are there with their head: they cost no timer, and no iteration. */
+function readWhole(stream: Readable, bytesMax: number, { limits, clock, late }: WholeOptions) {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of stream()) {
+  let slackMs = limits.stallMs;
+  let waitingSinceMs = clock.nowMs();
+  let timer: NodeJS.Timeout | undefined;
+  const wait = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(late, Math.max(1, slackMs));
+  };
+  const arming = setImmediate(wait);
+
+  const onData = (chunk: unknown): void => {
+    if (!(chunk instanceof Uint8Array)) return;
+    const nowMs = clock.nowMs();
+    slackMs = slackAfter(slackMs, nowMs - waitingSinceMs, chunk.length, limits);
+    waitingSinceMs = nowMs;
     bytes += chunk.length;
-    if (bytes > bytesMax) throw tooLarge(bytesMax);
+    if (bytes > bytesMax) return giveUp(tooLarge(bytesMax));
     chunks.push(chunk);
-  }
-  return chunks.length === 1 ? (chunks[0] ?? NOTHING) : Buffer.concat(chunks);
+    if (timer !== undefined) wait();
+  };
+  const onEnd = (): void => {
+    release();
+    resolve(chunks.length === 1 ? (chunks[0] ?? NOTHING) : Buffer.concat(chunks));
+  };
+  const onBroken = (cause?: unknown): void =>
+    giveUp(new MeridianError("MERIDIAN_BAD_REQUEST", "The request's body broke off.", { cause }));
+  const release = (): void => {
+    clearImmediate(arming);
+    clearTimeout(timer);
+    stream.off("data", onData).off("end", onEnd).off("error", onBroken).off("close", onBroken);
+  };
+  const giveUp = (error: MeridianError): void => {
+    // What comes now is dropped until the answer is sent, and counted from then on.
+    release();
+    reject(error);
+  };
+  stream.on("data", onData).on("end", onEnd).on("error", onBroken).on("close", onBroken);
+  return { bytes: promise, giveUp };
 }
 
 const tooLarge = (bytesMax: number): MeridianError =>

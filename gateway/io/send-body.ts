@@ -22,7 +22,8 @@ export async function sendBody(
   if (body instanceof Readable) return sendStream(out, body, options);
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
   if (bytes.length > PIECE_BYTES) return sendPieces(out, [bytes], options);
-  out.end(bytes);
+  // As text it goes out with the head, in one write.
+  out.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1"), "latin1");
   // Nearly always the system has taken it by now.
   if (out.writableLength > 0) await sendPieces(out, [], options);
 }
