@@ -1,5 +1,5 @@
 import { type HttpRequestParts, INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
-import { type Headers, withoutHopHeaders } from "./hop-headers.ts";
+import { callersHeaders, type Headers } from "./hop-headers.ts";
 import { type TraceContext, traceParentOf } from "./trace-context.ts";
 
 export interface HttpRequestFacts {
@@ -19,13 +19,7 @@ export interface HttpRequestFacts {
 }
 
 /** What callers may claim but only the gateway knows. */
-const CLAIMS = new Set([
-  "forwarded",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-port",
-  "x-forwarded-proto",
-  "x-real-ip",
+const CLAIMS = new Set<string>([
   INVOCATION_HEADERS.bootToken,
   INVOCATION_HEADERS.traceParent,
   INVOCATION_HEADERS.traceState,
@@ -34,10 +28,8 @@ const CLAIMS = new Set([
 /** The caller's request as the function may see it: claims of its origin replaced by what is known, the platform's key gone. */
 export function describeHttpRequest(facts: HttpRequestFacts): HttpRequestParts {
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(withoutHopHeaders(facts.headers))) {
+  for (const [name, value] of Object.entries(callersHeaders(facts.headers))) {
     if (CLAIMS.has(name) || name === "cookie") continue;
-    // An underscore is a hyphen to some readers of headers, so that two names could collide.
-    if (name.includes("_")) continue;
     if (name === "authorization" && facts.isKeyChecked) continue;
     headers[name] = typeof value === "string" ? value : value.join(", ");
   }

@@ -28,3 +28,22 @@ export function withoutHopHeaders(headers: Headers): Record<string, string | rea
       kept[name] = value;
   return kept;
 }
+
+/** Where a request comes from, as only the gateway knows it. */
+const CLAIMS_OF_ORIGIN = new Set([
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-forwarded-proto",
+  "x-real-ip",
+]);
+
+/** What a caller says and may be told to others: no claims of its origin, and no name that some readers take for another. */
+export function callersHeaders(headers: Headers): Record<string, string | readonly string[]> {
+  const kept = withoutHopHeaders(headers);
+  for (const name of Object.keys(kept))
+    // An underscore is a hyphen to some readers of headers, so that two names could collide.
+    if (CLAIMS_OF_ORIGIN.has(name) || name.includes("_")) delete kept[name];
+  return kept;
+}

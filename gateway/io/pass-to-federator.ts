@@ -5,7 +5,7 @@ import { MeridianError } from "#lib/errors.ts";
 import { federatorsNearestFirst } from "#lib/find-federators.ts";
 import type { Discovery } from "#lib/ports/discovery.ts";
 import { type ApiBodyLimit, apiBodyLimit } from "../core/limit-api-body.ts";
-import { withoutHopHeaders } from "../core/hop-headers.ts";
+import { callersHeaders, withoutHopHeaders } from "../core/hop-headers.ts";
 import { traceParentOf } from "../core/trace-context.ts";
 import type { IdentifiedCall } from "../call.ts";
 import type { Handler } from "../pipeline.ts";
@@ -35,7 +35,6 @@ const CLAIMS: readonly string[] = [
   INVOCATION_HEADERS.traceParent,
   INVOCATION_HEADERS.traceState,
   "host",
-  "x-forwarded-for",
 ];
 
 /** Passes a request of the management API on to this zone's federator, else to any other, streaming both ways. */
@@ -100,7 +99,7 @@ function send(
   { bootToken, clientIp }: FederatorPassOptions,
 ): Promise<Dispatcher.ResponseData> {
   const { arrival, path, rawQuery } = call;
-  const headers = withoutHopHeaders(arrival.headers);
+  const headers = callersHeaders(arrival.headers);
   for (const name of CLAIMS) delete headers[name];
   return agent.request({
     origin: url,

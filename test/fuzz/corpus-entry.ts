@@ -13,7 +13,7 @@ export interface CorpusEntry {
   readonly hidden: readonly string[];
 }
 
-export const KEY = "mk_demo_key";
+const KEY = "mk_demo_key";
 export const AUTH = `Authorization: Bearer ${KEY}`;
 export const HOST = "Host: meridian.example";
 export const INVOKE = "/v1/tenants/demo/functions/echo:invoke";

@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { GatewayConfig } from "../../gateway/config.ts";
 import { runDirectoryDiscovery } from "#lib/io/run-directory.ts";
 import { type DoorGround, isReady, openDoorGround } from "../io/gateway/door-world.ts";
 import { eventually } from "../io/gateway/run-gateway.ts";
@@ -26,13 +25,13 @@ const MAIN = join(import.meta.dirname, "../../gateway/main.ts");
 /** pino's `error`. */
 const ERROR_LEVEL = 50;
 
-export async function startGatewayChild(
-  changes: Partial<GatewayConfig> = {},
-): Promise<GatewayChild> {
+/** With an agent in this process, or the one at `agentUrl`. */
+export async function startGatewayChild(agentUrl?: string): Promise<GatewayChild> {
   await using opened = new AsyncDisposableStack();
   const ground = opened.use(await openDoorGround());
   const { federation } = ground;
-  const config = federation.configOf({ logLevel: "info", accessLogShare: 1, ...changes });
+  if (agentUrl !== undefined) await federation.publish("agent", "eu-west", agentUrl);
+  const config = federation.configOf({ logLevel: "info", accessLogShare: 1 });
   const file = join(federation.directory, "gateway.json");
   await writeFile(file, JSON.stringify(config));
 

@@ -1,8 +1,11 @@
+import { fork } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
+import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
+import { Agent, request } from "undici";
 import { AUTH, get } from "./corpus-entry.ts";
 import { type GatewayChild, startGatewayChild } from "./gateway-child.ts";
 import { openSlowClients } from "./slow-clients.ts";
@@ -12,7 +15,10 @@ export interface SlowResult {
   readonly calls: number;
   readonly failures: number;
   readonly p99BeforeMs: number;
-  readonly p99DuringMs: number;
+  /** While they open, and fill every buffer there is. */
+  readonly p99OpeningMs: number;
+  /** From when all are there until all are gone. */
+  readonly p99HeldMs: number;
   /** From the last one's beginning until the last one was cut off. */
   readonly goneAfterMs: number;
 }
@@ -26,8 +32,11 @@ export interface IdleResult {
 }
 
 const CALLS_PER_SECOND = 200;
+const CALLING_CONNECTIONS = 32;
 const WARM_UP_MS = 3_000;
 const CALM_MS = 5_000;
+/** Connections of the even calls come and go. */
+const LEFT_OVER_SHARE = 0.05;
 const BYTE_EACH_MS = 1_000;
 const OPENED_AT_ONCE = 200;
 const CALLER_ADDRESSES = 60;
@@ -36,9 +45,8 @@ const MIB = 1024 * 1024;
 
 /** Clients that take their time beside calls at an even pace. */
 export async function holdSlow(clients: number): Promise<SlowResult> {
-  await using gateway = await startGatewayChild();
-  const { agent } = gateway.ground;
-  agent.behaviourOf.set("open@1", "answer-at-length");
+  using agent = await startAgent();
+  await using gateway = await startGatewayChild(agent.url);
   const warm = callEvenly(gateway.publicUrl);
   await delay(WARM_UP_MS);
   await warm.stop();
@@ -46,21 +54,33 @@ export async function holdSlow(clients: number): Promise<SlowResult> {
   await delay(CALM_MS);
   const before = await calm.stop();
 
-  const during = callEvenly(gateway.publicUrl);
+  const openBefore = await openFiles(gateway);
+  const opening = callEvenly(gateway.publicUrl);
   const slow = await openSlowClients(gateway.publicUrl, clients, BYTE_EACH_MS);
   const openedAtMs = performance.now();
-  while (slow.sending() > 0 || agent.abandoned < slow.reading) await delay(50);
+  const begun = await opening.stop();
+
+  const holding = callEvenly(gateway.publicUrl);
+  const borneAtMost = openBefore + clients * LEFT_OVER_SHARE;
+  while (slow.sending() > 0 || (await openFiles(gateway)) > borneAtMost) await delay(100);
   const goneAfterMs = Math.round(performance.now() - openedAtMs);
-  const { latenciesMs, failures } = await during.stop();
+  const held = await holding.stop();
   slow.close();
   return {
     clients,
-    calls: latenciesMs.length,
-    failures,
+    calls: begun.latenciesMs.length + held.latenciesMs.length,
+    failures: begun.failures + held.failures,
     p99BeforeMs: p99(before.latenciesMs),
-    p99DuringMs: p99(latenciesMs),
+    p99OpeningMs: p99(begun.latenciesMs),
+    p99HeldMs: p99(held.latenciesMs),
     goneAfterMs,
   };
+}
+
+async function startAgent(): Promise<Disposable & { readonly url: string }> {
+  const child = fork(join(import.meta.dirname, "agent-process.ts"));
+  const [url] = await once(child, "message");
+  return { url: String(url), [Symbol.dispose]: () => child.disconnect() };
 }
 
 interface EvenCalls {
@@ -71,13 +91,16 @@ interface EvenCalls {
 function callEvenly(url: string): EvenCalls {
   const latenciesMs: number[] = [];
   const running = new Set<Promise<void>>();
+  const headers = { authorization: AUTH.slice("Authorization: ".length) };
+  const dispatcher = new Agent({ connections: CALLING_CONNECTIONS });
   let failures = 0;
   const callOnce = async (): Promise<void> => {
     const startedAtMs = performance.now();
-    const headers = { authorization: AUTH.slice("Authorization: ".length) };
-    const answer = await fetch(`${url}/fn/demo/echo/`, { headers }).catch(() => undefined);
-    await answer?.text();
-    if (answer?.status !== 200) failures += 1;
+    const answer = await request(`${url}/fn/demo/echo/`, { headers, dispatcher }).catch(
+      () => undefined,
+    );
+    await answer?.body.text();
+    if (answer?.statusCode !== 200) failures += 1;
     latenciesMs.push(performance.now() - startedAtMs);
   };
   const due = setInterval(() => {
@@ -88,6 +111,7 @@ function callEvenly(url: string): EvenCalls {
     stop: async () => {
       clearInterval(due);
       await Promise.all(running);
+      await dispatcher.close();
       return { latenciesMs, failures };
     },
   };
@@ -134,6 +158,10 @@ async function openIdle({ publicUrl }: GatewayChild, index: number): Promise<Soc
   await once(socket, "data");
   return socket;
 }
+
+/** Those that read say nothing when they are cut off, so the gateway's own side is counted. */
+const openFiles = async ({ process }: GatewayChild): Promise<number> =>
+  (await readdir(`/proc/${process.pid}/fd`)).length;
 
 /** As the kernel has it, where it says so. */
 async function rssMiB({ process }: GatewayChild): Promise<number> {

@@ -1,18 +1,18 @@
 /** Types and flags of frames (RFC 9113, 6). */
-export const DATA = 0;
-export const HEADERS = 1;
-export const RST_STREAM = 3;
-export const SETTINGS = 4;
-export const PING = 6;
-export const CONTINUATION = 9;
-export const END_STREAM = 1;
-export const END_HEADERS = 4;
+const DATA = 0;
+const HEADERS = 1;
+const RST_STREAM = 3;
+const SETTINGS = 4;
+const PING = 6;
+const CONTINUATION = 9;
+const END_STREAM = 1;
+const END_HEADERS = 4;
 
 /** `GET http://a/` in the static table of HPACK (RFC 7541, appendix A), the authority spelt out. */
-export const GET_FIELDS = "\x82\x84\x86\x41\x01a";
+const GET_FIELDS = "\x82\x84\x86\x41\x01a";
 
 /** One character a byte (RFC 9113, 4.1). */
-export function frame(type: number, flags: number, stream: number, payload = ""): string {
+function frame(type: number, flags: number, stream: number, payload = ""): string {
   const head = [
     payload.length >> 16,
     payload.length >> 8,
@@ -28,7 +28,7 @@ export function frame(type: number, flags: number, stream: number, payload = "")
 }
 
 /** The nth stream that a client opens. */
-export const streamId = (index: number): number => 2 * index + 1;
+const streamId = (index: number): number => 2 * index + 1;
 
 /** How a client begins. */
 export const OPENING = `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${frame(SETTINGS, 0, 0)}`;

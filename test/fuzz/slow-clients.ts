@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AUTH, HOST, INVOKE } from "./corpus-entry.ts";
 
 /** Where a client takes its time. `open` is a function whose answers are longer than the system's buffers. */
-const KINDS = ["headers", "body", "reading"] as const;
+const KINDS = ["headers", "body", "headers", "body", "reading"] as const;
 type Slowness = (typeof KINDS)[number];
 
 export interface SlowClients {
@@ -16,14 +16,14 @@ export interface SlowClients {
 const BEGINNINGS: Readonly<Record<Slowness, string>> = {
   headers: `GET /healthz HTTP/1.1\r\n${HOST}\r\nX-Slow: `,
   body: `POST ${INVOKE} HTTP/1.1\r\n${HOST}\r\n${AUTH}\r\nContent-Length: 1000000\r\n\r\n`,
-  reading: `GET /fn/demo/open/ HTTP/1.1\r\n${HOST}\r\n\r\n`,
+  reading: `GET /fn/demo/open/ HTTP/1.1\r\n${HOST}\r\nConnection: close\r\n\r\n`,
 };
 const CALLER_ADDRESSES = 60;
 /** All at once would be a burst, which is another test. */
 const OPENED_AT_ONCE = 50;
 const OPENED_EACH_MS = 100;
 
-/** Clients that send a byte every `paceMs`, or nothing of whose answer is ever read; a third of each. */
+/** Clients that send a byte every `paceMs`, or such that never read their answer, which are fewer as each fills megabytes of buffers. */
 export async function openSlowClients(
   url: string,
   count: number,

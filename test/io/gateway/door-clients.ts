@@ -19,7 +19,7 @@ export interface Answered {
 
 export type Ask = (asked: Asked) => Promise<Answered>;
 
-export const HOST = "meridian.example";
+const HOST = "meridian.example";
 
 export const askHttp1 =
   (url: string): Ask =>
