@@ -23,7 +23,7 @@ export function admit({ clock, limits, demand }: AdmitPorts): Stage<PermittedCal
   return (next) => async (call) => {
     const { tenant } = call.door;
     demand.count(tenant);
-    const deadline = deadlineOf(call);
+    const limit = timeLimitOf(call);
 
     const rate = limits.takeRate(tenant, call.limits, clock.nowMs());
     if (rate.kind === "refused") return rateLimited(call, rate.retryAfterMs);
@@ -34,18 +34,27 @@ export function admit({ clock, limits, demand }: AdmitPorts): Stage<PermittedCal
     void call.arrival.finished.then(() => limits.leave(tenant));
 
     const body = await call.arrival.readBody(BODY_BYTES_MAX);
-    return next({ ...call, ...deadline, body });
+    const fromMs = limit.countsFrom === "arrival" ? call.arrival.receivedAtMs : clock.nowMs();
+    return next({ ...call, body, deadlineAtMs: fromMs + limit.limitMs, deadlineIs: limit.is });
   };
 }
 
-function deadlineOf(call: PermittedCall): Pick<AdmittedCall, "deadlineAtMs" | "deadlineIs"> {
-  const { receivedAtMs, headers } = call.arrival;
-  const asked = headers["meridian-timeout-ms"];
+interface TimeLimit {
+  readonly limitMs: number;
+  /** What a caller asks for it counts itself; a function's time is not used up by a slow upload. */
+  readonly countsFrom: "arrival" | "whole-body";
+  /** In words. */
+  readonly is: string;
+}
+
+function timeLimitOf({ arrival, version }: PermittedCall): TimeLimit {
+  const asked = arrival.headers["meridian-timeout-ms"];
   if (asked === undefined) {
-    const { timeoutMs } = call.version.manifest;
+    const { timeoutMs } = version.manifest;
     return {
-      deadlineAtMs: receivedAtMs + timeoutMs + QUEUE_ALLOWANCE_MS,
-      deadlineIs: `the function's ${timeoutMs} ms and ${QUEUE_ALLOWANCE_MS} ms to wait for an instance`,
+      limitMs: timeoutMs + QUEUE_ALLOWANCE_MS,
+      countsFrom: "whole-body",
+      is: `the function's ${timeoutMs} ms and ${QUEUE_ALLOWANCE_MS} ms to wait for an instance`,
     };
   }
   const timeoutMs = typeof asked === "string" && /^\d{1,7}$/.test(asked) ? Number(asked) : 0;
@@ -55,8 +64,9 @@ function deadlineOf(call: PermittedCall): Pick<AdmittedCall, "deadlineAtMs" | "d
       `Meridian-Timeout-Ms must be a whole number from 1 to ${TIMEOUT_MAX_MS}.`,
     );
   return {
-    deadlineAtMs: receivedAtMs + timeoutMs,
-    deadlineIs: `the caller's Meridian-Timeout-Ms of ${timeoutMs} ms`,
+    limitMs: timeoutMs,
+    countsFrom: "arrival",
+    is: `the caller's Meridian-Timeout-Ms of ${timeoutMs} ms`,
   };
 }
 
