@@ -9,7 +9,7 @@ import { spawnProgram } from "../../../cli/up/io/spawn-program.ts";
 import { createSupervisor, type Supervisor } from "../../../cli/up/supervisor.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
-/** Beats, is ready, drains on SIGTERM, and as an agent reports a child of its own. */
+/** Beats, is ready, drains on SIGTERM, and as an agent reports a child of its own, which ends some time. */
 const PROGRAM = `
   const { spawn } = await import("node:child_process");
   process.send({ kind: "ready" });
@@ -17,7 +17,7 @@ const PROGRAM = `
   process.on("SIGTERM", () => process.exit(0));
   process.on("disconnect", () => process.exit(0));
   if (process.argv[1] === "agent") {
-    const launcher = spawn(process.execPath, ["-e", "setInterval(() => undefined, 1000)"], { stdio: "ignore" });
+    const launcher = spawn(process.execPath, ["-e", "setTimeout(() => undefined, 20000)"], { stdio: "ignore" });
     process.send({ kind: "pids", pids: [launcher.pid] });
   }
   process.send({ kind: "nonsense" });
