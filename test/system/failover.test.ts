@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { appendFile, mkdtemp, readFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Federation, isAlive, startFederation, until } from "./support/federation.ts";
 
@@ -28,7 +28,10 @@ before(async () => {
     assert.equal(deployed.exitCode, 0, deployed.stderr);
   }
 });
-after(() => federation.stop());
+after(async () => {
+  await federation.stop();
+  await rm(dirname(ledger), { recursive: true, force: true });
+});
 
 test("one process that dies alone is restarted, whichever it is, and its zone goes on serving", async () => {
   for (const program of ["gateway", "agent", "federator"]) {
