@@ -1,3 +1,4 @@
+import { FRAME_BYTES_MAX } from "#lib/contracts/instance-frames.ts";
 import type { HttpRequestParts } from "#lib/contracts/invocation.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { Call } from "./read-call.ts";
@@ -9,10 +10,24 @@ export interface ArrivalTime {
   readonly text: string;
 }
 
+/** What a frame to an instance takes, less its head. */
+const EVENT_BYTES_MAX = FRAME_BYTES_MAX - 64 * 1024;
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The handler's event as JSON text. A body that says it is JSON and is not fails with MERIDIAN_BODY_INVALID_JSON. */
+/**
+ * The handler's event as JSON text. A body that says it is JSON and is not fails with MERIDIAN_BODY_INVALID_JSON, one that becomes too
+ * long as JSON with MERIDIAN_BODY_TOO_LARGE.
+ */
 export function buildEvent(call: Call, body: Buffer, arrival: ArrivalTime): Buffer {
+  const event = eventOf(call, body, arrival);
+  if (event.length <= EVENT_BYTES_MAX) return event;
+  throw new MeridianError(
+    "MERIDIAN_BODY_TOO_LARGE",
+    `As JSON the event has ${event.length} bytes, and ${EVENT_BYTES_MAX} are allowed: send binary data as it is, and not as text.`,
+  );
+}
+
+function eventOf(call: Call, body: Buffer, arrival: ArrivalTime): Buffer {
   return call.door.kind === "invoke"
     ? invokeEvent(mediaType(call.contentType), body)
     : Buffer.from(JSON.stringify(httpEvent(call, call.door.request, body, arrival)));

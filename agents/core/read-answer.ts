@@ -47,7 +47,7 @@ export function readHttpAnswer(resultJson: Buffer): AnswerReading {
   const bytes = bodyBytes(body, isBase64Encoded === true);
   if (bytes.length > BODY_BYTES_MAX)
     return invalid(`the body has ${bytes.length} bytes, ${BODY_BYTES_MAX} are allowed`);
-  const mayHaveBody = status !== 204 && status !== 304;
+  const mayHaveBody = status !== 204 && status !== 205 && status !== 304;
   return {
     kind: "answer",
     answer: {

@@ -19,6 +19,9 @@ export interface ReplayKey {
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 const VALUE = /^[\x21-\x7e]{1,255}$/;
+/** Headers that are new with every attempt of one and the same request. */
+const OF_ONE_ATTEMPT =
+  /^(?:date|age|via|x-request-id|traceparent|tracestate|x-forwarded-.*|amz-sdk-request|x-amz-date|content-length)$/;
 const ALIAS = /^[a-z0-9-]{0,63}$/;
 
 /** Undefined where the call has none. A gateway of the version before sends neither key nor alias. */
@@ -47,7 +50,7 @@ function keyOf(
   return { source, id, tenant, fingerprint: fingerprintOf(call, body) };
 }
 
-/** All that the function is asked; of a request over HTTP also who asks, as far as the function itself would be told. */
+/** All that the function is asked; of a request over HTTP also all that may tell it who asks. */
 function fingerprintOf({ door, contentType }: Call, body: Buffer): string {
   const asked =
     door.kind === "invoke"
@@ -57,7 +60,10 @@ function fingerprintOf({ door, contentType }: Call, body: Buffer): string {
           door.request.method,
           door.request.path,
           door.request.rawQuery,
-          door.request.headers["authorization"] ?? "",
+          ...Object.entries(door.request.headers)
+            .filter(([name]) => !OF_ONE_ATTEMPT.test(name))
+            .toSorted(([one], [other]) => (one < other ? -1 : 1))
+            .flat(),
           ...door.request.cookies,
         ];
   const bodyHash = hash("sha256", body, "base64url");

@@ -44,15 +44,21 @@ export function callOnLink(
   const { send, place } = ports;
   const callerGone = new AbortController();
   const body = collectBody(head.bodyBytes);
-  const decision = Promise.withResolvers<boolean>();
+  /** Of the question that is open, if one is: what is said to it counts for no later one. */
+  let decide: ((mayStart: boolean) => void) | undefined;
+  let isCancelled = false;
   const answering = answerSender(callId, send);
   body.add(beginning);
 
   const askForGo = async (): Promise<boolean> => {
+    if (isCancelled) return false;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    decide = resolve;
     send(encodeFrame(LINK_FRAME.ready, callId));
-    const limit = setTimeout(() => decision.resolve(false), GO_LIMIT_MS);
-    const isGo = await decision.promise;
+    const limit = setTimeout(() => resolve(false), GO_LIMIT_MS);
+    const isGo = await promise;
     clearTimeout(limit);
+    decide = undefined;
     return isGo;
   };
   const leave: StartLeave = {
@@ -77,10 +83,11 @@ export function callOnLink(
 
   return {
     part: body.add,
-    go: () => decision.resolve(true),
+    go: () => decide?.(true),
     cancel: () => {
+      isCancelled = true;
       callerGone.abort();
-      decision.resolve(false);
+      decide?.(false);
       body.breakOff();
       answering.stop();
     },

@@ -16,6 +16,8 @@ export interface AttemptsSoFar {
   readonly isIdempotent: boolean;
   /** The failed one included. */
   readonly attempts: number;
+  /** How often it was withdrawn from a cluster that then said nothing, the last time included. */
+  readonly withdrawals: number;
   readonly attemptsMax: number;
   readonly remainingMs: number;
 }
@@ -28,6 +30,7 @@ export type RetryDecision =
 
 /** With less time than this left, a further attempt would only burn capacity. */
 const REMAINING_MIN_MS = 50;
+const WITHDRAWALS_MAX = 1;
 /** A cluster that is tried a second time is given this long to come back. */
 const PAUSE_MIN_MS = 25;
 const PAUSE_MAX_MS = 250;
@@ -36,6 +39,8 @@ const PAUSE_MAX_MS = 250;
 export function decideRetry(call: AttemptsSoFar): RetryDecision {
   if (call.attempts >= call.attemptsMax || call.remainingMs < REMAINING_MIN_MS)
     return { kind: "give-up" };
+  // It may be the call itself that silences them: it is not carried on to the next.
+  if (call.withdrawals > WITHDRAWALS_MAX) return { kind: "give-up" };
   if (call.failure !== "maybe-executed") return { kind: "again" };
   return call.isIdempotent ? { kind: "again-on-budget" } : { kind: "give-up" };
 }

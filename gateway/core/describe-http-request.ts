@@ -19,17 +19,13 @@ export interface HttpRequestFacts {
 }
 
 /** What callers may claim but only the gateway knows. */
-const CLAIMS = new Set<string>([
-  INVOCATION_HEADERS.bootToken,
-  INVOCATION_HEADERS.traceParent,
-  INVOCATION_HEADERS.traceState,
-]);
+const CLAIMS = /^(?:meridian-.*|traceparent|tracestate)$/;
 
 /** The caller's request as the function may see it: claims of its origin replaced by what is known, the platform's key gone. */
 export function describeHttpRequest(facts: HttpRequestFacts): HttpRequestParts {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(callersHeaders(facts.headers))) {
-    if (CLAIMS.has(name) || name === "cookie") continue;
+    if (CLAIMS.test(name) || name === "cookie") continue;
     if (name === "authorization" && facts.isKeyChecked) continue;
     headers[name] = typeof value === "string" ? value : value.join(", ");
   }

@@ -64,6 +64,7 @@ function openLink(connection: Duplex, first: Buffer, clock: Clock): AgentLink {
   const calls = new Map<number, CallOverLink>();
   let newestCallId = 0;
   let isGoingAway = false;
+  let heardAtMs = clock.nowMs();
   let lostBy: Error | undefined;
 
   const receive = ({ kind, callId, payload }: Frame): void => {
@@ -77,6 +78,7 @@ function openLink(connection: Duplex, first: Buffer, clock: Clock): AgentLink {
   };
   const read = frameReader(LINK_FRAME_BYTES_MAX, receive);
   const onData = (chunk: Buffer): void => {
+    heardAtMs = clock.nowMs();
     try {
       read(chunk);
     } catch (error) {
@@ -102,6 +104,7 @@ function openLink(connection: Duplex, first: Buffer, clock: Clock): AgentLink {
       if (isGoingAway) return Promise.resolve(goingAway);
       if (connection.destroyed) return Promise.resolve(gone);
       newestCallId += 1;
+      const sentAtMs = clock.nowMs();
       const callId = newestCallId;
       const { promise, resolve } = Promise.withResolvers<Outcome>();
       const call = startCallOverLink(callId, request, startsOn, {
@@ -109,6 +112,10 @@ function openLink(connection: Duplex, first: Buffer, clock: Clock): AgentLink {
         hasRoom: () => connection.writableLength < connection.writableHighWaterMark,
         onRoom: (listener) => connection.once("drain", listener),
         clock,
+        // Where no byte came of any call either, the way there is cut, whatever the pings say that go another.
+        onSilence: () => {
+          if (heardAtMs < sentAtMs) connection.destroy(new Error("its agent says nothing"));
+        },
         settle: resolve,
         over: () => calls.delete(callId),
       });

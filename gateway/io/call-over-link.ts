@@ -29,6 +29,8 @@ export interface CallOverLinkPorts {
   readonly hasRoom: () => boolean;
   readonly onRoom: (listener: () => void) => void;
   readonly clock: Clock;
+  /** The agent said nothing of the call in all that time. */
+  readonly onSilence: () => void;
   /** Once, with the outcome or the beginning of an answer. */
   readonly settle: (outcome: Outcome) => void;
   /** Nothing more of the call is expected. */
@@ -36,6 +38,9 @@ export interface CallOverLinkPorts {
 }
 
 const linkAnswer = Compile(LinkAnswer);
+/** More than the second for which an agent waits for a table as new as the gateway's. */
+const FIRST_WORD_MS = 2_000;
+const UPLOAD_BYTES_PER_MS = 4_096;
 
 /**
  * Sends the call and watches what can have become of it. Until `go` is written, a call that waits for it has not run, whatever
@@ -56,6 +61,7 @@ export function startCallOverLink(
   const finish = (): void => {
     isOver = true;
     clearTimeout(timer);
+    clearTimeout(silence);
     request.callerGone.removeEventListener("abort", onCallerGone);
     ports.over();
   };
@@ -84,6 +90,18 @@ export function startCallOverLink(
     Math.max(0, request.deadlineAtMs + ANSWER_GRACE_MS - clock.nowMs()),
   );
 
+  // An agent that may not start the call says so as soon as it has it whole; where nothing is said the call is better off elsewhere.
+  const silence =
+    startsOn === "slot"
+      ? undefined
+      : setTimeout(
+          () => {
+            withdraw(failed("its agent did not say that it has the call"), "");
+            ports.onSilence();
+          },
+          FIRST_WORD_MS + request.body.length / UPLOAD_BYTES_PER_MS,
+        );
+
   const begin = ({ status, headers, isWhole }: LinkAnswer, beginning: Buffer): void => {
     const failure = failureToldBy(status, headers);
     if (isWhole) {
@@ -110,11 +128,13 @@ export function startCallOverLink(
   const receive = (kind: number, payload: Buffer): void => {
     switch (kind) {
       case LINK_FRAME.waiting:
+        clearTimeout(silence);
         if (startsOn === "go" || isSettled) return;
         // From here on it asks before it starts, as any call that had to wait.
         mayHaveBegun = false;
         return;
       case LINK_FRAME.ready:
+        clearTimeout(silence);
         mayHaveBegun = true;
         send(encodeFrame(LINK_FRAME.go, callId));
         return;
@@ -128,12 +148,14 @@ export function startCallOverLink(
         body?.add(payload);
         return;
       case LINK_FRAME.end:
+        if (body === undefined) throw new Error("an answer ends that never began");
         finish();
-        body?.end();
+        body.end();
         return;
       case LINK_FRAME.broken:
+        if (body === undefined) throw new Error("an answer breaks off that never began");
         finish();
-        body?.breakOff(new Error("the agent broke its answer off"));
+        body.breakOff(new Error("the agent broke its answer off"));
         return;
       default:
         // Of a later version.

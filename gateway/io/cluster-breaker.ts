@@ -80,5 +80,8 @@ const isClustersFault = (outcome: Outcome): boolean =>
   (outcome.kind === "failed" && outcome.failure !== "refused" && outcome.answer === undefined) ||
   (outcome.kind === "out-of-time" && outcome.wasSent);
 
+/** What was withdrawn before it began was so for the pings' sake, or one call's: neither is for all callers to pay. */
 const provesNothing = (outcome: Outcome): boolean =>
-  outcome.kind === "caller-gone" || (outcome.kind === "out-of-time" && !outcome.wasSent);
+  outcome.kind === "caller-gone" ||
+  (outcome.kind === "failed" && outcome.failure === "not-begun") ||
+  (outcome.kind === "out-of-time" && !outcome.wasSent);

@@ -150,7 +150,9 @@ function arrivalOf(
   const hasBody = !stream.endAfterHeaders;
   const declaredBytes = Number(headers["content-length"] ?? 0);
   const invite = (): void => {
-    if (headers.expect !== undefined) stream.additionalHeaders({ ":status": 100 });
+    // A caller that has reset its stream already waits for nothing.
+    if (headers.expect === undefined || stream.closed || stream.destroyed) return;
+    stream.additionalHeaders({ ":status": 100 });
   };
   const body = incomingBody({ stream, hasBody, declaredBytes, invite }, limits, clock);
   return {

@@ -73,7 +73,7 @@ export function incomingBody(source: BodySource, limits: PaceLimits, clock: Cloc
       return await Promise.race([chunks.next(), failed.promise]);
     } catch (cause) {
       if (cause instanceof MeridianError) throw cause;
-      throw new MeridianError("MERIDIAN_BAD_REQUEST", "The request's body broke off.", { cause });
+      throw brokeOff(cause);
     } finally {
       clearTimeout(timer);
       tellReader = undefined;
@@ -87,9 +87,14 @@ export function incomingBody(source: BodySource, limits: PaceLimits, clock: Cloc
       if (declaredBytes > bytesMax) return Promise.reject(tooLarge(bytesMax));
       if (!hasBody) return Promise.resolve(NOTHING);
       if (failure !== undefined) return Promise.reject(failure);
+      if (source.stream.destroyed) return Promise.reject(brokeOff());
       const whole = readWhole(source.stream, bytesMax, { limits, clock, late });
       tellReader = whole.giveUp;
-      invite();
+      try {
+        invite();
+      } catch (cause) {
+        whole.giveUp(brokeOff(cause));
+      }
       return whole.bytes;
     },
     fail,
@@ -131,8 +136,7 @@ function readWhole(stream: Readable, bytesMax: number, { limits, clock, late }: 
     release();
     resolve(chunks.length === 1 ? (chunks[0] ?? NOTHING) : Buffer.concat(chunks));
   };
-  const onBroken = (cause?: unknown): void =>
-    giveUp(new MeridianError("MERIDIAN_BAD_REQUEST", "The request's body broke off.", { cause }));
+  const onBroken = (cause?: unknown): void => giveUp(brokeOff(cause));
   const release = (): void => {
     clearImmediate(arming);
     clearTimeout(timer);
@@ -146,6 +150,9 @@ function readWhole(stream: Readable, bytesMax: number, { limits, clock, late }: 
   stream.on("data", onData).on("end", onEnd).on("error", onBroken).on("close", onBroken);
   return { bytes: promise, giveUp };
 }
+
+const brokeOff = (cause?: unknown): MeridianError =>
+  new MeridianError("MERIDIAN_BAD_REQUEST", "The request's body broke off.", { cause });
 
 const tooLarge = (bytesMax: number): MeridianError =>
   new MeridianError(

@@ -60,6 +60,6 @@ export function outOfTime({ deadlineIs }: LocatedCall, wasSent: boolean): Meridi
       )
     : new MeridianError(
         "MERIDIAN_DEADLINE_EXCEEDED",
-        `The call was not sent to a cluster within ${deadlineIs}.`,
+        `No cluster started the function within ${deadlineIs}.`,
       );
 }

@@ -43,6 +43,7 @@ export function retryAttempts(
     const tried = new Set<string>();
     let zone = await firstZone(call, attemptsMax, ports);
     let isFree = false;
+    let withdrawals = 0;
     for (let attempts = 1; ; attempts += 1) {
       tried.add(zone.clusterId);
       const elsewhere = () => (failover === "on" ? untriedZone(call, tried, ports) : undefined);
@@ -58,7 +59,15 @@ export function retryAttempts(
       const { failure } = outcome;
       const isIdempotent = call.version.manifest.idempotent;
       const remainingMs = call.deadlineAtMs - clock.nowMs();
-      const decision = decideRetry({ failure, isIdempotent, attempts, attemptsMax, remainingMs });
+      if (failure === "not-begun") withdrawals += 1;
+      const decision = decideRetry({
+        failure,
+        isIdempotent,
+        attempts,
+        attemptsMax,
+        withdrawals,
+        remainingMs,
+      });
       if (decision.kind === "give-up") return failedAnswer(call, outcome);
       const next = await nextZone(call, end.zone, failure, tried, ports);
       if (next === undefined || !(await mayGo(call, decision, ports)))

@@ -57,6 +57,9 @@ export const FLOODS: Readonly<Record<string, (count: number) => string>> = {
     times(count, (index) => frame(HEADERS, END_HEADERS, streamId(index), GET_FIELDS)),
 };
 
+/** A caller who waits for leave to send its body (`expect: 100-continue`), and is gone before it is given. */
+export const UNWANTED_LEAVE = `${OPENING}${frame(HEADERS, END_HEADERS, 1, "\x83\x86\x04\x0e/fn/demo/open/\x41\x01a\x00\x06expect\x0c100-continue")}${frame(RST_STREAM, 0, 1, "\0\0\0\x08")}`;
+
 /** Whole connections, to be mutated. */
 export const http2Corpus: readonly string[] = Object.values(FLOODS).map(
   (flood) => `${OPENING}${flood(4)}`,

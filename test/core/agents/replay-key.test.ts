@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { HttpRequestParts } from "#lib/contracts/invocation.ts";
 import type { Call } from "../../../agents/core/read-call.ts";
 import { readReplayKey, type ReplayKey } from "../../../agents/core/replay-key.ts";
 
@@ -14,7 +15,7 @@ const call: Call = {
   door: { kind: "invoke" },
   trace: undefined,
 };
-const request = {
+const request: HttpRequestParts = {
   method: "POST",
   path: "/orders",
   rawQuery: "a=1",
@@ -24,7 +25,7 @@ const request = {
   domainName: "a",
 };
 const http: Call = { ...call, door: { kind: "http", request } };
-const withRequest = (changes: Partial<typeof request>): Call => ({
+const withRequest = (changes: Partial<HttpRequestParts>): Call => ({
   ...http,
   door: { kind: "http", request: { ...request, ...changes } },
 });
@@ -66,9 +67,14 @@ const sameRequest: readonly [string, ReplayKey, ReplayKey][] = [
     keyOf({ version: 2, requestId: "x", deadlineMs: 9 }),
   ],
   [
-    "the caller's address and other headers",
+    "the caller's address and what is new with each attempt",
     keyOf(http),
-    keyOf(withRequest({ sourceIp: "::1", headers: { ...request.headers, host: "b" } })),
+    keyOf(
+      withRequest({
+        sourceIp: "::1",
+        headers: { ...request.headers, date: "now", "x-request-id": "2", "x-forwarded-for": "::1" },
+      }),
+    ),
   ],
 ];
 for (const [what, one, other] of sameRequest)
@@ -76,6 +82,11 @@ for (const [what, one, other] of sameRequest)
     assert.equal(one.fingerprint, other.fingerprint));
 
 const otherRequest: readonly [string, ReplayKey, ReplayKey][] = [
+  [
+    "any header that may tell who asks",
+    keyOf(withRequest({ headers: { ...request.headers, "x-api-key": "alice" } })),
+    keyOf(withRequest({ headers: { ...request.headers, "x-api-key": "mallory" } })),
+  ],
   ["the body", keyOf(), keyOf({}, headers, "[]")],
   ["the type of the body", keyOf(), keyOf({ contentType: "text/plain" })],
   ["the door", keyOf(), keyOf(http)],

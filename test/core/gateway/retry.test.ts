@@ -16,6 +16,7 @@ const first: AttemptsSoFar = {
   isIdempotent: false,
   attempts: 1,
   attemptsMax: 3,
+  withdrawals: 0,
   remainingMs: 1_000,
 };
 const retries: readonly (readonly [
@@ -30,6 +31,12 @@ const retries: readonly (readonly [
     "but for a function declared idempotent, on the budget",
     { failure: "maybe-executed", isIdempotent: true },
     "again-on-budget",
+  ],
+  ["what was withdrawn once is tried elsewhere", { failure: "not-begun", withdrawals: 1 }, "again"],
+  [
+    "what silences a second cluster is not carried to a third",
+    { failure: "not-begun", withdrawals: 2 },
+    "give-up",
   ],
   ["at most three attempts", { attempts: 3 }, "give-up"],
   ["not without failover", { attemptsMax: 1 }, "give-up"],

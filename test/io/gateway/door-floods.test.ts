@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { IDLE_FRAMES_MAX } from "../../../gateway/core/flood-guard.ts";
-import { FLOODS, OPENING } from "../../fuzz/http2-frames.ts";
+import { FLOODS, OPENING, UNWANTED_LEAVE } from "../../fuzz/http2-frames.ts";
 import { rawExchange } from "../../fuzz/raw-exchange.ts";
 import { askHttp2, openHttp2 } from "./door-clients.ts";
 import { type DoorWorld, openDoorWorld } from "./door-world.ts";
@@ -34,6 +34,19 @@ describe("floods of frames over HTTP/2", { timeout: 60_000 }, () => {
       const bytes = `${OPENING}${flood(3)}`;
       assert.equal((await rawExchange(world.gateway.publicUrl, bytes, 200)).isClosed, false);
     });
+
+  test("a caller that is gone before it is given leave to send its body harms nobody", async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): unknown => unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    for (let time = 0; time < 5; time += 1)
+      await rawExchange(world.gateway.publicUrl, UNWANTED_LEAVE, 100);
+    process.off("unhandledRejection", note);
+    assert.deepEqual(unhandled, []);
+    const session = await openHttp2(world.gateway.publicUrl);
+    assert.equal((await askHttp2(session)({ path: "/healthz" })).status, 200);
+    session.destroy();
+  });
 
   test("as many pings as a keen caller sends are answered", async () => {
     const session = await openHttp2(world.gateway.publicUrl);

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { pino } from "pino";
 import { LINK_CREDIT_BYTES, LINK_FRAME, LINK_PART_BYTES_MAX } from "#lib/contracts/link-frames.ts";
 import { encodeFrame, encodeHeadedFrame } from "#lib/frames.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
+import { callOnLink } from "../../../agents/io/call-on-link.ts";
 import { openAgentClient } from "../../../gateway/io/open-agent-client.ts";
 import type { Outcome } from "../../../gateway/ports.ts";
 import {
@@ -96,6 +98,44 @@ test("an agent that says nothing: what cannot have begun is given up at once, wh
   assert.equal(failureOf(await neither), "out-of-time");
 });
 
+test("where an agent never says that it has a call, the call is given back, and the link opened anew", async (t) => {
+  let links = 0;
+  const url = await listenRaw(t, (socket) => {
+    links += 1;
+    socket.once("data", () => socket.write(SWITCHING));
+  });
+  const client = openAgentClient(url, BOOT_TOKEN, systemClock);
+  t.after(() => client.close());
+  const call = caller(client);
+  assert.equal(failureOf(await call("first")), "not-begun");
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(failureOf(await call("second", { timeoutMs: 100 })), "out-of-time");
+  assert.equal(links, 2);
+});
+
+test("a go counts for the question that was open, and for no later one", async () => {
+  const sent: number[] = [];
+  const asked: boolean[] = [];
+  const call = callOnLink(1, { headers: {}, startsOn: "go", bodyBytes: 0 }, Buffer.alloc(0), {
+    send: (frame) => sent.push(frame.readUInt8(4)),
+    hasStalled: () => false,
+    place: { zone: "eu-west", clusterId: "eu-west-1" },
+    log: pino({ level: "silent" }),
+    serve: async ({ leave }) => {
+      for (let question = 0; question < 2; question += 1) asked.push(await leave.ask(true));
+      return answerOf(200, "done");
+    },
+  });
+  call.go();
+  call.go();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(asked, [true]);
+  call.cancel();
+  await call.over;
+  assert.deepEqual(asked, [true, false]);
+  assert.deepEqual(sent, [LINK_FRAME.ready, LINK_FRAME.ready]);
+});
+
 test("the caller's leaving reaches the handler, and an answer is not missed for it", async (t) => {
   const told = Promise.withResolvers<void>();
   const { call, started } = await startLinkWorld(t, {
@@ -180,6 +220,8 @@ const NONSENSE: Readonly<Record<string, Buffer>> = {
     Buffer.alloc(0),
   ),
   "a goaway without number": encodeFrame(LINK_FRAME.goaway, 0),
+  "the end of an answer that never began": encodeFrame(LINK_FRAME.end, 1),
+  "the break of an answer that never began": encodeFrame(LINK_FRAME.broken, 1),
   text: Buffer.from("HTTP/1.1 200 OK\r\n\r\nhello there, and some more"),
 };
 for (const [name, bytes] of Object.entries(NONSENSE))
