@@ -6,8 +6,8 @@ import { openHttpAgentClient } from "./http-agent-client.ts";
 /** Calls go over one link; over plain HTTP where the agent does not speak it. A link that is lost is opened again for the next call. */
 export function openAgentClient(url: string, bootToken: string, clock: Clock): AgentClient {
   let link: Promise<AgentLink | "not-spoken"> | undefined;
-  let way: ReturnType<AgentClient["way"]> = "connecting";
-  let framed: AgentLink | undefined;
+  /** What `link` has come to, once it has. */
+  let known: AgentLink | "not-spoken" | undefined;
   let isClosed = false;
   const plain = openHttpAgentClient(url, bootToken, clock);
 
@@ -17,15 +17,13 @@ export function openAgentClient(url: string, bootToken: string, clock: Clock): A
     const forget = (): void => {
       if (link !== connecting) return;
       link = undefined;
-      framed = undefined;
-      way = "connecting";
+      known = undefined;
     };
     link = connecting;
     connecting.then((connected) => {
-      way = connected === "not-spoken" ? "plain-http" : "framed";
+      known = connected;
       if (connected === "not-spoken") return;
       if (isClosed) connected.close();
-      framed = connected;
       void connected.closed.then(forget);
     }, forget);
     return connecting;
@@ -44,10 +42,13 @@ export function openAgentClient(url: string, bootToken: string, clock: Clock): A
       }
     },
     giveUp: () => {
-      framed?.giveUp();
+      if (known !== undefined && known !== "not-spoken") known.giveUp();
       plain.giveUp();
     },
-    way: () => way,
+    way: () => {
+      if (known === undefined) return "connecting";
+      return known === "not-spoken" ? "plain-http" : "framed";
+    },
     close: async () => {
       isClosed = true;
       link?.then(

@@ -9,29 +9,16 @@ import {
   stageTimes,
   type AttemptNote,
 } from "../../../gateway/core/stage-times.ts";
+import { attemptNote } from "./attempt-note.ts";
 
-const answered = (
-  beganAtMs: number,
-  endedAtMs: number,
-  said: Partial<AttemptNote> = {},
-): AttemptNote => ({
-  clusterId: "eu-west-1",
-  beganAtMs,
-  endedAtMs,
-  failure: undefined,
-  reason: undefined,
-  timing: undefined,
-  coldStartPhases: undefined,
-  ...said,
-});
 const failed = (beganAtMs: number, endedAtMs: number): AttemptNote =>
-  answered(beganAtMs, endedAtMs, { failure: "not-sent", reason: "refused" });
+  attemptNote(beganAtMs, endedAtMs, { failure: "not-sent", reason: "refused" });
 
 /** A call that takes one millisecond in each stage of the gateway, and ten in its cluster. */
 const usual: CallTimes = {
   receivedAtMs: 0,
   marks: { admitAtMs: 1, planAtMs: 2, forwardAtMs: 3 },
-  attemptNotes: [answered(4, 14, { timing: "queue;dur=2.0, run;dur=7.0" })],
+  attemptNotes: [attemptNote(4, 14, { timing: "queue;dur=2.0, run;dur=7.0" })],
   answeredAtMs: 14,
   finishedAtMs: 15,
 };
@@ -40,23 +27,23 @@ const cases: readonly (readonly [string, Partial<CallTimes>, StageName])[] = [
   ["a key that is looked up slowly", { marks: marksAt(800, 801, 802) }, "authenticate"],
   ["a body that trickles in", { marks: marksAt(1, 900, 901) }, "admit"],
   ["a plan that is worked out slowly", { marks: marksAt(1, 2, 900) }, "plan"],
-  ["a wait for a cluster to come back", { attemptNotes: [answered(800, 810)] }, "choose"],
+  ["a wait for a cluster to come back", { attemptNotes: [attemptNote(800, 810)] }, "choose"],
   [
     "an attempt that failed slowly",
-    { attemptNotes: [failed(3, 700), answered(701, 800)] },
+    { attemptNotes: [failed(3, 700), attemptNote(701, 800)] },
     "attempts",
   ],
-  ["a pause between attempts", { attemptNotes: [failed(3, 4), answered(700, 800)] }, "choose"],
+  ["a pause between attempts", { attemptNotes: [failed(3, 4), attemptNote(700, 800)] }, "choose"],
   [
     "an instance that was busy",
-    { attemptNotes: [answered(3, 900, { timing: "queue;dur=600, run;dur=200" })] },
+    { attemptNotes: [attemptNote(3, 900, { timing: "queue;dur=600, run;dur=200" })] },
     "queue",
   ],
   [
     "an instance that had to be started",
     {
       attemptNotes: [
-        answered(3, 900, {
+        attemptNote(3, 900, {
           timing: "queue;dur=600, run;dur=200",
           coldStartPhases: "queue;dur=600, code;dur=100, sandbox;dur=100, init;dur=300",
         }),
@@ -64,10 +51,10 @@ const cases: readonly (readonly [string, Partial<CallTimes>, StageName])[] = [
     },
     "cold-start",
   ],
-  ["a cluster that says nothing of its time", { attemptNotes: [answered(3, 900)] }, "link"],
+  ["a cluster that says nothing of its time", { attemptNotes: [attemptNote(3, 900)] }, "link"],
   [
     "an attempt without an end",
-    { attemptNotes: [{ ...answered(3, 0), endedAtMs: undefined }] },
+    { attemptNotes: [{ ...attemptNote(3, 0), endedAtMs: undefined }] },
     "link",
   ],
   ["a caller who reads slowly", { answeredAtMs: 14, finishedAtMs: 5_000 }, "answer"],
@@ -108,7 +95,7 @@ describe("the times of a call", () => {
   });
 
   test("of attempts side by side count once", () => {
-    const attemptNotes = [failed(3, 103), failed(53, 153), answered(153, 160)];
+    const attemptNotes = [failed(3, 103), failed(53, 153), attemptNote(153, 160)];
     assert.equal(stageTimes({ ...usual, attemptNotes, answeredAtMs: 160 }).attempts, 150);
   });
 
@@ -119,7 +106,7 @@ describe("the times of a call", () => {
       "run;dur=-1",
       "x".repeat(9_999),
     ]) {
-      const times = stageTimes({ ...usual, attemptNotes: [answered(4, 14, { timing })] });
+      const times = stageTimes({ ...usual, attemptNotes: [attemptNote(4, 14, { timing })] });
       assert.ok(times.function <= 10 && times.link >= 0 && times.queue >= 0, timing);
     }
   });
@@ -132,7 +119,7 @@ describe("the times of a call", () => {
         const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0, i = 0] = gaps.map(
           (gap) => (atMs += gap),
         );
-        const attemptNotes = isRetried ? [failed(d, e), answered(f, g)] : [answered(d, e)];
+        const attemptNotes = isRetried ? [failed(d, e), attemptNote(f, g)] : [attemptNote(d, e)];
         const times = { receivedAtMs: 0, marks: marksAt(a, b, c), attemptNotes };
         const stages = stageTimes({ ...times, answeredAtMs: h, finishedAtMs: i });
         const all = Object.values(stages);

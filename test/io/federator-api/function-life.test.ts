@@ -4,11 +4,11 @@ import { keys } from "#lib/contracts/catalog-keys.ts";
 import type { ChangeRecord, RolloutRecord } from "#lib/contracts/catalog-records.ts";
 import type { Operation } from "#lib/ports/catalog.ts";
 import { FUNCTIONS_MAX } from "../../../federator/io/functions/deploy-version.ts";
-import { digestOf, zipOf } from "./archives.ts";
 import {
   type Answer,
   assertProblem,
   call,
+  startWithCode,
   startZones,
   type TestFederation,
   receiptOf,
@@ -17,17 +17,13 @@ import {
 
 let federation: TestFederation;
 let zone: TestZone;
+let codeDigest: string;
+let archive: Buffer;
 before(async () => {
-  federation = await startZones(["eu-west"]);
-  const [first] = federation.zones;
-  assert.ok(first !== undefined);
-  zone = first;
-  await call(zone, federation.keys.demo, "PUT", `/v1/tenants/demo/code/${codeDigest}`, archive);
+  ({ federation, zone, codeDigest, archive } = await startWithCode(["eu-west"]));
 });
 after(() => federation.stop());
 
-const archive = zipOf([{ name: "index.mjs", content: "export const handler = () => 1;" }]);
-const codeDigest = digestOf(archive);
 const FUNCTIONS = "/v1/tenants/demo/functions";
 
 const ask = (

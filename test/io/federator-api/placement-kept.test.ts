@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { digestOf, zipOf } from "./archives.ts";
 import {
   type Answer,
   assertProblem,
   call,
-  startZones,
+  startWithCode,
   type TestFederation,
   receiptOf,
   type TestZone,
@@ -13,17 +12,11 @@ import {
 
 let federation: TestFederation;
 let zone: TestZone;
+let codeDigest: string;
 before(async () => {
-  federation = await startZones(["eu-west", "us-east"]);
-  const [first] = federation.zones;
-  assert.ok(first !== undefined);
-  zone = first;
-  await call(zone, federation.keys.demo, "PUT", `/v1/tenants/demo/code/${codeDigest}`, archive);
+  ({ federation, zone, codeDigest } = await startWithCode(["eu-west", "us-east"]));
 });
 after(() => federation.stop());
-
-const archive = zipOf([{ name: "index.mjs", content: "export const handler = () => 1;" }]);
-const codeDigest = digestOf(archive);
 
 const ask = (method: string, path: string, body?: unknown): Promise<Answer> =>
   call(zone, federation.keys.demo, method, `/v1/tenants/demo/functions${path}`, body);

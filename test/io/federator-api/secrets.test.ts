@@ -6,12 +6,12 @@ import {
   SECRET_REVISIONS_MAX,
   SECRETS_MAX,
 } from "../../../federator/core/functions/plan-secret.ts";
-import { digestOf, zipOf } from "./archives.ts";
 import {
   type Answer,
   assertProblem,
   bootTokenHeader,
   call,
+  startWithCode,
   startZones,
   type TestFederation,
   receiptOf,
@@ -20,19 +20,14 @@ import {
 
 let federation: TestFederation;
 let zone: TestZone;
+let codeDigest: string;
 /** Every answer there was, to look for values in. */
 const answers: string[] = [];
 before(async () => {
-  federation = await startZones(["eu-west"]);
-  const [first] = federation.zones;
-  assert.ok(first !== undefined);
-  zone = first;
-  await call(zone, federation.keys.demo, "PUT", `/v1/tenants/demo/code/${codeDigest}`, archive);
+  ({ federation, zone, codeDigest } = await startWithCode(["eu-west"]));
 });
 after(() => federation.stop());
 
-const archive = zipOf([{ name: "index.mjs", content: "export const handler = () => 1;" }]);
-const codeDigest = digestOf(archive);
 const planted = randomBytes(24).toString("hex");
 
 async function ask(

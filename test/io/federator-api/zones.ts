@@ -23,6 +23,7 @@ import { type Audit, openAudit } from "../../../federator/io/audit/audit.ts";
 import { codeReceipt } from "../../../federator/io/code/code-receipt.ts";
 import { type CodeStoreGround, openCodeStore } from "../../../federator/io/code/open-code-store.ts";
 import type { Federation } from "../../../federator/ports.ts";
+import { digestOf, zipOf } from "./archives.ts";
 import { followCatalog } from "./follow-catalog.ts";
 
 const zone = (name: string, jurisdiction: string): Zone => ({
@@ -218,6 +219,26 @@ export async function call(
     headers: response.headers,
     body: text === "" ? {} : JSON.parse(text),
   };
+}
+
+export interface ZoneWithCode {
+  readonly federation: TestFederation;
+  /** The first. */
+  readonly zone: TestZone;
+  /** Of a function's archive, uploaded by the tenant demo. */
+  readonly codeDigest: string;
+  readonly archive: Buffer;
+}
+
+/** What most tests of functions begin with. */
+export async function startWithCode(names: readonly string[]): Promise<ZoneWithCode> {
+  const federation = await startZones(names);
+  const [zone] = federation.zones;
+  assert.ok(zone !== undefined);
+  const archive = zipOf([{ name: "index.mjs", content: "export const handler = () => 1;" }]);
+  const codeDigest = digestOf(archive);
+  await call(zone, federation.keys.demo, "PUT", `/v1/tenants/demo/code/${codeDigest}`, archive);
+  return { federation, zone, codeDigest, archive };
 }
 
 /** What the upload of the archive answers, wherever it was uploaded. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { pino } from "pino";
-import type { AttemptNote } from "../../../gateway/core/stage-times.ts";
 import { accessLog } from "../../../gateway/io/access-log.ts";
 import type { RequestRecord } from "../../../gateway/stages/account.ts";
+import { attemptNote } from "../../core/gateway/attempt-note.ts";
 import { requestRecord } from "./request-record.ts";
 
 /** The lines that the log writes of these requests. */
@@ -17,28 +17,14 @@ function linesOf(records: readonly RequestRecord[], share = 1): Record<string, u
   access.close();
   return lines;
 }
-const attempt = (
-  beganAtMs: number,
-  endedAtMs: number,
-  said: Partial<AttemptNote>,
-): AttemptNote => ({
-  clusterId: "eu-west-1",
-  beganAtMs,
-  endedAtMs,
-  failure: undefined,
-  reason: undefined,
-  timing: undefined,
-  coldStartPhases: undefined,
-  ...said,
-});
 /** Two seconds, most of them until its first cluster was given up. */
 const slow = requestRecord(
   { answeredAtMs: 2_000, durationMs: 2_001 },
   {
     marks: { admitAtMs: 1, planAtMs: 2, forwardAtMs: 3 },
     attemptNotes: [
-      attempt(3, 1_503, { failure: "not-begun", reason: "it stopped answering pings" }),
-      attempt(1_504, 2_000, { clusterId: "us-east-1", timing: "queue;dur=0.0, run;dur=490.0" }),
+      attemptNote(3, 1_503, { failure: "not-begun", reason: "it stopped answering pings" }),
+      attemptNote(1_504, 2_000, { clusterId: "us-east-1", timing: "queue;dur=0.0, run;dur=490.0" }),
     ],
   },
 );

@@ -3,14 +3,14 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import type { RunningGateway } from "../../../gateway/start-gateway.ts";
 import { threeZones } from "../../core/gateway/zones.ts";
 import { type FakeAgent, startFakeAgent } from "./fake-agent.ts";
-import { type FakeFederator, startFakeFederator } from "./fake-federator.ts";
+import type { FakeFederator } from "./fake-federator.ts";
 import {
   BOOT_TOKEN,
   eventually,
+  federatorWith,
   invoke,
   OTHER_KEY,
   READER_KEY,
-  tableEntries,
   type TestFederation,
   testFederation,
   totalCalls,
@@ -38,23 +38,7 @@ describe("a gateway between real sockets", { timeout: 60_000 }, () => {
 
   before(async () => {
     federation = await testFederation();
-    federator = await startFakeFederator();
-    await federation.publish("federator", "eu-west", federator.url);
-    federator.sendTable(tableEntries({ functions: FUNCTIONS }), 1);
-    // Without this, nothing that is bound to a region would be decided.
-    federator.send({
-      kind: "overlay",
-      downClusters: [],
-      validMs: 60_000,
-      replicaAgeMs: 0,
-      unchangedSince: { incarnation: "test", revision: 1 },
-    });
-    federator.send({
-      kind: "rights",
-      nonce: 2,
-      leaseValidMs: 60_000,
-      tenants: [{ tenant: "demo", floorMillionths: 1_000_000, leaseMillionths: 0 }],
-    });
+    federator = await federatorWith(federation, FUNCTIONS);
     gateway = await federation.startGateway();
   });
   after(async () => {

@@ -12,6 +12,7 @@ import { GatewayConfig } from "../../../gateway/config.ts";
 import { type RunningGateway, startGateway } from "../../../gateway/start-gateway.ts";
 import { threeZones } from "../../core/gateway/zones.ts";
 import type { FakeAgent } from "./fake-agent.ts";
+import { type FakeFederator, startFakeFederator } from "./fake-federator.ts";
 
 export const BOOT_TOKEN = "token-of-this-boot";
 export const DEMO_KEY = "mk_demo_key";
@@ -126,6 +127,31 @@ export function tableEntries(options: {
     })),
     ...options.functions.map(functionEntry),
   ];
+}
+
+/** A federator that has said all a gateway needs to decide on every call: table, confirmation, and the whole of demo's rate. */
+export async function federatorWith(
+  federation: TestFederation,
+  functions: readonly FunctionShape[],
+): Promise<FakeFederator> {
+  const federator = await startFakeFederator();
+  await federation.publish("federator", "eu-west", federator.url);
+  federator.sendTable(tableEntries({ functions }), 1);
+  // Without this, nothing that is bound to a region would be decided.
+  federator.send({
+    kind: "overlay",
+    downClusters: [],
+    validMs: 60_000,
+    replicaAgeMs: 0,
+    unchangedSince: { incarnation: "test", revision: 1 },
+  });
+  federator.send({
+    kind: "rights",
+    nonce: 2,
+    leaseValidMs: 60_000,
+    tenants: [{ tenant: "demo", floorMillionths: 1_000_000, leaseMillionths: 0 }],
+  });
+  return federator;
 }
 
 const keyEntry = (
