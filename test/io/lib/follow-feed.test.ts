@@ -46,6 +46,26 @@ test("a table is applied, acknowledged and kept for a start without a federator"
   assert.equal(again.feed.table.get()?.position.revision, 3);
 });
 
+test("who listens is told of the changes of each table, before it is in force, until it stops listening", async (t) => {
+  const federator = await startFederator(t);
+  const follower = await startFollower(t, federator);
+  const told: (readonly [readonly string[], number | undefined])[] = [];
+  const stop = follower.feed.onChanges((changes) =>
+    told.push([changes.map(({ key }) => key), follower.feed.table.get()?.position.revision]),
+  );
+  federator.send(full(3));
+  await follower.reaches(3);
+  federator.send(full(4));
+  await follower.reaches(4);
+  stop();
+  federator.send(full(5));
+  await follower.reaches(5);
+  assert.deepEqual(told, [
+    [["cluster/eu-west-1"], undefined],
+    [[], 3],
+  ]);
+});
+
 test("a frame that does not add up is refused and a full table asked for", async (t) => {
   const federator = await startFederator(t);
   const follower = await startFollower(t, federator);
