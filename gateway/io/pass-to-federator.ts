@@ -25,6 +25,7 @@ export interface FederatorPassOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 1_000;
+const AWAKE_TIMEOUT_MS = 1_000;
 /** Reading answers at once; a write may wait for an election of the catalog. */
 const READ_TIMEOUT_MS = 5_000;
 const WRITE_TIMEOUT_MS = 60_000;
@@ -55,6 +56,7 @@ export function passToFederator(options: FederatorPassOptions): FederatorPass {
       for (const { zone, url } of federatorsNearestFirst(await discovery.list(), home)) {
         const body = lazyBody(call, limit);
         try {
+          await seeAwake(agent, url, call, options);
           return answerOf(await send(agent, url, call, body, options));
         } catch (error) {
           if (error instanceof MeridianError) throw error;
@@ -66,6 +68,35 @@ export function passToFederator(options: FederatorPassOptions): FederatorPass {
     },
     close: () => agent.destroy(),
   };
+}
+
+class AsleepError extends Error {
+  override readonly name = "AsleepError";
+}
+
+/**
+ * A federator that stands still takes connections all the same, and what changes something would wait for it until the last limit,
+ * since nobody could tell whether it was done. Whatever it answers here, its loop turns.
+ */
+async function seeAwake(
+  agent: Agent,
+  url: string,
+  { arrival }: IdentifiedCall,
+  { bootToken }: FederatorPassOptions,
+): Promise<void> {
+  try {
+    const { body } = await agent.request({
+      origin: url,
+      path: "/healthz",
+      method: "GET",
+      headers: { [INVOCATION_HEADERS.bootToken]: bootToken },
+      headersTimeout: AWAKE_TIMEOUT_MS,
+      signal: arrival.callerGone,
+    });
+    await body.dump();
+  } catch (cause) {
+    throw new AsleepError(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
 }
 
 interface LazyBody {
@@ -131,6 +162,7 @@ const answerOf = ({ statusCode, headers, body }: Dispatcher.ResponseData): Answe
 function mayRepeat(call: IdentifiedCall, body: LazyBody, error: unknown): boolean {
   if (call.arrival.callerGone.aborted || body.hasStarted()) return false;
   if (REPEATABLE.has(call.arrival.method)) return true;
+  if (error instanceof AsleepError) return true;
   return error instanceof Error && "code" in error && NOT_CONNECTED.has(String(error.code));
 }
 

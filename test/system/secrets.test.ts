@@ -73,6 +73,13 @@ test("an instance gets the secret in its environment, and a federation without o
 test("instances start with every federator standing still, also after the agents were killed", async () => {
   const federators = await pidsOf("federator");
   const before = await invoke("eu-west");
+  await until("every agent has it on its disk", 10_000, async () => {
+    for (const zone of ["eu-west", "us-east", "ap-south"]) {
+      const table = join(federation.state, "zones", zone, "agent", "route-table.json");
+      assert.match(await readFile(table, "utf8"), /keeper/);
+    }
+    return true;
+  });
   for (const pid of federators) process.kill(pid, "SIGSTOP");
   try {
     for (const pid of await pidsOf("agent")) process.kill(pid, "SIGKILL");

@@ -36,6 +36,8 @@ export async function startInternalServer(
     scope.setValidatorCompiler(strictValidation);
     internalRoutes(scope.withTypeProvider<TypeBoxTypeProvider>(), parts);
   });
+  /** Whether this loop turns: a gateway asks before it sends on what changes something. */
+  app.get("/healthz", () => ({}));
   await more(app);
   const url = await app.listen({ host: "127.0.0.1", port });
   return { url, close: () => app.close() };

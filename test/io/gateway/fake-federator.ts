@@ -60,6 +60,10 @@ export async function startFakeFederator(): Promise<FakeFederator> {
       for (const line of newest.values()) response.write(line);
       return;
     }
+    if (path === "/healthz") {
+      response.writeHead(200).end();
+      return;
+    }
     if (path === "/v1/early-refusal") {
       response.writeHead(413, { "content-type": "text/plain" });
       response.end("too much");

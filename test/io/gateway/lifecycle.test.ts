@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import type { RouteExplanation } from "#lib/contracts/api-status.ts";
@@ -282,6 +282,31 @@ describe("a gateway's life", { timeout: 60_000 }, () => {
       });
       assert.equal(other.passed.at(-1)?.bytes, 7);
     } finally {
+      await other.close();
+    }
+  });
+
+  test("with its own federator standing still, a write is sent to another zone's at once", async () => {
+    const started = await startReady();
+    const other = await startFakeFederator();
+    const standing = createServer().listen(0, "127.0.0.1");
+    await once(standing, "listening");
+    try {
+      await federation.publish("federator", "us-east", other.url);
+      const { port } = standing.address() as AddressInfo;
+      await federation.publish("federator", "eu-west", `http://127.0.0.1:${port}`);
+      await eventually(async () => {
+        const answer = await fetch(`${started.publicUrl}/v1/quota-requests`, {
+          method: "POST",
+          body: '{"a":1}',
+          signal: AbortSignal.timeout(15_000),
+        });
+        await answer.text();
+        return answer.status === 200 && other.passed.length > 0;
+      });
+      assert.equal(other.passed.at(-1)?.bytes, 7);
+    } finally {
+      standing.close();
       await other.close();
     }
   });

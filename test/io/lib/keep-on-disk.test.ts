@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pino } from "pino";
 import { keepOnDisk } from "#lib/io/keep-on-disk.ts";
-import { routeTableState } from "#lib/route-table-state.ts";
+import { type RouteTableState, routeTableState } from "#lib/route-table-state.ts";
 
 const position = { incarnation: "one", revision: 1 };
 
-/** How long it waits after a save that took so long. */
-async function pauseAfter(saveTakesMs: number): Promise<number> {
+/** How long it waits after it saved a table of so many characters, which took so long. */
+async function pauseAfter(characters: number, saveTakesMs: number): Promise<number> {
   let nowMs = 0;
   const pauses: number[] = [];
   const clock = {
@@ -17,35 +17,33 @@ async function pauseAfter(saveTakesMs: number): Promise<number> {
       pauses.push(delayMs);
     },
   };
-  const state = routeTableState();
+  const loaded = routeTableState();
   const digest = "0".repeat(64);
-  state.take({ kind: "full", nonce: 0, position, digest, entries: [] }, "own-disk");
+  loaded.take({ kind: "full", nonce: 0, position, digest, entries: [] }, "own-disk");
+  const state: RouteTableState = {
+    ...loaded,
+    texts: () => [{ key: "", text: "x".repeat(characters) }],
+  };
   const file = {
     load: async () => state,
     save: async () => {
       nowMs += saveTakesMs;
     },
   };
-  const disk = keepOnDisk(
-    file,
-    state,
-    clock,
-    pino({ level: "silent" }),
-    new AbortController().signal,
-  );
+  const { signal } = new AbortController();
+  const disk = keepOnDisk(file, state, clock, pino({ level: "silent" }), signal);
   disk.changed();
   await disk.settled();
   return pauses[0] ?? 0;
 }
 
-test("the table is saved once a second at most", async () => {
-  assert.equal(await pauseAfter(10), 1_000);
-});
-
-test("a save that takes long leaves the disk to others for twenty times as long", async () => {
-  assert.equal(await pauseAfter(500), 10_000);
-});
-
-test("a process that stood still for a quarter of a minute during a save saves again after half a minute", async () => {
-  assert.equal(await pauseAfter(15_000), 30_000);
-});
+const cases = [
+  { name: "a small table is saved five times a second at most", characters: 1_000, pauseMs: 200 },
+  { name: "four megabytes wait for a second", characters: 4_000_000, pauseMs: 1_000 },
+  { name: "the largest wait for half a minute", characters: 200_000_000, pauseMs: 30_000 },
+];
+for (const { name, characters, pauseMs } of cases)
+  test(`${name}, however long the machine stood still meanwhile`, async () => {
+    assert.equal(await pauseAfter(characters, 0), pauseMs);
+    assert.equal(await pauseAfter(characters, 15_000), pauseMs);
+  });
