@@ -31,7 +31,12 @@ export const FunctionManifest = Type.Object(
   {
     name: Name,
     runtime: Type.Union([Type.Literal("node"), Type.Literal("python")], { default: "node" }),
-    /** `file.export`, without the file's extension, as AWS Lambda writes it. */
+    /**
+     * How calls reach the code: `handler(event, context)`, or as HTTP requests to a server that the code runs on 127.0.0.1, port `PORT`.
+     * Absent: `handler`.
+     */
+    interface: Type.Optional(Type.Union([Type.Literal("handler"), Type.Literal("http")])),
+    /** `file.export`, without the file's extension, as AWS Lambda writes it; for `http` the file that is run, `server.mjs`. */
     handler: Type.String({
       pattern: "^[A-Za-z0-9_./-]+\\.[A-Za-z_$][A-Za-z0-9_$]*$",
       maxLength: 128,

@@ -22,6 +22,14 @@ export const FRAME_KIND = {
   cancel: 7,
   /** Agent → instance: finish what runs, then exit. */
   drain: 8,
+  /** Instance → agent, instead of `result`: JSON StreamHead; the answer's body follows in parts. */
+  head: 9,
+  /** Instance → agent: more of the body, no further than the credit goes. */
+  part: 10,
+  /** Instance → agent: the body is whole. One that breaks off ends with `error`. */
+  end: 11,
+  /** Agent → instance: u32, so many more bytes of the body may come. */
+  credit: 12,
 } as const;
 
 export interface InvokeHeader {
@@ -36,6 +44,16 @@ export interface InvokeHeader {
   readonly traceparent?: string;
   readonly tracestate?: string;
   readonly xrayTraceId?: string;
+}
+
+/** Bytes of a streamed body that may be on their way before the agent says `credit`. */
+export const STREAM_CREDIT_BYTES = 256 * 1024;
+
+/** What a streaming handler said before its first byte: `awslambda.HttpResponseStream.from`, or the content type it set. */
+export interface StreamHead {
+  readonly statusCode?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cookies?: readonly string[];
 }
 
 /** AWS Lambda's error object. */

@@ -15,6 +15,10 @@ export const LINK_PATH = "/link";
 export const LINK_PART_BYTES_MAX = 64 * 1024;
 /** Bytes of an answer that may be on their way before the gateway says `credit`. */
 export const LINK_CREDIT_BYTES = 256 * 1024;
+/** In an agent's `101`: what it can do beyond the first version of this protocol, words with commas between. */
+export const LINK_FEATURES_HEADER = "meridian-link-features";
+/** It takes calls whose bodies are streamed, upgrades among them, and sends trailers. Others get none of those. */
+export const LINK_FEATURE_STREAMS = "streams";
 export const LINK_FRAME_BYTES_MAX = 1024 * 1024;
 
 export const LINK_FRAME = {
@@ -22,7 +26,7 @@ export const LINK_FRAME = {
   call: 1,
   /** Either way: more of a body. */
   part: 2,
-  /** Agent → gateway: the body of the answer ends here and is whole. */
+  /** Either way: the body ends here and is whole; with a JSON LinkEnd where it has trailers. A gateway ends only bodies that are streamed. */
   end: 3,
   /** Agent → gateway: a slot is reserved for the call; it starts on `go` and on nothing else. */
   ready: 4,
@@ -34,9 +38,12 @@ export const LINK_FRAME = {
   cancel: 7,
   /** Agent → gateway: u32 length of a JSON LinkAnswer, the answer, then the beginning of its body. */
   answer: 8,
-  /** Agent → gateway: the body of the answer ends here, though it is not whole. */
+  /** Either way: the body ends here, though it is not whole. */
   broken: 9,
-  /** Gateway → agent: u32, so many more bytes of the answer may come. */
+  /**
+   * Either way: u32, so many more bytes of the body may come. For an answer beyond `LINK_CREDIT_BYTES`; for a streamed call from the first
+   * byte on: the agent gives credit when the call has started, so one that did not start can go elsewhere with its body untouched.
+   */
   credit: 10,
   /** Agent → gateway: u32, the last call id that it takes; later ones did not run. It serves what it took, then closes. */
   goaway: 11,
@@ -48,8 +55,12 @@ export const LinkCall = Type.Object(
     headers: Type.Record(Type.String(), Type.String()),
     /** `go`: always after `ready` and `go`. `slot`: at once if a slot is free and the agent was awake, else as `go`. */
     startsOn: Type.Union([Type.Literal("go"), Type.Literal("slot")]),
-    /** Of the whole body; what did not fit into the first frame follows in parts. */
+    /** Of the whole body; what did not fit into the first frame follows in parts. 0 where it is streamed. */
     bodyBytes: Type.Integer({ minimum: 0 }),
+    /** The body is as long as it gets: parts as the credit goes, then `end` or `broken`. */
+    isStreamed: Type.Optional(Type.Boolean()),
+    /** The caller asks to speak this protocol from here on (`websocket`); its body is streamed. After a `101` both bodies are raw bytes. */
+    upgrade: Type.Optional(Type.String({ pattern: "^[!-~]+$", maxLength: 64 })),
   },
   extensible,
 );
@@ -58,7 +69,8 @@ export type LinkCall = Static<typeof LinkCall>;
 /** The head of an answer, `meridian-*` headers included. */
 export const LinkAnswer = Type.Object(
   {
-    status: Type.Integer({ minimum: 200, maximum: 599 }),
+    /** 101 only to a call that asks for an upgrade. */
+    status: Type.Integer({ minimum: 101, maximum: 599 }),
     headers: Type.Record(Type.String(), Type.Union([Type.String(), Type.Array(Type.String())])),
     /** What comes with the head is all of the body; else it goes on to `end`. */
     isWhole: Type.Boolean(),
@@ -66,3 +78,10 @@ export const LinkAnswer = Type.Object(
   extensible,
 );
 export type LinkAnswer = Static<typeof LinkAnswer>;
+
+/** The payload of an `end` that is not empty. */
+export const LinkEnd = Type.Object(
+  { trailers: Type.Record(Type.String(), Type.String()) },
+  extensible,
+);
+export type LinkEnd = Static<typeof LinkEnd>;
