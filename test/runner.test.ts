@@ -8,13 +8,18 @@ import { test } from "node:test";
 const RUNNER = join(import.meta.dirname, "run.ts");
 
 /** What `npm test` prints and ends with in a project that has these test files. */
-function runProject(files: Readonly<Record<string, string>>, ...parts: string[]) {
+function runProject(
+  files: Readonly<Record<string, string>>,
+  parts: readonly string[],
+  secondTries: string,
+) {
   const folder = mkdtempSync(join(tmpdir(), "meridian-runner-"));
   try {
     mkdirSync(join(folder, "test"));
     for (const [name, source] of Object.entries(files))
       writeFileSync(join(folder, "test", name), `import { test } from "node:test";\n${source}\n`);
-    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
+    const env = { ...inherited, MERIDIAN_SECOND_TRIES: secondTries };
     const { status, stdout } = spawnSync(process.execPath, [RUNNER, ...parts], {
       cwd: folder,
       env,
@@ -25,6 +30,14 @@ function runProject(files: Readonly<Record<string, string>>, ...parts: string[])
     rmSync(folder, { recursive: true });
   }
 }
+
+const FAILS_ONCE = `
+  import { existsSync, writeFileSync } from "node:fs";
+  test("one", () => {
+    if (existsSync("seen")) return;
+    writeFileSync("seen", "");
+    throw new Error("planted");
+  });`;
 
 const cases = [
   {
@@ -83,11 +96,38 @@ const cases = [
     lastLine: "0 passed, 0 failed, 0 skipped",
     says: /no test ran/,
   },
+  {
+    name: "what fails twice is a failure",
+    files: { "a.test.ts": `test("one", () => { throw new Error("planted"); });` },
+    secondTries: "1",
+    status: 1,
+    lastLine: "0 passed, 1 failed, 0 skipped",
+    says: /again, alone: test\/a\.test\.ts/,
+  },
+  {
+    name: "what fails once and passes alone is named, and the run succeeds",
+    files: { "a.test.ts": FAILS_ONCE },
+    secondTries: "1",
+    status: 0,
+    lastLine: "1 passed, 0 failed, 0 skipped",
+    says: /✖ one[^]*unsteady {2}test\/a\.test\.ts/,
+  },
+  {
+    name: "more files that fail than may be tried again are all failures",
+    files: { "a.test.ts": FAILS_ONCE, "b.test.ts": `test("two", () => { throw new Error(); });` },
+    secondTries: "1",
+    status: 1,
+    lastLine: "0 passed, 2 failed, 0 skipped",
+  },
 ] as const;
 
 for (const { name, files, status, lastLine, ...rest } of cases)
   test(name, () => {
-    const run = runProject(files, ...("parts" in rest ? rest.parts : []));
+    const run = runProject(
+      files,
+      "parts" in rest ? rest.parts : [],
+      "secondTries" in rest ? rest.secondTries : "0",
+    );
     assert.equal(run.lastLine, lastLine, run.stdout);
     assert.equal(run.status, status);
     if ("says" in rest) assert.match(run.stdout, rest.says);
