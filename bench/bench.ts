@@ -36,7 +36,7 @@ const REPORTS: Readonly<Record<string, (options: GatewayBenchOptions) => Promise
   gateway: benchGateway,
   fault: benchFault,
 };
-/** What is not said on the command line; a round of `fault` takes two and a half minutes. */
+/** What is not said on the command line; a round of `fault` takes six minutes. */
 const DEFAULTS: Readonly<
   Record<string, { readonly rounds?: string; readonly connections?: string }>
 > = {

@@ -10,8 +10,11 @@ import {
   ofRounds,
   SLOW_MS,
 } from "../fault/judge-calls.ts";
-import { startNginxPair } from "../fault/nginx-pair.ts";
 import type { Pair } from "../fault/pair.ts";
+import { startProxyPair } from "../fault/proxy-pair.ts";
+import { startEnvoyFailover } from "../peers/envoy.ts";
+import { startHaproxyFailover } from "../peers/haproxy.ts";
+import { startNginxFailover } from "../peers/nginx.ts";
 import { signalAll } from "../processes.ts";
 import type { BenchReport } from "../report.ts";
 
@@ -36,7 +39,9 @@ interface Contender {
 const CONTENDERS: readonly Contender[] = [
   { name: "gateway, idempotent function", start: () => startGatewayPair(true) },
   { name: "gateway, any other function", start: () => startGatewayPair(false) },
-  { name: "nginx", start: startNginxPair },
+  { name: "nginx", start: () => startProxyPair(startNginxFailover) },
+  { name: "Envoy", start: () => startProxyPair(startEnvoyFailover) },
+  { name: "haproxy", start: () => startProxyPair(startHaproxyFailover) },
 ];
 
 interface FaultRow extends FaultFigures {
@@ -44,7 +49,7 @@ interface FaultRow extends FaultFigures {
   readonly proxy: string;
 }
 
-/** What callers see of an active backend that dies or hangs, behind the gateway and behind a tuned nginx. */
+/** What callers see of an active backend that dies or hangs, behind the gateway and behind tuned proxies. */
 export async function benchFault({
   rounds,
   tell,
@@ -100,6 +105,8 @@ export async function benchFault({
       `of ${rounds} ${rounds === 1 ? "round" : "rounds"} the worst counts and the median times; a function counts its own starts, by call, until ${AFTERMATH_MS / 1_000} s after a stopped backend was woken`,
       `bad before: failed or slow calls that were over before the fault; they and a load that was late say that the machine was busy with other things, and such runs are made again, ${ATTEMPTS_MAX} times at most`,
       "the standby has one instance of the function ready, as nginx's has a server; nobody restarts what was killed",
+      "Envoy: priorities, health checks of 1 s (3 to fail), outlier detection, 1 s for each try, one retry to the other priority",
+      "haproxy: checks of 1 s (fall 3), redispatch, 2 retries on conn-failure, empty-response and response-timeout, 1 s for each try",
       "nginx: proxy_next_upstream error timeout non_idempotent, 1 s for each try, max_fails 3, the second server as backup",
     ],
     result: { rounds, rows, missing: [...missing] },

@@ -3,13 +3,21 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeBenchFolder } from "../gateway/bench-folder.ts";
 import { endChild, firstLine } from "../peers/child-server.ts";
-import { startNginxFailover } from "../peers/nginx.ts";
+import type { PeerOptions, StartedPeer } from "../peers/peer.ts";
 import { type Pair, readLedger } from "./pair.ts";
 
 const BACKEND = join(import.meta.dirname, "counting-backend-process.ts");
 
-/** nginx, tuned for the loss of a backend, in front of two plain HTTP servers; or why there is none. */
-export async function startNginxPair(): Promise<Pair | { readonly missing: string }> {
+/** Starts a proxy in front of an active backend and its standby. */
+export type StartFailover = (
+  upstreamUrls: readonly [active: string, standby: string],
+  options: Pick<PeerOptions, "folder" | "core">,
+) => Promise<StartedPeer>;
+
+/** A proxy that is tuned for the loss of a backend, in front of two plain HTTP servers; or why there is none. */
+export async function startProxyPair(
+  startFailover: StartFailover,
+): Promise<Pair | { readonly missing: string }> {
   await using opened = new AsyncDisposableStack();
   const folder = await makeBenchFolder();
   opened.defer(folder.remove);
@@ -24,7 +32,7 @@ export async function startNginxPair(): Promise<Pair | { readonly missing: strin
   };
   const active = await start();
   const standby = await start();
-  const started = await startNginxFailover([active.url, standby.url], { folder: folder.path });
+  const started = await startFailover([active.url, standby.url], { folder: folder.path });
   if (started.kind === "missing") return { missing: started.reason };
   opened.defer(started.peer.stop);
   const running = opened.move();
