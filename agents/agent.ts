@@ -8,6 +8,7 @@ import type { RunEndpoint } from "#lib/contracts/run-endpoint.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
 import { keepPublished } from "#lib/io/run-directory.ts";
 import type { Discovery, OpenDiscovery } from "#lib/ports/discovery.ts";
+import { type LatestValue, latestValue } from "#lib/latest-value.ts";
 import { ConfigError } from "#lib/parse-config.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { KeyEncryption } from "#lib/ports/key-encryption.ts";
@@ -24,12 +25,16 @@ import { fetchSecret } from "./io/fetch-secret.ts";
 import { openFunctionLogs } from "./io/function-logs.ts";
 import { instancePools } from "./io/instance-pools.ts";
 import { startInvokeServer } from "./io/invoke-server.ts";
+import { keepPlaced } from "./io/keep-placed.ts";
 import { placedVersions } from "./io/placed-versions.ts";
 import { type Prefetching, prefetchCode } from "./io/prefetch-code.ts";
 import { prefetchSecrets } from "./io/prefetch-secrets.ts";
 import { openReplays } from "./io/open-replays.ts";
 import { openSecretStore } from "./io/secret-store.ts";
 import { serveCall } from "./io/serve-call.ts";
+import { showUsage } from "./io/usage-metrics.ts";
+import { usageRecorder } from "./io/usage-recorder.ts";
+import { type StandIn, standIn } from "./io/stand-in.ts";
 import { functionLogWriter } from "./io/write-function-log.ts";
 
 export interface AgentPorts {
@@ -63,7 +68,8 @@ export async function startAgent(
   const logs = await openFunctionLogs(join(config.stateDirectory, "logs"), config, log);
   started.defer(logs.close);
   const functionLog = functionLogWriter(logs, zone.name, clock);
-  const feed = await startFeed(config, ports, log);
+  const avoided = latestValue<readonly string[]>([]);
+  const feed = await startFeed(config, ports, avoided, log);
   started.defer(feed.close);
   const versions = placedVersions(feed, zone, clock);
   started.defer(versions.close);
@@ -77,14 +83,32 @@ export async function startAgent(
   );
   started.defer(secrets.close);
 
+  const usage = usageRecorder(
+    { file: join(config.stateDirectory, "usage", "book.db"), bytesMax: config.usageBytesMax },
+    clock,
+    log,
+  );
+  started.defer(usage.close);
+  showUsage(registry, usage);
   const metrics = agentMetrics(registry, () => pools.loads());
   const pools = instancePools(
-    { driver, code, secrets, clock, metrics, onLog: functionLog.line },
+    { driver, code, secrets, clock, metrics, usage, onLog: functionLog.line },
     { ...config, lastIdleMs: config.idleMs },
     versions.concurrencyMax,
   );
   started.defer(pools.close);
   started.defer(feed.table.subscribe(() => pools.keepKnown(versions.current)));
+  started.defer(keepPlaced(feed, zone, pools, clock).close);
+  const standsIn = standIn({
+    zone,
+    zones: config.zones,
+    table: feed.table,
+    avoided,
+    pools,
+    versions,
+    clock,
+  });
+  started.defer(standsIn.close);
   const prefetching = prefetchCode(feed, zone, code, clock, log);
   started.defer(prefetching.close);
   started.defer(prefetchSecrets(feed, zone, secrets, clock, log).close);
@@ -100,15 +124,28 @@ export async function startAgent(
     versions,
     pools,
     metrics,
+    usage,
     log,
     replays: replays.answers,
     onFunctionError: (of, requestId, { error }) => functionLog.failure(of, requestId, error),
   });
   const server = await startInvokeServer(
-    { bootToken: ports.bootToken, place, clock, log, serve, readLogs: logs.read },
+    {
+      bootToken: ports.bootToken,
+      place,
+      clock,
+      log,
+      serve,
+      readLogs: logs.read,
+      readUsage: usage.read,
+    },
     config.internalPort,
   );
-  started.defer(() => server.drain(config.farewellMs, config.drainMs));
+  started.defer(async () => {
+    await server.drain(config.farewellMs, config.drainMs);
+    const { inFlight } = summarizeZone(zone.clusterId, config.instancesMax, pools.loads());
+    if (inFlight > 0) log.warn({ calls: inFlight }, "calls outlasted the drain, and end with it");
+  });
   const endpoint: RunEndpoint = {
     program: "agent",
     zone: zone.name,
@@ -118,7 +155,7 @@ export async function startAgent(
   };
   started.defer((await keepPublished(config.runDirectory, endpoint)).close);
   await ports.announce?.(endpoint);
-  started.defer(startReporting(config, ports, pools, prefetching, log));
+  started.defer(startReporting(config, ports, pools, prefetching, standsIn, log));
 
   const running = started.move();
   return { stop: () => running.disposeAsync() };
@@ -130,10 +167,18 @@ function zoneOf({ zone, zones }: AgentConfig): Zone {
   return own;
 }
 
-function startFeed(config: AgentConfig, ports: AgentPorts, log: Logger): Promise<FeedFollower> {
+function startFeed(
+  config: AgentConfig,
+  ports: AgentPorts,
+  avoided: LatestValue<readonly string[]>,
+  log: Logger,
+): Promise<FeedFollower> {
   return followFeed({
     ...ports,
     log,
+    onOverlay: ({ downClusters }) => {
+      if (downClusters.join() !== avoided.get().join()) avoided.set(downClusters);
+    },
     receiver: `${config.zone}.agent`,
     zone: config.zone,
     tableFile: join(config.stateDirectory, "route-table.json"),
@@ -157,6 +202,7 @@ function startReporting(
   ports: AgentPorts,
   pools: ReturnType<typeof instancePools>,
   prefetching: Prefetching,
+  standsIn: StandIn,
   log: Logger,
 ): () => Promise<void> {
   const stopping = new AbortController();
@@ -165,7 +211,12 @@ function startReporting(
     ...summarizeZone(clusterId, config.instancesMax, pools.loads()),
     codeMissing: [...prefetching.missing()],
   });
-  const reporting = keepReporting({ ...ports, zone: config.zone, log }, report, stopping.signal);
+  const reporting = keepReporting(
+    { ...ports, zone: config.zone, log },
+    report,
+    ({ neighbours }) => standsIn.heard(neighbours),
+    stopping.signal,
+  );
   return async () => {
     stopping.abort();
     await reporting;

@@ -24,7 +24,7 @@ const AgentConfig = Type.Object(
     /** How long the last instance of a version stays idle. */
     idleMs: Milliseconds(60_000),
     /** How long instances beyond the last one do. */
-    extraIdleMs: Milliseconds(10_000),
+    extraIdleMs: Milliseconds(5_000),
     instancesMax: Type.Integer({ minimum: 1, default: 200 }),
     /** Instances that start at the same time. */
     startsMax: Type.Integer({ minimum: 1, default: 8 }),
@@ -42,6 +42,8 @@ const AgentConfig = Type.Object(
     codeCacheBytesMax: Type.Integer({ minimum: 1, default: 2 * 1024 * 1024 * 1024 }),
     functionLogBytesMax: Type.Integer({ minimum: 1, default: 100 * 1024 * 1024 }),
     functionLogAgeMaxMs: Milliseconds(86_400_000),
+    /** The book of what functions used; what is oldest gives way. */
+    usageBytesMax: Type.Integer({ minimum: 1_048_576, default: 256 * 1024 * 1024 }),
     /** How long an `Idempotency-Key` is good, from the start of its first call. */
     replayWindowMs: Milliseconds(86_400_000),
     /** Keys that are kept at a time, and the bytes of their answers on disk; half of each at most for one tenant. */

@@ -4,6 +4,7 @@ import { FIGURE_HEADS, figureCells, type FigureResult } from "./figures.ts";
 import { aligned, type BenchReport } from "./report.ts";
 import type { BenchRow } from "./rows.ts";
 import type { RoundOptions } from "./run-rounds.ts";
+import { benchAutoscaler } from "./scenarios/autoscaler.ts";
 import { benchCatalog } from "./scenarios/catalog.ts";
 import { benchFault } from "./scenarios/fault.ts";
 import { benchFeed } from "./scenarios/feed.ts";
@@ -11,11 +12,14 @@ import { benchGateway, type GatewayBenchOptions } from "./scenarios/gateway.ts";
 import { benchHello, type ScenarioResult } from "./scenarios/hello.ts";
 import { benchObserve } from "./scenarios/observe.ts";
 import { benchReplica } from "./scenarios/replica.ts";
+import { benchOverload } from "./scenarios/overload.ts";
+import { benchStream } from "./scenarios/stream.ts";
 import { benchTable } from "./scenarios/table.ts";
 import { benchTakeout } from "./scenarios/takeout.ts";
+import { benchWorkers } from "./scenarios/workers.ts";
 
 /*
- * `npm run bench -- NAME [--json] [--seconds N] [--rounds N] [--connections N] [--profile DIR]`: how every figure of this
+ * `npm run bench -- NAME [--json] [--seconds N] [--rounds N] [--connections N] [--profile DIR] [--trace FILE]`: how every figure of this
  * project is made.
  * Compare ratios of one run, never absolute figures of two: machines drift.
  */
@@ -35,13 +39,20 @@ const FIGURES: Readonly<Record<string, (options: RoundOptions) => Promise<Figure
 const REPORTS: Readonly<Record<string, (options: GatewayBenchOptions) => Promise<BenchReport>>> = {
   gateway: benchGateway,
   fault: benchFault,
+  stream: benchStream,
+  overload: benchOverload,
+  workers: benchWorkers,
+  autoscaler: (options) => benchAutoscaler({ ...options, traceFile: values.trace }),
 };
 /** What is not said on the command line; a round of `fault` takes six minutes. */
 const DEFAULTS: Readonly<
   Record<string, { readonly rounds?: string; readonly connections?: string }>
 > = {
   gateway: { connections: "64" },
+  overload: { rounds: "1" },
+  workers: { connections: "64" },
   fault: { rounds: "1" },
+  stream: { rounds: "1" },
 };
 const SECONDS_MAX = 60;
 const ROUNDS_MAX = 20;
@@ -55,6 +66,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string" },
     connections: { type: "string" },
     profile: { type: "string" },
+    trace: { type: "string" },
   },
 });
 const [name = ""] = positionals;
@@ -64,7 +76,7 @@ const report = REPORTS[name];
 if (scenario === undefined && figures === undefined && report === undefined) {
   const names = Object.keys({ ...SCENARIOS, ...FIGURES, ...REPORTS });
   tell(
-    `usage: npm run bench -- ${names.join("|")} [--json] [--seconds N] [--rounds N] [--connections N] [--profile DIR]`,
+    `usage: npm run bench -- ${names.join("|")} [--json] [--seconds N] [--rounds N] [--connections N] [--profile DIR] [--trace FILE]`,
   );
   process.exit(2);
 }

@@ -24,6 +24,7 @@ import { registerSecret } from "./commands/secret.ts";
 import { registerShift } from "./commands/shift.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerUp } from "./commands/up.ts";
+import { registerUsage } from "./commands/usage.ts";
 import { registerZone } from "./commands/zone.ts";
 import { describeFailure, EXIT_USAGE } from "./failures.ts";
 import { REPOSITORY } from "./state-directory.ts";
@@ -35,6 +36,7 @@ const REGISTER = [
   registerList,
   registerStatus,
   registerLogs,
+  registerUsage,
   registerRollback,
   registerRollout,
   registerAlias,

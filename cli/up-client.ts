@@ -7,8 +7,8 @@ import { UsageError } from "./failures.ts";
 import { exchange, type HttpAnswer } from "./http-exchange.ts";
 import { UpRecord } from "#lib/contracts/supervision.ts";
 
-/** Longer than the drain of a zone may take. */
-const ANSWER_LIMIT_MS = 120_000;
+/** Longer than a zone may take to drain, and than its gateways may, one after the other. */
+const ANSWER_LIMIT_MS = 900_000;
 
 /** Asks the running `meridian up` of the state folder, over its socket. */
 export async function askUp<T extends TSchema>(

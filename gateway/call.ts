@@ -7,7 +7,7 @@ import type { Door, FunctionDoor } from "./core/match-route.ts";
 import type { AttemptNote, StageMarks } from "./core/stage-times.ts";
 import type { TraceContext } from "./core/trace-context.ts";
 import type { TenantLimitValues } from "./core/tenant-limits.ts";
-import type { Arrival } from "./ports.ts";
+import type { Arrival, StreamedBody } from "./ports.ts";
 
 /*
  * A call as it becomes known, stage by stage. Each stage hands on one of these types, so that a stage in the wrong place does
@@ -76,7 +76,7 @@ export interface PermittedCall extends MatchedCall {
 }
 
 export interface AdmittedCall extends PermittedCall {
-  readonly body: Uint8Array;
+  readonly body: Uint8Array | StreamedBody;
   readonly deadlineAtMs: number;
   /** Which time limit the deadline is, in words. */
   readonly deadlineIs: string;
@@ -88,4 +88,8 @@ export interface LocatedCall extends AdmittedCall {
   readonly originZone: string;
   /** The caller's address as far as it can be believed. */
   readonly clientIp: string;
+  /** Of its own connection, to us or to a proxy that is believed. */
+  readonly clientScheme: "http" | "https";
+  /** Its throw of the dice, from its affinity token. */
+  readonly affinityDraw?: number;
 }

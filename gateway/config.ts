@@ -27,8 +27,13 @@ export const GatewayConfig = Type.Object(
     stateDirectory: Type.String({ minLength: 1 }),
     logLevel: Type.String({ default: "info" }),
     host: Type.String({ default: "127.0.0.1" }),
-    /** This gateway alone; 0: any free port. */
+    /** This zone's gateways alone; 0: any free port. */
     publicPort: Port,
+    /** Others of the zone listen there too: further workers, or the one that takes this one's place. */
+    sharesPublicPort: Type.Boolean({ default: false }),
+    /** Which of the zone's gateways on this machine this one is, and how many of them are to serve. */
+    worker: Type.Integer({ minimum: 1, default: 1 }),
+    workers: Type.Integer({ minimum: 1, default: 1 }),
     /** Shared with the other gateways of the machine; 0: none. */
     sharedPort: Port,
     /** `off` sends every call to its nearest cluster whatever is known of it: what drills prove themselves red with. */
@@ -42,6 +47,8 @@ export const GatewayConfig = Type.Object(
     /** An MMDB of countries; without it the one that comes along. */
     geoDatabase: Type.Optional(Type.String()),
     connectionsMax: Type.Integer({ minimum: 1, default: 20_000 }),
+    /** From one address, or one network of 64 bits in IPv6; trusted proxies may have more. */
+    connectionsPerAddressMax: Type.Integer({ minimum: 1, default: 5_000 }),
     /** HTTPS, with HTTP/2 for those who ask for it; the files are read again when they change. Without it: no HTTPS. */
     tls: Type.Optional(TlsConfig),
     /** How long callers may take to send the headers of a request. */
@@ -65,6 +72,12 @@ export const GatewayConfig = Type.Object(
     otlpEndpoint: Type.Optional(Type.String({ pattern: "^https?://[^/]" })),
     /** A call that takes this much longer than its function ran is told in the log, with the stage that took it. */
     slowAfterMs: Type.Integer({ minimum: 1, default: 1_000 }),
+    /** Whether plain requests over HTTP/1.1 without TLS take the shorter way; answers are the same. */
+    fastLane: Type.Union([Type.Literal("on"), Type.Literal("off")], { default: "off" }),
+    /** How long a gateway that stops still takes new connections once it says that it is not ready: for load balancers to notice. */
+    noticeMs: Type.Integer({ minimum: 0, default: 0 }),
+    /** How long after that idle connections are kept: who sends another request is told to connect anew, and not cut off. */
+    lingerMs: Type.Integer({ minimum: 0, default: 1_000 }),
     /** How long running calls may take to end when the gateway stops. */
     drainMs: Type.Integer({ minimum: 0, default: 30_000 }),
   },

@@ -6,10 +6,12 @@ import type { CallMeter } from "./core/measure-calls.ts";
 import { createDemandMeter } from "./core/measure-demand.ts";
 import type { RequestIds } from "./core/request-id.ts";
 import type { TraceIds } from "./core/trace-context.ts";
+import { createNearestZone } from "./core/nearest-by-round-trip.ts";
 import type { ClusterRooms } from "./core/cluster-rooms.ts";
 import type { FunctionCircuits } from "./core/function-circuits.ts";
+import { createHeldBodies } from "./core/held-bodies.ts";
 import { createHedgeBudget, createHedgeDelays } from "./core/hedge-delay.ts";
-import type { RetryBudget } from "./core/retry-budget.ts";
+import type { RetryBudgets } from "./core/retry-budget.ts";
 import { createSharePlanner } from "./core/share-planner.ts";
 import type { TenantLimits } from "./core/tenant-limits.ts";
 import type { FunctionCall } from "./call.ts";
@@ -54,7 +56,7 @@ export interface GatewayPorts {
   readonly onHedge: HedgePorts["onHedge"];
   readonly circuits: FunctionCircuits;
   readonly rooms: ClusterRooms;
-  readonly budget: RetryBudget;
+  readonly budget: RetryBudgets;
   readonly state: StatePorts["state"];
   readonly passToGateway: StatePorts["passToGateway"];
   readonly notReady: Doors["notReady"];
@@ -70,6 +72,9 @@ export interface GatewayRules {
   readonly tracedShare: number;
 }
 
+/** What bodies that do not get whole may hold; beyond, the one that has been coming longest goes. */
+const HELD_BODIES = { bytesMax: 256 * 1024 * 1024, tenantBytesMax: 64 * 1024 * 1024 };
+
 /** The way of every request through the gateway, in order. */
 export function createGateway(ports: GatewayPorts, rules: GatewayRules): Handler<Arrival> {
   const { clock, routing, agents } = ports;
@@ -77,6 +82,10 @@ export function createGateway(ports: GatewayPorts, rules: GatewayRules): Handler
   const keyRing = createKeyRing();
   const planner = createSharePlanner(rules.zones);
   const ranking = rankClusters({ ...ports, ...rules, planner });
+  const { zones, gatewayZone } = rules.locating.geography;
+  const shortestMs = (clusterId: string) => agents.health(clusterId).shortestMs?.();
+  const nearestZone = createNearestZone(zones, gatewayZone, shortestMs);
+  const locating = { ...ports, locating: rules.locating, nearestZone };
   const hedging = { ...ports, delays: createHedgeDelays(), budget: createHedgeBudget() };
   const attempt = hedgeAttempts(
     hedging,
@@ -88,15 +97,16 @@ export function createGateway(ports: GatewayPorts, rules: GatewayRules): Handler
     .through(countArm(ports.arms, clock))
     .through(keepResidency(rules.zones, routing.confirmedAgeMs, rules.securityMaxAgeMs))
     .through(mark("admitAtMs", clock))
-    .through(admit(ports))
+    .through(admit({ ...ports, heldBodies: createHeldBodies(HELD_BODIES) }))
     .through(mark("planAtMs", clock))
-    .through(locate(rules.locating))
+    .through(locate(locating))
     .through(keepPlan({ ...ports, planner, ranking }))
     .through(mark("forwardAtMs", clock))
     .through(fallBack(ranking))
     .to(retryAttempts({ ...ports, ranking }, rules.failover, attempt));
 
-  const explain = explainRoute({ ...ports, keyRing, ranking, locating: rules.locating });
+  const { securityMaxAgeMs } = rules;
+  const explain = explainRoute({ ...locating, keyRing, ranking, securityMaxAgeMs });
   const state = tellState({ ...ports, keyRing }, rules.zones, zone);
   const { control, notReady } = ports;
 

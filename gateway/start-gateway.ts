@@ -18,7 +18,7 @@ import { createFunctionCircuits } from "./core/function-circuits.ts";
 import { createDemandMeter } from "./core/measure-demand.ts";
 import { type Network, parseNetwork } from "./core/network-address.ts";
 import { createRequestIds } from "./core/request-id.ts";
-import { createRetryBudget } from "./core/retry-budget.ts";
+import { createRetryBudgets } from "./core/retry-budget.ts";
 import { createTenantLimits } from "./core/tenant-limits.ts";
 import { createTraceIds } from "./core/trace-ids.ts";
 import { createGateway } from "./gateway.ts";
@@ -36,8 +36,11 @@ import { stateMetrics } from "./io/state-metrics.ts";
 import type { IdentifiedCall } from "./call.ts";
 import { type Locating, readClues } from "./stages/locate.ts";
 
-/** Retries after a possible execution: this many, or this share of the last ten seconds' requests. */
-const RETRY_BUDGET = { retriesMin: 10, retryPercent: 20 };
+/**
+ * Retries of a tenant: so many, or this share of its requests of the last ten seconds. A cluster that hangs has up to a second of its
+ * calls when its pings tell; three calls a second are the least that is worth a promise.
+ */
+const RETRY_BUDGET = { retriesMin: 30, retryPercent: 20, retriesMinOfAll: 100 };
 
 const clock = systemClock;
 const random = systemRandom;
@@ -72,17 +75,18 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     }),
   );
   const client = keep(internalClient(bootToken));
-  const receiver = `${zone}.gateway`;
+  const name = config.worker === 1 ? "gateway" : `gateway.${config.worker}`;
+  const receiver = `${zone}.${name}`;
   const requestIds = createRequestIds(randomBytes(9).toString("base64url"));
   const traceIds = createTraceIds(() => randomFillSync(traceDigits).toString("hex"));
-  const limits = createTenantLimits(floorOf(config), clock.nowMs());
+  const limits = createTenantLimits(floorOf(config), clock.nowMs(), config.workers);
   const demand = createDemandMeter();
   const meter = createCallMeter(clock.nowMs());
   const shared = { ...config, discovery, client, bootToken, clock, random, log, receiver };
 
   const routing = keep(await followRoutes({ ...shared, limits }));
   const links = keep(await linkClusters(shared));
-  const clientIp = (call: IdentifiedCall): string => readClues(call, locating).clientIp;
+  const clientIp = (call: IdentifiedCall): string => readClues(call, locating, undefined).clientIp;
   const pass = keep(passToFederator({ ...shared, clientIp }));
   const arms = createArmCounters();
   const bootId = randomBytes(8).toString("hex");
@@ -90,7 +94,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
 
   const circuits = createFunctionCircuits(random);
   const rooms = createClusterRooms((clusterId) => links.health(clusterId).roundTripMs);
-  const budget = createRetryBudget(RETRY_BUDGET);
+  const budget = createRetryBudgets(RETRY_BUDGET);
   const registry = metricsRegistry("gateway", zone);
   const clusterIds = zones.map(({ clusterId }) => clusterId);
   const observation = keep(
@@ -127,12 +131,22 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     },
     { ...config, locating, tracedShare: config.accessLogShare },
   );
-  const server = await startHttpServer({ ...shared, handler, requestIds, limits: config });
-  opened.defer(() => server.drain(config.drainMs));
+  await readiness.untilServing();
+  const server = await startHttpServer({
+    ...shared,
+    handler,
+    requestIds,
+    limits: config,
+    trustedProxies: locating.trustedProxies,
+    onRefused: observation.refused,
+    onConnectionRefused: observation.metrics.connectionRefused,
+    countStreamed: observation.metrics.streamed,
+  });
+  opened.defer(() => server.drain(config));
   const admin = keep(await startAdminServer(observation.source, readiness.notReady));
   const urls = { public: server.publicUrl, admin: admin.url };
   const endpoint = { program: "gateway", zone, pid: process.pid, bootId, urls } as const;
-  keep(await keepPublished(config.runDirectory, endpoint));
+  keep(await keepPublished(config.runDirectory, endpoint, name));
   await discovery.announce(endpoint);
 
   const closing = opened.move();
@@ -142,7 +156,9 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     admin,
     stop: async () => {
       readiness.startDraining();
-      await server.drain(config.drainMs);
+      await clock.sleep(config.noticeMs);
+      routing.giveUpRights();
+      await server.drain(config);
       await closing.disposeAsync();
     },
   };
@@ -172,11 +188,11 @@ function readNetwork(text: string): Network {
   return network;
 }
 
-/** Until a share of a tenant is heard, this zone's even part of the floors is surely nobody else's. */
-function floorOf({ zone, zones }: GatewayConfig): number {
+/** Until a share of a tenant is heard, this worker's even part of its zone's even part of the floors is surely nobody else's. */
+function floorOf({ zone, zones, workers }: GatewayConfig): number {
   const { zones: shares } = evenGrants(
     "",
     zones.map(({ name }) => name),
   );
-  return shares[zone]?.floorMillionths ?? 0;
+  return Math.floor((shares[zone]?.floorMillionths ?? 0) / workers);
 }

@@ -63,6 +63,11 @@ export const ERRORS = {
     retryable: false,
     title: "That method is not allowed here",
   },
+  MERIDIAN_UPGRADE_UNSUPPORTED: {
+    status: 400,
+    retryable: false,
+    title: "The function speaks no other protocol than HTTP",
+  },
   MERIDIAN_REQUEST_TIMEOUT: {
     status: 408,
     retryable: true,

@@ -28,6 +28,15 @@ export function encodeFrame(
   return frame;
 }
 
+/** What goes before a payload that is sent as it is, without a copy of it. */
+export function encodeFrameHead(kind: number, callId: number, payloadBytes: number): Buffer {
+  const head = Buffer.allocUnsafe(PAYLOAD_AT);
+  head.writeUInt32BE(HEAD_BYTES + payloadBytes, 0);
+  head.writeUInt8(kind, 4);
+  head.writeUInt32BE(callId, 5);
+  return head;
+}
+
 /** A frame whose payload is u32 length of a JSON head, the head, then a body. */
 export function encodeHeadedFrame(
   kind: number,

@@ -35,6 +35,7 @@ export async function runProgram(log: Logger, start: () => Promise<RunningProgra
     log.info("ready");
     const reason = await stopping.promise;
     log.info({ reason }, "draining");
+    tellSupervisor({ kind: "draining" });
     setTimeout(() => {
       log.error({ limitMs: DRAIN_LIMIT_MS }, "could not drain in time");
       process.exit(1);

@@ -1,6 +1,7 @@
 import { FRAME_BYTES_MAX } from "#lib/contracts/instance-frames.ts";
 import type { HttpRequestParts } from "#lib/contracts/invocation.ts";
 import { MeridianError } from "#lib/errors.ts";
+import { isTooLongAsJson } from "./json-text-bytes.ts";
 import type { Call } from "./read-call.ts";
 
 /** When the call arrived, for the HTTP door's event. */
@@ -20,12 +21,15 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  */
 export function buildEvent(call: Call, body: Buffer, arrival: ArrivalTime): Buffer {
   const event = eventOf(call, body, arrival);
-  if (event.length <= EVENT_BYTES_MAX) return event;
-  throw new MeridianError(
-    "MERIDIAN_BODY_TOO_LARGE",
-    `As JSON the event has ${event.length} bytes, and ${EVENT_BYTES_MAX} are allowed: send binary data as it is, and not as text.`,
-  );
+  if (event.length > EVENT_BYTES_MAX) throw tooLong();
+  return event;
 }
+
+const tooLong = (): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_BODY_TOO_LARGE",
+    `As JSON the event has more than the ${EVENT_BYTES_MAX} bytes that are allowed: send binary data as it is, and not as text.`,
+  );
 
 function eventOf(call: Call, body: Buffer, arrival: ArrivalTime): Buffer {
   return call.door.kind === "invoke"
@@ -36,8 +40,13 @@ function eventOf(call: Call, body: Buffer, arrival: ArrivalTime): Buffer {
 function invokeEvent(type: string, body: Buffer): Buffer {
   if (body.length === 0) return Buffer.from("null");
   if (type === "application/json" || type.endsWith("+json")) return checkedJson(body);
-  if (type.startsWith("text/")) return Buffer.from(JSON.stringify(body.toString("utf8")));
+  if (type.startsWith("text/")) return textEvent(body);
   return Buffer.from(JSON.stringify({ body: body.toString("base64"), isBase64Encoded: true }));
+}
+
+function textEvent(body: Buffer): Buffer {
+  if (isTooLongAsJson(body, EVENT_BYTES_MAX)) throw tooLong();
+  return Buffer.from(JSON.stringify(body.toString("utf8")));
 }
 
 /** The body itself: it is the event already, once it is known to be JSON. */
@@ -107,6 +116,12 @@ function bodyText(headers: Readonly<Record<string, string>>, body: Buffer): stri
   const encoding = headers["content-encoding"] ?? "identity";
   if (encoding !== "identity" || !isTextType(mediaType(headers["content-type"] ?? "")))
     return undefined;
+  const text = decodedOrNot(body);
+  if (text !== undefined && isTooLongAsJson(body, EVENT_BYTES_MAX)) throw tooLong();
+  return text;
+}
+
+function decodedOrNot(body: Buffer): string | undefined {
   try {
     return strictUtf8.decode(body);
   } catch {

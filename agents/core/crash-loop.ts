@@ -1,4 +1,5 @@
 import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
+import { ERROR_TYPE_CHARACTERS_MAX, type FailingStart } from "#lib/contracts/zone-report.ts";
 
 /** From this many init failures in a row on, callers get the last one at once instead of waiting for the next attempt. */
 const FAILURES_MAX = 5;
@@ -24,6 +25,16 @@ export function afterInitFailure(loop: CrashLoop, error: ErrorPayload, nowMs: nu
   if (nowMs < loop.startAtMs) return { ...loop, lastError: error };
   const backOffMs = Math.min(BACK_OFF_MAX_MS, BACK_OFF_MIN_MS * 2 ** loop.failures);
   return { failures: loop.failures + 1, startAtMs: nowMs + backOffMs, lastError: error };
+}
+
+/** What a version that does not start shows of itself; undefined while it may be chance. */
+export function describeCrashLoop(loop: CrashLoop, nowMs: number): FailingStart | undefined {
+  if (loop.failures < FAILURES_MAX || loop.lastError === undefined) return undefined;
+  return {
+    failures: loop.failures,
+    errorType: loop.lastError.errorType.slice(0, ERROR_TYPE_CHARACTERS_MAX),
+    retryInMs: Math.max(0, Math.ceil(loop.startAtMs - nowMs)),
+  };
 }
 
 /** What to answer without trying; undefined when the call may wait for a start. */

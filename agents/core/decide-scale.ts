@@ -1,52 +1,82 @@
 import type { InstanceState } from "./instance-lifecycle.ts";
+import { countInstances, type InstanceCensus } from "./scaling/instance-census.ts";
+import { initialKpaScaleState, scaleByKpa } from "./scaling/scale-by-kpa.ts";
+import { initialRequestState, scaleByRequests } from "./scaling/scale-by-requests.ts";
+import type { ScalePlan } from "./scaling/scale-plan.ts";
+import type { ScaleState } from "./scaling/scale-state.ts";
+import type { ScalingSpec } from "./scaling/scaling-spec.ts";
 
-export interface ScaleInput<T> {
+export interface ScaleObservation<T> {
   /** Calls that wait although every free slot was given away. */
   readonly waiting: number;
-  readonly concurrency: number;
   readonly instances: readonly T[];
-  /** Instances that the cluster, the tenant and the starts already under way still leave room for. */
-  readonly room: number;
-}
-
-export interface IdleLimits {
-  /** How long an instance beyond the last one stays idle. */
-  readonly extraIdleMs: number;
-  /** How long the last one does, before the version is at zero. */
-  readonly lastIdleMs: number;
+  /** Calls at the same time that there may soon be, those that are here included; 0: nobody knows of any. */
+  readonly expectedCalls: number;
+  /** The table names the version: what it asks for without a call is kept ready. */
+  readonly isPlaced: boolean;
+  /** Instances that the cluster, the tenant and the starts already under way still leave room for; asked only for a start. */
+  readonly room: () => number;
+  /** The same for instances that no call waits for. */
+  readonly spareRoom: () => number;
 }
 
 export interface ScaleDecision<T> {
+  readonly state: ScaleState;
   readonly start: number;
+  /** Instances that no call waits for, for which there is no room yet. */
+  readonly isShort: boolean;
+  /** Idle ones alone: what runs a call is never taken away. */
   readonly retire: readonly T[];
-  /** When the next idle instance is due; undefined when time alone changes nothing. */
+  /** When to decide again though nothing happens; undefined when time alone changes nothing. */
   readonly checkAtMs: number | undefined;
 }
 
-/**
- * An instance for each waiting call (or each `concurrency` of them) up to the room there is. Idle ones go after `extraIdleMs`,
- * the last one after `lastIdleMs`; the most recently used stay longest.
- */
+export function initialScaleState(spec: ScalingSpec, nowMs: number): ScaleState {
+  return spec.kind === "kpa" ? initialKpaScaleState(spec, nowMs) : initialRequestState;
+}
+
+/** How many instances a version starts now and which it ends: its mode's plan, between what is asked for and what there is room for. */
 export function decideScale<T extends { readonly state: InstanceState }>(
-  input: ScaleInput<T>,
-  limits: IdleLimits,
+  state: ScaleState,
+  observation: ScaleObservation<T>,
+  spec: ScalingSpec,
   nowMs: number,
 ): ScaleDecision<T> {
-  const { waiting, concurrency, instances, room } = input;
-  const starting = instances.filter(({ state }) => state.kind === "starting").length;
-  const busy = instances.filter(({ state }) => state.kind === "busy").length;
-  const missing = Math.ceil(waiting / concurrency) - starting;
-  const start = Math.max(0, Math.min(missing, room));
+  const { waiting, instances, isPlaced, expectedCalls } = observation;
+  const census = countInstances(waiting, instances);
+  const plan = planOf(state, census, spec, isPlaced, nowMs);
+  const forCalls = limit(plan.startForCalls, spec.maxInstances - census.live, observation.room);
+  const planned = census.live + forCalls;
+  const asked = askedFor(census, spec, isPlaced);
+  const expected = Math.ceil(expectedCalls / spec.concurrency);
+  const hold = Math.max(plan.hold, asked, expected);
+  const spares = limit(hold - planned, spec.maxInstances - planned, observation.spareRoom);
+  const start = forCalls + spares;
 
-  const retire: T[] = [];
-  let checkAtMs: number | undefined;
-  for (const [index, { instance, sinceMs }] of idleNewestFirst(instances).entries()) {
-    const isLast = index === 0 && starting + busy + start === 0;
-    const dueAtMs = sinceMs + (isLast ? limits.lastIdleMs : limits.extraIdleMs);
-    if (dueAtMs <= nowMs) retire.push(instance);
-    else checkAtMs = Math.min(checkAtMs ?? dueAtMs, dueAtMs);
-  }
-  return { start, retire, checkAtMs };
+  const due = chooseDue(instances, plan, census.live + start, hold, nowMs);
+  return {
+    state: plan.state,
+    start,
+    isShort: Math.min(hold, spec.maxInstances) > census.live + start,
+    retire: due.retire,
+    checkAtMs: earliest(plan.checkAtMs, due.checkAtMs),
+  };
+}
+
+/** What the version is promised whatever is called: its minimum, and initialised spares beside those that work. */
+const askedFor = (census: InstanceCensus, spec: ScalingSpec, isPlaced: boolean): number =>
+  isPlaced
+    ? Math.min(Math.max(spec.minInstances, census.busy + spec.provisioned), spec.maxInstances)
+    : 0;
+
+/** The idle instances that may make room for another version's call: those beyond what is promised. */
+export function evictableInstances<T extends { readonly state: InstanceState }>(
+  instances: readonly T[],
+  spec: ScalingSpec,
+  isPlaced: boolean,
+): readonly T[] {
+  const census = countInstances(0, instances);
+  return chooseEvictions(instances, census.live - askedFor(census, spec, isPlaced));
 }
 
 /** Idle instances of other versions that make room where the cluster is full: the longest unused first. */
@@ -59,6 +89,54 @@ export function chooseEvictions<T extends { readonly state: InstanceState }>(
     .slice(-needed)
     .map(({ instance }) => instance);
 }
+
+function planOf(
+  state: ScaleState,
+  census: InstanceCensus,
+  spec: ScalingSpec,
+  isPlaced: boolean,
+  nowMs: number,
+): ScalePlan<ScaleState> {
+  if (spec.kind === "kpa") {
+    const known = state.kind === "kpa" ? state : initialKpaScaleState(spec, nowMs);
+    return scaleByKpa(known, census, spec, isPlaced, nowMs);
+  }
+  const known = state.kind === "request" ? state : initialRequestState;
+  return scaleByRequests(known, census, spec, nowMs);
+}
+
+const limit = (wanted: number, roomOfVersion: number, room: () => number): number =>
+  wanted <= 0 || roomOfVersion <= 0 ? 0 : Math.max(0, Math.min(wanted, roomOfVersion, room()));
+
+/** The longest unused go first, down to what is held; the most recently used stays longest. */
+function chooseDue<T extends { readonly state: InstanceState }>(
+  instances: readonly T[],
+  plan: ScalePlan<ScaleState>,
+  live: number,
+  hold: number,
+  nowMs: number,
+): { readonly retire: readonly T[]; readonly checkAtMs: number | undefined } {
+  const retire: T[] = [];
+  let checkAtMs: number | undefined;
+  let left = live;
+  for (const { instance, sinceMs } of idleNewestFirst(instances).toReversed()) {
+    if (left <= hold) break;
+    const idleMs = plan.idleMsOf(left === 1);
+    if (idleMs === undefined) break;
+    const dueAtMs = sinceMs + idleMs;
+    if (dueAtMs <= nowMs) {
+      retire.push(instance);
+      left -= 1;
+    } else {
+      checkAtMs = dueAtMs;
+      break;
+    }
+  }
+  return { retire, checkAtMs };
+}
+
+const earliest = (one: number | undefined, other: number | undefined): number | undefined =>
+  one === undefined ? other : other === undefined ? one : Math.min(one, other);
 
 function idleNewestFirst<T extends { readonly state: InstanceState }>(instances: readonly T[]) {
   return instances

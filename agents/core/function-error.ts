@@ -7,6 +7,25 @@ export type InstanceEnd =
   | { readonly kind: "out-of-memory" }
   | { readonly kind: "lost" };
 
+/** Why functions fail, for the metrics: few enough to be told apart on a graph. */
+export type FailureReason = "handler" | "timeout" | "out-of-memory" | "exit" | "runtime";
+
+/** What a handler throws may have any name, ours too; only what it did not throw is told by its type. */
+export function failureReason(kind: "Handled" | "Unhandled", errorType: string): FailureReason {
+  if (kind === "Handled") return "handler";
+  switch (errorType) {
+    case "Sandbox.Timedout":
+    case "Runtime.InitTimeout":
+      return "timeout";
+    case "Runtime.OutOfMemory":
+      return "out-of-memory";
+    case "Runtime.ExitError":
+      return "exit";
+    default:
+      return errorType.startsWith("Runtime.") ? "runtime" : "handler";
+  }
+}
+
 /** What AWS Lambda answers when a handler runs into its time limit. */
 export function timeoutError(requestId: string, timeoutMs: number): ErrorPayload {
   return {
@@ -36,14 +55,14 @@ export function endError(requestId: string, end: InstanceEnd): ErrorPayload {
   }
 }
 
+/** What an instance that is starting can come to: its end, or the end of its time; `awaited` says what did not come. */
+export type StartEnd = InstanceEnd | { readonly kind: "timeout"; readonly awaited: string };
+
 /** An instance that ended, or stayed silent, before it was ready. `output` is the last it wrote. */
-export function initEndError(end: InstanceEnd | "timeout", output: string): ErrorPayload {
+export function initEndError(end: StartEnd, output: string): ErrorPayload {
   const said = output.trim() === "" ? "" : `; it wrote: ${output.trim()}`;
-  if (end === "timeout")
-    return {
-      errorType: "Runtime.InitTimeout",
-      errorMessage: `Error: the function's module did not load in time${said}`,
-    };
+  if (end.kind === "timeout")
+    return { errorType: "Runtime.InitTimeout", errorMessage: `Error: ${end.awaited}${said}` };
   if (end.kind === "out-of-memory")
     return {
       errorType: "Runtime.OutOfMemory",

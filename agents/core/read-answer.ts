@@ -8,6 +8,21 @@ export interface FunctionAnswer {
   readonly body: Buffer;
 }
 
+/** An answer whose body is still being made. */
+export interface StreamedAnswer extends Omit<FunctionAnswer, "body"> {
+  readonly stream: BodyStream;
+  /** Complete once the stream has ended. */
+  readonly trailers: () => Readonly<Record<string, string>>;
+}
+
+/** A body on its way, taken once and in order; it fails where the body breaks off. Node's readable streams are such. */
+export interface BodyStream extends AsyncIterable<Buffer> {
+  /** Nobody takes the rest. */
+  readonly destroy: (reason?: Error) => unknown;
+}
+
+export type ServedAnswer = FunctionAnswer | StreamedAnswer;
+
 /** `invalid` is the function's fault: the HTTP door answers 502 with the reason. */
 export type AnswerReading =
   | { readonly kind: "answer"; readonly answer: FunctionAnswer }
@@ -35,30 +50,61 @@ export function readHttpAnswer(resultJson: Buffer): AnswerReading {
   const result = parse(resultJson);
   if (typeof result !== "object" || result === null || !("statusCode" in result))
     return { kind: "answer", answer: jsonAnswer(resultJson) };
-  const { statusCode, headers, cookies, body, isBase64Encoded } = result as Record<string, unknown>;
+  const { body, isBase64Encoded, ...said } = result as Record<string, unknown>;
+  const head = readHead(said);
+  if (head.kind === "invalid") return head;
 
-  const status = readStatus(statusCode);
+  const bytes = bodyBytes(body, isBase64Encoded === true);
+  if (bytes.length > BODY_BYTES_MAX)
+    return invalid(`the body has ${bytes.length} bytes, ${BODY_BYTES_MAX} are allowed`);
+  const { status, headers, mayHaveBody } = head;
+  const hasBody = mayHaveBody && bytes.length > 0;
+  return {
+    kind: "answer",
+    answer: {
+      status,
+      headers: hasBody ? { "content-type": "application/json", ...headers } : headers,
+      body: hasBody ? bytes : Buffer.alloc(0),
+    },
+  };
+}
+
+/** What a function says before its body, in the words of function URLs. */
+export interface SaidHead {
+  readonly statusCode?: unknown;
+  readonly headers?: unknown;
+  readonly cookies?: unknown;
+}
+
+export type HeadReading =
+  | {
+      readonly kind: "head";
+      readonly status: number;
+      readonly headers: ReadHeaders;
+      readonly mayHaveBody: boolean;
+    }
+  | { readonly kind: "invalid"; readonly reason: string };
+
+/** Nothing of it is trusted. A head without status says 200; 101 is for who did change the protocol. */
+export function readHead(
+  { statusCode = 200, headers, cookies }: SaidHead,
+  isUpgraded = false,
+): HeadReading {
+  const status = isUpgraded ? 101 : readStatus(statusCode);
   if (status === undefined) return invalid(`the statusCode is not a whole number from 200 to 599`);
   const readHeaders = readHeadersOf(headers);
   if (typeof readHeaders === "string") return invalid(readHeaders);
   const setCookies = readCookies(cookies);
   if (typeof setCookies === "string") return invalid(setCookies);
-
-  const bytes = bodyBytes(body, isBase64Encoded === true);
-  if (bytes.length > BODY_BYTES_MAX)
-    return invalid(`the body has ${bytes.length} bytes, ${BODY_BYTES_MAX} are allowed`);
-  const mayHaveBody = status !== 204 && status !== 205 && status !== 304;
   return {
-    kind: "answer",
-    answer: {
-      status,
-      headers: withDefaults(readHeaders, setCookies, mayHaveBody && bytes.length > 0),
-      body: mayHaveBody ? bytes : Buffer.alloc(0),
-    },
+    kind: "head",
+    status,
+    headers: withCookies(readHeaders, setCookies),
+    mayHaveBody: status !== 204 && status !== 205 && status !== 304,
   };
 }
 
-const invalid = (reason: string): AnswerReading => ({ kind: "invalid", reason });
+const invalid = (reason: string) => ({ kind: "invalid", reason }) as const;
 
 function jsonAnswer(resultJson: Buffer): FunctionAnswer {
   const body = resultJson.length === 0 ? Buffer.from("null") : resultJson;
@@ -108,18 +154,10 @@ function readCookies(cookies: unknown): readonly string[] | string {
     : read;
 }
 
-function withDefaults(
-  headers: ReadHeaders,
-  cookies: readonly string[],
-  hasBody: boolean,
-): ReadHeaders {
+function withCookies(headers: ReadHeaders, cookies: readonly string[]): ReadHeaders {
   const own = headers["set-cookie"];
   const setCookies = typeof own === "string" ? [own, ...cookies] : cookies;
-  return {
-    ...(hasBody ? { "content-type": "application/json" } : {}),
-    ...headers,
-    ...(setCookies.length === 0 ? {} : { "set-cookie": setCookies }),
-  };
+  return { ...headers, ...(setCookies.length === 0 ? {} : { "set-cookie": setCookies }) };
 }
 
 function bodyBytes(body: unknown, isBase64: boolean): Buffer {

@@ -1,4 +1,4 @@
-import type { AgentReport } from "#lib/contracts/zone-report.ts";
+import type { AgentReport, FailingStart } from "#lib/contracts/zone-report.ts";
 import { callsOf, type InstanceState } from "./instance-lifecycle.ts";
 
 /** What one version has here. */
@@ -12,6 +12,8 @@ export interface VersionLoad {
   /** The table does not know it. */
   readonly isQuarantined?: boolean;
   readonly instances: readonly { readonly state: InstanceState }[];
+  /** Its instances do not start, one after the other. */
+  readonly failing?: FailingStart | undefined;
 }
 
 /** The report to the federator: every version that has an instance or a waiting call. Draining instances are not capacity. */
@@ -20,7 +22,7 @@ export function summarizeZone(
   instancesMax: number,
   loads: readonly VersionLoad[],
 ): AgentReport {
-  const functions = loads.map(({ tenant, functionName, version, queued, instances }) => {
+  const functions = loads.map(({ tenant, functionName, version, queued, instances, failing }) => {
     const count = (kind: InstanceState["kind"]) =>
       instances.filter(({ state }) => state.kind === kind).length;
     return {
@@ -31,6 +33,7 @@ export function summarizeZone(
       idle: count("idle"),
       busy: count("busy"),
       queued,
+      ...(failing !== undefined && { failing }),
     };
   });
   const inFlight = loads
@@ -46,7 +49,8 @@ export function summarizeZone(
     ).length,
     inFlight,
     functions: functions.filter(
-      ({ starting, idle, busy, queued }) => starting + idle + busy + queued > 0,
+      ({ starting, idle, busy, queued, failing }) =>
+        failing !== undefined || starting + idle + busy + queued > 0,
     ),
   };
 }

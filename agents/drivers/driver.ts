@@ -1,5 +1,8 @@
+import type { Readable } from "node:stream";
+import type { Runtime } from "#lib/contracts/function-manifest.ts";
 import type { ErrorPayload, InvokeHeader } from "#lib/contracts/instance-frames.ts";
 import type { InstanceEnd } from "../core/function-error.ts";
+import type { SaidHead } from "../core/read-answer.ts";
 
 /**
  * Where instances live: starts them, hands them calls, ends them. Contract: `test/contract/driver.contract.ts`, run on every
@@ -19,8 +22,10 @@ export interface InstanceSpec {
   readonly tenant: string;
   readonly functionName: string;
   readonly version: number;
-  readonly runtime: "node" | "python";
-  /** `file.export`, below `codeDirectory`. */
+  readonly runtime: Runtime;
+  /** How calls reach the code, see `door.ts`; absent: `handler`. */
+  readonly interface?: "handler" | "http";
+  /** `file.export`, below `codeDirectory`; of a server the file that is run. */
   readonly handler: string;
   readonly codeDirectory: string;
   readonly memoryMegabytes: number;
@@ -36,15 +41,41 @@ export interface Instance {
   /** Resolves once it is gone, its children included. */
   readonly ended: Promise<InstanceEnd>;
   /** Runs one call; only on an instance that is ready, and at most `concurrency` at the same time. */
-  readonly invoke: (header: InvokeHeader, event: Buffer) => InstanceCall;
+  readonly invoke: (header: InvokeHeader, input: CallInput) => InstanceCall;
   /** Ends it at once, whatever it does. */
   readonly kill: () => void;
 }
 
+export type CallInput =
+  /** For a handler: its event as JSON text. */
+  | { readonly kind: "event"; readonly json: Buffer }
+  /** For a server. */
+  | { readonly kind: "request"; readonly request: InstanceRequest };
+
+export interface InstanceRequest {
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+  /** Lower case; none that belong to one connection. */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body: Buffer | RequestStream;
+  /** The protocol to change to; the body then is what the caller says after the `101`. */
+  readonly upgrade?: string | undefined;
+}
+
+export interface RequestStream {
+  /** Not asked for its first byte before the call has started. */
+  readonly stream: Readable;
+  /** Complete once the stream has ended. */
+  readonly trailers: () => Readonly<Record<string, string>>;
+}
+
 export interface InstanceCall {
   readonly outcome: Promise<CallEnd>;
-  /** Tells the handler that nobody waits any more; it may go on. */
+  /** Tells the code that nobody waits any more; a handler may go on. */
   readonly cancel: () => void;
+  /** Its time is up, whatever it does: breaks off what is left of it. Whether the instance is fit for other calls. */
+  readonly abandon: () => boolean;
 }
 
 export type InstanceStart =
@@ -55,14 +86,39 @@ export type InstanceStart =
   /** The platform's doing: nothing of the function ran. */
   | { readonly kind: "not-started"; readonly reason: string };
 
+/** How a call ended, or that its answer has begun. */
 export type CallEnd =
   /** What the handler returned, as JSON text; empty when it returned nothing. */
   | { readonly kind: "result"; readonly json: Buffer }
-  | { readonly kind: "error"; readonly error: ErrorPayload }
-  /** The instance ended under it. */
-  | { readonly kind: "ended"; readonly end: InstanceEnd }
+  /** What a server said, where it is short. */
+  | { readonly kind: "answer"; readonly head: SaidHead; readonly body: Buffer }
+  /** A server's longer answer, or that of a handler that streams. */
+  | { readonly kind: "stream"; readonly answer: StreamingAnswer }
+  | BreakOff
   /** The instance was gone before the call could reach it. */
   | { readonly kind: "not-begun" };
+
+export type BreakOff =
+  | { readonly kind: "error"; readonly error: ErrorPayload }
+  /** The instance ended under it. */
+  | { readonly kind: "ended"; readonly end: InstanceEnd };
+
+/** An answer that is still being made, no faster than it is taken. */
+export interface StreamingAnswer {
+  /** As the instance said it, which is not trusted: `core/read-answer.ts` reads it. */
+  readonly head: SaidHead;
+  /** Destroying it tells the instance that nobody wants the rest; it fails where the answer breaks off. */
+  readonly body: Readable;
+  /** It changed the protocol: the body, and that of the request, are raw bytes. */
+  readonly isUpgraded?: boolean;
+  /** Complete once the body has ended. */
+  readonly trailers: () => Readonly<Record<string, string>>;
+  /** The code is done with the call, which may be after the body's end. Never rejects. */
+  readonly over: Promise<StreamEnd>;
+}
+
+/** `left`: nobody took the rest. */
+export type StreamEnd = { readonly kind: "whole" } | { readonly kind: "left" } | BreakOff;
 
 export interface InstanceLog {
   /** Undefined outside of calls. */

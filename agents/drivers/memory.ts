@@ -8,6 +8,7 @@ import type {
   InstanceLog,
   InstanceSpec,
 } from "./driver.ts";
+import { notBegun } from "./not-begun.ts";
 
 /** A function of the memory driver. It may end its own instance, as a process can. */
 export type MemoryHandler = (event: unknown, context: MemoryContext) => unknown;
@@ -78,9 +79,8 @@ function memoryInstance(
     started,
     ended: ended.promise,
     kill: () => finish({ kind: "signal", signal: "SIGKILL" }),
-    invoke: ({ requestId }, event): InstanceCall => {
-      if (isGone)
-        return { outcome: Promise.resolve({ kind: "not-begun" }), cancel: () => undefined };
+    invoke: ({ requestId }, input): InstanceCall => {
+      if (isGone || input.kind !== "event") return notBegun();
       const outcome = Promise.withResolvers<CallEnd>();
       const cancelling = new AbortController();
       const settle = (end: CallEnd): void => {
@@ -95,9 +95,17 @@ function memoryInstance(
         exit: (code) => finish({ kind: "exit", code }),
       };
       void loaded.then((ready) => {
-        if (ready.kind === "handler") void run(ready.handler, event, context, settle);
+        if (ready.kind === "handler") void run(ready.handler, input.json, context, settle);
       });
-      return { outcome: outcome.promise, cancel: () => cancelling.abort() };
+      const cancel = (): void => cancelling.abort();
+      return {
+        outcome: outcome.promise,
+        cancel,
+        abandon: () => {
+          cancel();
+          return false;
+        },
+      };
     },
   };
 }

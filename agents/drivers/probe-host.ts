@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
 import { isAbsolute } from "node:path";
 import { promisify } from "node:util";
+import type { Runtime } from "#lib/contracts/function-manifest.ts";
 
 const run = promisify(execFile);
-const PROBE_TIMEOUT_MS = 5_000;
+/** A machine under load may take seconds to start a program. */
+const PROBE_TIMEOUT_MS = 30_000;
 const SETPRIV_OPTIONS = ["--pdeathsig", "SIGKILL", "--no-new-privs"];
 
 /** What this machine offers for running an instance. */
@@ -22,13 +24,22 @@ export type Python =
   | { readonly kind: "missing"; readonly reason: string };
 
 /** Asks the machine once, and about Python only for its first function: a version manager's answer takes a while. */
-export function hostProbe(): (runtime: "node" | "python") => Promise<Host> {
+export function hostProbe(): (runtime: Runtime) => Promise<Host> {
   const sandbox = findSandbox();
   let python: Promise<Python> | undefined;
+  const askPython = async (): Promise<Python> => {
+    try {
+      return await (python ??= findPython());
+    } catch (error) {
+      // No answer in time says nothing for the next time.
+      python = undefined;
+      throw error;
+    }
+  };
   return async (runtime) => ({
     node: process.execPath,
     sandbox: await sandbox,
-    python: runtime === "python" ? await (python ??= findPython()) : NOT_ASKED,
+    python: runtime === "python" ? await askPython() : NOT_ASKED,
   });
 }
 
@@ -43,7 +54,9 @@ async function findPython(): Promise<Python> {
     const [isNewEnough, version, ...path] = stdout.trim().split(" ");
     if (isNewEnough === "True") return { kind: "found", path: path.join(" ") };
     return { kind: "missing", reason: `python3 is ${version} here; 3.8 or newer is needed` };
-  } catch {
+  } catch (error) {
+    if (error instanceof Error && "killed" in error && error.killed === true)
+      throw new Error("python3 did not say its version in time", { cause: error });
     return {
       kind: "missing",
       reason: "python3 was not found on this machine; install Python 3.8 or newer",

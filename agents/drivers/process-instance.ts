@@ -1,28 +1,23 @@
-import type { Socket } from "node:net";
-import { type ErrorPayload, FRAME_KIND } from "#lib/contracts/instance-frames.ts";
+import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 import { type InstanceEnd, initEndError } from "../core/function-error.ts";
 import type { FromLauncher } from "../launcher/messages.ts";
-import type { Instance, InstanceCall, InstanceLog, InstanceSpec, InstanceStart } from "./driver.ts";
-import { encodeFrame, type Frame } from "#lib/frames.ts";
-import { invokeFrame, readErrorPayload } from "./frames.ts";
-import { type RunningCalls, runningCalls } from "./running-calls.ts";
+import type { Doorway, DoorSettings } from "./door.ts";
+import type { Instance, InstanceLog, InstanceSpec, InstanceStart } from "./driver.ts";
+import { notBegun } from "./not-begun.ts";
 
 /** The last words of an instance that a failure quotes. */
 const OUTPUT_TAIL_CHARACTERS = 4_096;
-/** After the process ended, its last frames may still be on their way. */
-const LAST_FRAMES_MS = 200;
 
 type AboutInstance = Exclude<FromLauncher, { kind: "hello" | "pong" }>;
 
-/** An instance in a process of its own, seen from two sides: the launcher's reports and the frames of its runner. */
+/** An instance in a process of its own: the launcher reports of the process, and calls go through its door. */
 export interface ProcessInstance extends Instance {
-  readonly token: string;
+  /** What its process has to be told before it is started. */
+  readonly settings: Promise<DoorSettings>;
   readonly pid: () => number | undefined;
   /** Ended before there was a process to end. */
   readonly isKilled: () => boolean;
   readonly onReport: (report: AboutInstance) => void;
-  /** The runner connected; the result receives its frames. */
-  readonly onLink: (socket: Socket) => (frame: Frame) => void;
   readonly onLost: () => void;
   readonly onNotStarted: (reason: string) => void;
   /** This machine cannot run it, for a reason its owner should read. */
@@ -31,8 +26,8 @@ export interface ProcessInstance extends Instance {
 
 export interface ProcessInstanceOptions {
   readonly id: string;
-  readonly token: string;
   readonly spec: InstanceSpec;
+  readonly doorway: Doorway;
   readonly onLog: (line: InstanceLog) => void;
   /** Asks the launcher to end the process. */
   readonly kill: () => void;
@@ -41,65 +36,54 @@ export interface ProcessInstanceOptions {
 }
 
 export function processInstance(options: ProcessInstanceOptions): ProcessInstance {
-  const { id, token, onLog } = options;
-  const start = startOf(options);
+  const { id, spec, onLog } = options;
   const ended = Promise.withResolvers<InstanceEnd>();
-  const calls = runningCalls();
+  const door = options.doorway.open({
+    id,
+    spec,
+    onReady: () => start.onReady(),
+    onInitError: (error) => start.fail(error),
+    onLog,
+    onHungUp: options.kill,
+  });
+  const start = startOf(options, door.awaited);
   let pid: number | undefined;
-  let socket: Socket | undefined;
   let tail = "";
   let isKilled = false;
-  /** Its process is over; only its last frames may still come. */
+  /** Its process is over; only its last words may still come. */
   let isOver = false;
   let isGone = false;
 
   const finish = (end: InstanceEnd): void => {
     if (isGone) return;
     isGone = true;
-    socket?.destroy();
     start.onEnd(end, tail);
-    calls.endAll({ kind: "ended", end });
+    door.close(end);
     options.onGone();
     ended.resolve(end);
-  };
-  const onFrame = (frame: Frame): void => {
-    switch (frame.kind) {
-      case FRAME_KIND.log: {
-        const requestId = calls.requestIdOf(frame.callId);
-        return onLog({ requestId, text: frame.payload.toString("utf8") });
-      }
-      case FRAME_KIND.result:
-      case FRAME_KIND.error:
-        return calls.onEnd(frame);
-      case FRAME_KIND.initError:
-        return start.fail(readErrorPayload(frame.payload));
-      case FRAME_KIND.ready:
-        return start.onReady();
-      default:
-        return undefined;
-    }
   };
   const onReport = (report: AboutInstance): void => {
     switch (report.kind) {
       case "started":
         pid = report.pid;
-        return start.onProcess();
+        start.onProcess();
+        return door.onProcess(report.pid);
       case "output":
         tail = (tail + report.text).slice(-OUTPUT_TAIL_CHARACTERS);
         start.onOutput(tail);
-        return onLog({ requestId: undefined, text: report.text });
+        return onLog({ requestId: door.requestIdOfOutput?.(), text: report.text });
       case "not-started":
         start.refuse(report.reason);
         return finish({ kind: "lost" });
       case "exited":
         isOver = true;
-        return afterLastFrames(socket, () => finish(readEnd(report, tail)));
+        void door.drained().then(() => finish(readEnd(report, tail)));
     }
   };
 
   return {
     id,
-    token,
+    settings: door.settings,
     pid: () => (isGone ? undefined : pid),
     isKilled: () => isKilled,
     started: start.outcome,
@@ -109,16 +93,8 @@ export function processInstance(options: ProcessInstanceOptions): ProcessInstanc
       start.refuse("it was ended before it was ready");
       options.kill();
     },
-    invoke: (header, event) =>
-      isOver || isGone || isKilled || socket?.writable !== true
-        ? { outcome: Promise.resolve({ kind: "not-begun" }), cancel: () => undefined }
-        : callOver(socket, calls, header, event),
-    onLink: (link) => {
-      socket = link;
-      // A runner that hung up has nothing more to say, whatever its process still does.
-      link.once("close", options.kill);
-      return onFrame;
-    },
+    invoke: (header, input) =>
+      isOver || isGone || isKilled ? notBegun() : door.invoke(header, input),
     onReport,
     onLost: () => finish({ kind: "lost" }),
     onNotStarted: (reason) => {
@@ -133,7 +109,7 @@ export function processInstance(options: ProcessInstanceOptions): ProcessInstanc
 }
 
 /** How the start came out; the first word counts. */
-function startOf({ spec, kill }: ProcessInstanceOptions) {
+function startOf({ spec, kill }: ProcessInstanceOptions, awaited: string) {
   const { promise, resolve } = Promise.withResolvers<InstanceStart>();
   const beganAtMs = performance.now();
   let processAtMs: number | undefined;
@@ -148,7 +124,7 @@ function startOf({ spec, kill }: ProcessInstanceOptions) {
   };
   const timer = setTimeout(() => {
     if (processAtMs === undefined) settle({ kind: "not-started", reason: "no process came" });
-    fail(initEndError("timeout", output));
+    fail(initEndError({ kind: "timeout", awaited }, output));
   }, spec.initTimeoutMs);
   return {
     outcome: promise,
@@ -172,30 +148,6 @@ function startOf({ spec, kill }: ProcessInstanceOptions) {
           : { kind: "init-failed", error: initEndError(end, tail) },
       ),
   };
-}
-
-function callOver(
-  socket: Socket,
-  calls: RunningCalls,
-  ...[header, event]: Parameters<Instance["invoke"]>
-): InstanceCall {
-  const { callId, outcome } = calls.begin(header.requestId);
-  socket.write(invokeFrame(callId, header, event));
-  return {
-    outcome,
-    cancel: () => {
-      if (calls.isRunning(callId)) socket.write(encodeFrame(FRAME_KIND.cancel, callId));
-    },
-  };
-}
-
-function afterLastFrames(socket: Socket | undefined, then: () => void): void {
-  if (socket === undefined || socket.destroyed) return then();
-  const timer = setTimeout(then, LAST_FRAMES_MS);
-  socket.once("close", () => {
-    clearTimeout(timer);
-    then();
-  });
 }
 
 /** V8 aborts with its own words when the heap is full; the launcher ends what takes too much beside the heap. */

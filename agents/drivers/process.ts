@@ -3,14 +3,19 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { FromLauncher } from "../launcher/messages.ts";
+import { bootstrapObstacle } from "./check-bootstrap.ts";
 import type { InstanceDriver, InstanceSpec } from "./driver.ts";
+import type { Doorway } from "./door.ts";
+import { httpDoorway } from "./http-door.ts";
 import { instanceCommand } from "./instance-command.ts";
-import { listenForInstances } from "./instance-links.ts";
 import { launcherClient } from "./launcher-client.ts";
+import { nativeDoorway } from "./native-door.ts";
 import { hostProbe } from "./probe-host.ts";
 import { type ProcessInstance, processInstance } from "./process-instance.ts";
+import { runtimeApiDoorway } from "./runtime-api/runtime-api-door.ts";
 
-const LAUNCHER_WAIT_MS = 2_000;
+/** As long as a launcher may take to start. */
+const LAUNCHER_WAIT_MS = 5_000;
 
 export interface ProcessDriverOptions {
   readonly stateDirectory: string;
@@ -61,26 +66,34 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
   });
 
   const socketPath = join(options.socketDirectory, `i-${bootPrefix}.sock`);
-  const links = await listenForInstances(socketPath, (token, socket) =>
-    [...instances.values()].find((instance) => instance.token === token)?.onLink(socket),
-  );
+  const native = await nativeDoorway(socketPath);
+  const http = httpDoorway();
+  const runtimeApi = runtimeApiDoorway(Date.now);
+  /** Which versions take which way in. */
+  const doorwayFor = (spec: InstanceSpec): Doorway => {
+    if (spec.interface === "http") return http;
+    return spec.runtime === "provided" ? runtimeApi : native;
+  };
 
   const launch = async (instance: ProcessInstance, spec: InstanceSpec): Promise<void> => {
-    const how = instanceCommand(spec, await probeHost(spec.runtime));
+    const { id } = instance;
+    const [host, settings] = await Promise.all([probeHost(spec.runtime), instance.settings]);
+    const obstacle =
+      spec.runtime === "provided" ? await bootstrapObstacle(spec.codeDirectory) : undefined;
+    if (obstacle !== undefined) return instance.onInitError(obstacle);
+    const how = instanceCommand(id, spec, host);
     if (how.kind === "impossible") return instance.onInitError(how.reason);
     if (!(await launcher.whenConnected(LAUNCHER_WAIT_MS)))
       return instance.onNotStarted("the launcher is not there");
     if (instance.isKilled()) return instance.onLost();
-    const { id, token } = instance;
-    const { codeDirectory, handler, concurrency } = spec;
-    const settings = { instance: id, token, socketPath, codeDirectory, handler, concurrency };
+    const { greeting, environment } = settings;
     launcher.send({
       kind: "start",
       instance: id,
       command: how.command,
-      environment: how.environment,
-      directory: codeDirectory,
-      greeting: JSON.stringify(settings),
+      environment: { ...how.environment, ...environment },
+      directory: spec.codeDirectory,
+      ...(greeting === undefined ? {} : { greeting }),
       memoryBytesMax: how.memoryBytesMax,
     });
   };
@@ -91,8 +104,8 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
       const id = `${bootPrefix}-${started}`;
       const instance = processInstance({
         id,
-        token: randomBytes(16).toString("hex"),
         spec,
+        doorway: doorwayFor(spec),
         onLog,
         kill: () => launcher.send({ kind: "kill", instance: id }),
         onGone: () => {
@@ -101,13 +114,15 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
         },
       });
       instances.set(id, instance);
-      void launch(instance, spec);
+      launch(instance, spec).catch((error: unknown) => instance.onNotStarted(String(error)));
       return instance;
     },
     list: () => [...instances.values()],
     close: async () => {
+      // Told first: an end that the launcher reports would be taken for the function's own.
+      for (const instance of instances.values()) instance.kill();
       await launcher.close();
-      await links.close();
+      await Promise.all([native.close(), http.close()]);
     },
   };
 }

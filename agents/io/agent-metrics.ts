@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { failureReason } from "../core/function-error.ts";
 import type { VersionLoad } from "../core/summarize-zone.ts";
 import type { ReplaySource } from "../core/replay-key.ts";
 import type { CallOutcome, ColdStart } from "./call-outcome.ts";
@@ -22,6 +23,12 @@ export function agentMetrics(
     name: "meridian_agent_invocations_total",
     help: "Calls by how they ended: result, Handled, Unhandled, or the code of a platform failure",
     labelNames: ["outcome"],
+    registers,
+  });
+  const failures = new Counter({
+    name: "meridian_agent_function_failures_total",
+    help: "Calls that their function failed: at its start (init) or in the call, by why",
+    labelNames: ["phase", "reason"],
     registers,
   });
   const durations = new Histogram({
@@ -61,9 +68,21 @@ export function agentMetrics(
     collect: () => queued.set(loads().reduce((calls, load) => calls + load.queued, 0)),
   });
 
+  const failing: Gauge = new Gauge({
+    name: "meridian_agent_failing_versions",
+    help: "Versions whose instances fail one after the other while they start",
+    registers,
+    collect: () => failing.set(loads().filter((load) => load.failing !== undefined).length),
+  });
+
   return {
     callEnded: (outcome, durationMs) => {
       invocations.inc({ outcome: outcomeLabel(outcome) });
+      if (outcome.kind === "function-error")
+        failures.inc({
+          phase: outcome.timing === undefined ? "init" : "call",
+          reason: failureReason(outcome.errorKind, outcome.error.errorType),
+        });
       durations.observe(durationMs / 1_000);
     },
     replay: (source, outcome) => replays.inc({ source, outcome }),
@@ -77,6 +96,8 @@ export function agentMetrics(
 function outcomeLabel(outcome: CallOutcome): string {
   switch (outcome.kind) {
     case "result":
+    case "answer":
+    case "streamed":
       return "result";
     case "function-error":
       return outcome.errorKind;

@@ -3,6 +3,7 @@ import type { Clock } from "#lib/ports/clock.ts";
 export interface Alarm {
   /** Rings at `atMs` or earlier: a later time than the one it is set for does not move it. */
   readonly setFor: (atMs: number) => void;
+  readonly isSet: () => boolean;
   readonly cancel: () => void;
 }
 
@@ -16,6 +17,7 @@ export function alarm(clock: Clock, onRing: () => void): Alarm {
   };
   return {
     cancel,
+    isSet: () => setForMs !== Number.POSITIVE_INFINITY,
     setFor: (atMs) => {
       if (atMs >= setForMs) return;
       cancel();

@@ -3,7 +3,15 @@ import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { PROBLEM_TYPE, toMeridianError, toProblem } from "#lib/problem.ts";
 import type { Call } from "../core/read-call.ts";
-import { type FunctionAnswer, readHttpAnswer, readInvokeAnswer } from "../core/read-answer.ts";
+import {
+  type FunctionAnswer,
+  readHead,
+  readHttpAnswer,
+  readInvokeAnswer,
+  type SaidHead,
+  type ServedAnswer,
+} from "../core/read-answer.ts";
+import type { StreamingAnswer } from "../drivers/driver.ts";
 import type { CallOutcome, CallTiming, ColdStart } from "./call-outcome.ts";
 
 /** Named on every answer. */
@@ -18,14 +26,14 @@ export function outcomeAnswer(
   call: Call,
   contentType: string,
   outcome: CallOutcome,
-): FunctionAnswer {
+): ServedAnswer {
   const headers = {
     ...placeHeaders(place, call.requestId, call.version),
     ...timingHeaders(outcome.timing),
   };
   switch (outcome.kind) {
     case "failed":
-      return marked(problemAnswer(outcome.error, call.requestId), headers, outcome.isExecuted);
+      return failureAnswer(place, call, outcome.error, outcome.isExecuted, outcome.timing);
     case "function-error": {
       const answer =
         call.door.kind === "invoke"
@@ -44,8 +52,30 @@ export function outcomeAnswer(
           : problemAnswer(invalidAnswer(reading.reason), call.requestId);
       return marked(answer, done, true);
     }
+    case "answer": {
+      const answer = serverAnswer(outcome.head, outcome.body, call.requestId);
+      return marked(answer, { ...headers, ...coldStartHeaders(outcome.coldStart) }, true);
+    }
+    case "streamed": {
+      const answer = streamedAnswer(outcome.answer, call.requestId);
+      return marked(answer, { ...headers, ...coldStartHeaders(outcome.coldStart) }, true);
+    }
   }
 }
+
+/** A failure of the platform's. */
+export const failureAnswer = (
+  place: AnswerPlace,
+  { requestId, version }: Call,
+  error: MeridianError,
+  isExecuted: boolean,
+  timing?: CallTiming,
+): FunctionAnswer =>
+  marked(
+    problemAnswer(error, requestId),
+    { ...placeHeaders(place, requestId, version), ...timingHeaders(timing) },
+    isExecuted,
+  );
 
 /** Why a request was refused; nothing of a function ran. */
 export function refusalAnswer(
@@ -60,7 +90,32 @@ export function refusalAnswer(
 
 type Headers = Readonly<Record<string, string>>;
 
-const marked = (answer: FunctionAnswer, headers: Headers, isExecuted: boolean): FunctionAnswer => ({
+function serverAnswer(head: SaidHead, body: Buffer, requestId: string): FunctionAnswer {
+  const read = readHead(head);
+  if (read.kind === "invalid") return problemAnswer(invalidAnswer(read.reason), requestId);
+  const { status, headers, mayHaveBody } = read;
+  return { status, headers, body: mayHaveBody ? body : Buffer.alloc(0) };
+}
+
+function streamedAnswer(answer: StreamingAnswer, requestId: string): ServedAnswer {
+  const { body, trailers } = answer;
+  const read = readHead(answer.head, answer.isUpgraded);
+  if (read.kind === "invalid") {
+    body.destroy();
+    return problemAnswer(invalidAnswer(read.reason), requestId);
+  }
+  const { status, headers, mayHaveBody } = read;
+  if (mayHaveBody) return { status, headers, stream: body, trailers };
+  // What such an answer must not have is read away, so that the function can end.
+  body.resume();
+  return { status, headers, body: Buffer.alloc(0) };
+}
+
+const marked = <Answer extends ServedAnswer>(
+  answer: Answer,
+  headers: Headers,
+  isExecuted: boolean,
+): Answer => ({
   ...answer,
   headers: { ...answer.headers, ...headers, [ANSWER_HEADERS.executed]: String(isExecuted) },
 });

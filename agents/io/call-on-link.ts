@@ -1,17 +1,13 @@
 import type { Logger } from "pino";
-import { BODY_BYTES_MAX, INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
-import {
-  LINK_CREDIT_BYTES,
-  LINK_FRAME,
-  LINK_PART_BYTES_MAX,
-  type LinkCall,
-} from "#lib/contracts/link-frames.ts";
-import { encodeFrame, encodeHeadedFrame } from "#lib/frames.ts";
+import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
+import { LINK_FRAME, type LinkCall } from "#lib/contracts/link-frames.ts";
+import { encodeFrame } from "#lib/frames.ts";
 import { MeridianError } from "#lib/errors.ts";
-import type { FunctionAnswer } from "../core/read-answer.ts";
+import type { ServedAnswer } from "../core/read-answer.ts";
 import { type AnswerPlace, refusalAnswer } from "./answer-outcome.ts";
-import { bodyBrokeOff, bodyTooLarge } from "./body-limits.ts";
 import type { ServeExchange, StartLeave } from "./exchange.ts";
+import { requestBody } from "./request-body.ts";
+import { answerSender } from "./send-over-link.ts";
 
 export interface CallOnLinkPorts {
   readonly send: (frame: Buffer) => void;
@@ -25,10 +21,14 @@ export interface CallOnLinkPorts {
 /** One call of a link, and what its gateway says of it after the head. */
 export interface CallOnLink {
   readonly part: (bytes: Buffer) => void;
+  /** Its body is whole; with the payload of the frame. */
+  readonly end: (payload: Buffer) => void;
+  /** Its body ends, and is not whole. */
+  readonly broken: () => void;
   readonly go: () => void;
   readonly cancel: () => void;
   readonly credit: (bytes: number) => void;
-  /** Resolves when the answer is sent, or nobody wants it and nothing of the call runs; never rejects. */
+  /** Resolves when both sides have said all, or nobody wants the answer and nothing of the call runs; never rejects. */
   readonly over: Promise<void>;
 }
 
@@ -43,7 +43,7 @@ export function callOnLink(
 ): CallOnLink {
   const { send, place } = ports;
   const callerGone = new AbortController();
-  const body = collectBody(head.bodyBytes);
+  const body = requestBody(callId, head, send);
   /** Of the question that is open, if one is: what is said to it counts for no later one. */
   let decide: ((mayStart: boolean) => void) | undefined;
   let isCancelled = false;
@@ -66,12 +66,13 @@ export function callOnLink(
     ask: (hasWaited) =>
       head.startsOn === "slot" && !hasWaited && !ports.hasStalled() ? true : askForGo(),
   };
-  const serve = async (): Promise<FunctionAnswer> => {
+  const serve = async (): Promise<ServedAnswer> => {
     const { headers } = head;
     try {
       return await ports.serve({
         headers,
         readBody: body.whole,
+        streamed: body.streamed,
         callerGone: callerGone.signal,
         leave,
       });
@@ -81,8 +82,18 @@ export function callOnLink(
     }
   };
 
+  const answer = async (): Promise<void> => {
+    const answered = await serve();
+    await answering.send(answered);
+    // After a change of protocol the other side may go on talking; nobody listens, but it has to come to its end.
+    if (answered.status === 101) await body.readAway();
+    else body.breakOff();
+  };
+
   return {
     part: body.add,
+    end: body.end,
+    broken: body.breakOff,
     go: () => decide?.(true),
     cancel: () => {
       isCancelled = true;
@@ -92,71 +103,6 @@ export function callOnLink(
       answering.stop();
     },
     credit: answering.credit,
-    over: serve().then(answering.send),
-  };
-}
-
-/** A call's body from its parts; the gateway knows its length beforehand. */
-function collectBody(bytesExpected: number) {
-  const whole = Promise.withResolvers<Buffer>();
-  // It may break off when nobody waits for it any more.
-  whole.promise.catch(() => undefined);
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  if (bytesExpected > BODY_BYTES_MAX) whole.reject(bodyTooLarge());
-  return {
-    add: (part: Buffer): void => {
-      bytes += part.length;
-      if (bytesExpected > BODY_BYTES_MAX) return;
-      parts.push(part);
-      if (bytes > bytesExpected) whole.reject(bodyBrokeOff());
-      if (bytes === bytesExpected)
-        whole.resolve(parts.length === 1 ? part : Buffer.concat(parts, bytes));
-    },
-    breakOff: () => whole.reject(bodyBrokeOff()),
-    whole: () => whole.promise,
-  };
-}
-
-/** Sends the answer, no further ahead of its reader than the credit goes. */
-function answerSender(callId: number, send: (frame: Buffer) => void) {
-  const sent = Promise.withResolvers<void>();
-  let rest: Buffer = Buffer.alloc(0);
-  let creditBytes = LINK_CREDIT_BYTES;
-  let isStopped = false;
-
-  const sendParts = (): void => {
-    while (rest.length > 0 && creditBytes > 0) {
-      const part = rest.subarray(0, Math.min(LINK_PART_BYTES_MAX, creditBytes));
-      rest = rest.subarray(part.length);
-      creditBytes -= part.length;
-      send(encodeFrame(LINK_FRAME.part, callId, [part]));
-    }
-    if (rest.length > 0) return;
-    send(encodeFrame(LINK_FRAME.end, callId));
-    sent.resolve();
-  };
-  return {
-    send: ({ status, headers, body }: FunctionAnswer): Promise<void> | undefined => {
-      if (isStopped) return undefined;
-      const isWhole = body.length <= LINK_PART_BYTES_MAX;
-      const beginning = body.subarray(0, LINK_PART_BYTES_MAX);
-      const head = { status, headers, isWhole };
-      send(encodeHeadedFrame(LINK_FRAME.answer, callId, head, beginning));
-      if (isWhole) return undefined;
-      creditBytes -= beginning.length;
-      rest = body.subarray(beginning.length);
-      sendParts();
-      return sent.promise;
-    },
-    credit: (bytes: number): void => {
-      creditBytes += bytes;
-      if (rest.length > 0) sendParts();
-    },
-    stop: () => {
-      isStopped = true;
-      rest = rest.subarray(rest.length);
-      sent.resolve();
-    },
+    over: answer(),
   };
 }

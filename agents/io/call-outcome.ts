@@ -1,12 +1,14 @@
 import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 import type { MeridianError } from "#lib/errors.ts";
+import type { SaidHead } from "../core/read-answer.ts";
 import type { CallTrace } from "../core/read-call.ts";
+import type { CallInput, StreamingAnswer } from "../drivers/driver.ts";
 import type { StartLeave } from "./exchange.ts";
 
-/** A call that was admitted, with its event ready for the handler. */
+/** A call that was admitted, with what its instance is given. */
 export interface PoolCall {
   readonly requestId: string;
-  readonly event: Buffer;
+  readonly input: CallInput;
   /** In `clock.nowMs()`; the gateway has given up by then. */
   readonly deadlineAtMs: number;
   /** Aborts when the caller is gone. */
@@ -36,6 +38,26 @@ export type CallOutcome = CallEnding & { readonly timing?: CallTiming };
 
 type CallEnding =
   | { readonly kind: "result"; readonly json: Buffer; readonly coldStart: ColdStart | undefined }
+  /** A server's. */
+  | {
+      readonly kind: "answer";
+      readonly head: SaidHead;
+      readonly body: Buffer;
+      readonly coldStart: ColdStart | undefined;
+    }
+  /** The answer has begun; the call goes on, and keeps its slot, until it is over. */
+  | {
+      readonly kind: "streamed";
+      readonly answer: StreamingAnswer;
+      readonly over: Promise<StreamOver>;
+      readonly coldStart: ColdStart | undefined;
+    }
+  | CallFailure;
+
+/** What became of an answer that had begun. `left`: nobody took the rest. */
+export type StreamOver = { readonly kind: "whole" } | { readonly kind: "left" } | CallFailure;
+
+export type CallFailure =
   /** The function's own failure. */
   | {
       readonly kind: "function-error";

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { MeridianError } from "#lib/errors.ts";
@@ -64,6 +64,8 @@ export async function openCodeCache(
   const arriving = join(folder, "arriving");
   await rm(arriving, { recursive: true, force: true });
   await mkdir(arriving, { recursive: true, mode: 0o700 });
+  // Node asks the nearest package.json above a `.js` what it is; without this one, that of whoever runs Meridian would answer.
+  await writeFile(join(folder, "package.json"), "{}\n");
   const unpacked = await readCache(folder);
   const fetching = new Map<string, Promise<Unpacked>>();
   const stopping = new AbortController();

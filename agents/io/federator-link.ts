@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
-import type { AgentReport } from "#lib/contracts/zone-report.ts";
+import { Value } from "typebox/value";
+import { type AgentReport, AgentReportAnswer } from "#lib/contracts/zone-report.ts";
 import { federatorUrlOf } from "#lib/find-federators.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
 import type { Discovery } from "#lib/ports/discovery.ts";
@@ -19,20 +20,23 @@ export interface ReportPorts {
 export async function keepReporting(
   ports: ReportPorts,
   report: () => AgentReport,
+  onAnswer: (answer: AgentReportAnswer) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const { zone, discovery, client, clock, log } = ports;
   while (!signal.aborted) {
     try {
       const url = federatorUrlOf(await discovery.list(), zone);
-      if (url !== undefined)
-        await client.json(url, {
+      if (url !== undefined) {
+        const answer = await client.json(url, {
           method: "POST",
           path: "/internal/reports",
           json: report(),
           timeoutMs: REPORT_INTERVAL_MS,
           signal,
         });
+        onAnswer(Value.Check(AgentReportAnswer, answer) ? answer : { neighbours: [] });
+      }
     } catch (error) {
       if (!signal.aborted) log.debug({ err: error }, "the report did not reach the federator");
     }

@@ -39,7 +39,9 @@ export async function fetchCode(
       return;
     } catch (error) {
       signal.throwIfAborted();
-      failures.push(`${source.name}: ${error instanceof Error ? error.message : String(error)}`);
+      const why = error instanceof Error ? error.message : String(error);
+      // Said once, before the reasons.
+      failures.push(`${source.name}: ${why.replaceAll(` with the digest ${digest}`, "")}`);
     }
   }
   throw new MeridianError(

@@ -1,6 +1,10 @@
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { LINK_PROTOCOL } from "#lib/contracts/link-frames.ts";
+import {
+  LINK_FEATURE_STREAMS,
+  LINK_FEATURES_HEADER,
+  LINK_PROTOCOL,
+} from "#lib/contracts/link-frames.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import { type GatewayLink, serveLink, type ServeLinkPorts } from "./serve-link.ts";
 import { watchStalls } from "./watch-stalls.ts";
@@ -23,7 +27,7 @@ export function gatewayLinks(ports: GatewayLinksPorts): GatewayLinks {
   return {
     open: (connection, first) => {
       connection.write(
-        `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${LINK_PROTOCOL}\r\n\r\n`,
+        `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${LINK_PROTOCOL}\r\n${LINK_FEATURES_HEADER}: ${LINK_FEATURE_STREAMS}\r\n\r\n`,
       );
       const link = serveLink(connection, first, { ...ports, hasStalled: stalls.hasStalled });
       links.add(link);

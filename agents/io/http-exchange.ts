@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { pipeline } from "node:stream/promises";
 import { BODY_BYTES_MAX } from "#lib/contracts/invocation.ts";
-import type { FunctionAnswer } from "../core/read-answer.ts";
+import type { ServedAnswer } from "../core/read-answer.ts";
 import { bodyBrokeOff, bodyTooLarge } from "./body-limits.ts";
 import { type Exchange, startsAtOnce } from "./exchange.ts";
 
@@ -21,20 +22,34 @@ export function httpExchange(request: IncomingMessage, response: ServerResponse)
   };
 }
 
-export function sendAnswer(
+/** Resolves when it is sent, or cannot be; one that breaks off cuts the connection. */
+export async function sendAnswer(
   request: IncomingMessage,
   response: ServerResponse,
-  { status, headers, body }: FunctionAnswer,
-): void {
-  if (response.destroyed || response.headersSent) return;
+  answer: ServedAnswer,
+): Promise<void> {
+  if (response.destroyed || response.headersSent) {
+    if ("stream" in answer) answer.stream.destroy();
+    return;
+  }
+  const { status, headers } = answer;
+  // A body that was not read to its end cannot be followed by another request.
+  const connection = request.complete ? {} : { connection: "close" };
+  if ("stream" in answer) {
+    response.writeHead(status, { ...headers, ...connection });
+    await pipeline(answer.stream, response, { end: false }).catch(() => response.destroy());
+    if (response.destroyed) return;
+    response.addTrailers(answer.trailers());
+    response.end();
+    return;
+  }
   response.writeHead(status, {
     ...headers,
     // Neither of these may announce a length.
-    ...(status === 204 || status === 304 ? {} : { "content-length": body.length }),
-    // A body that was not read to its end cannot be followed by another request.
-    ...(request.complete ? {} : { connection: "close" }),
+    ...(status === 204 || status === 304 ? {} : { "content-length": answer.body.length }),
+    ...connection,
   });
-  response.end(body);
+  response.end(answer.body);
 }
 
 /** A refusal sent while its caller still sends would be lost with the connection; there is a limit to that patience. */

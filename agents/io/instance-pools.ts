@@ -1,5 +1,7 @@
 import { canonicalJson } from "#lib/table-digest.ts";
 import { chooseEvictions } from "../core/decide-scale.ts";
+import type { ScaleState } from "../core/scaling/scale-state.ts";
+import { hasFloor } from "../core/scaling/scaling-spec.ts";
 import { instanceRoom, type RoomLimits } from "../core/instance-room.ts";
 import type { VersionLoad } from "../core/summarize-zone.ts";
 import type { CallOutcome, PoolCall } from "./call-outcome.ts";
@@ -14,6 +16,10 @@ import {
 
 /** Pools of versions at zero are forgotten after a look this often. */
 const SWEEP_INTERVAL_MS = 10_000;
+/** Versions at zero whose rhythm is remembered; beyond, the one that came to zero first is forgotten. */
+const REMEMBERED_MAX = 10_000;
+/** Of the cluster, what instances without a call may fill, so that calls always find some. */
+const SPARE_SHARE = 0.5;
 
 /** All instances of the cluster, by version. */
 export interface InstancePools {
@@ -24,7 +30,16 @@ export interface InstancePools {
    * not called, and not ended for a table that may itself be wrong, as after a long absence; the idle limits end them.
    */
   readonly keepKnown: (current: (of: PoolVersion) => PoolVersion | undefined) => void;
+  /** What the table names of a function now: instances that these versions ask for without a call are kept ready. */
+  readonly place: (functionKey: string, versions: readonly PoolVersion[]) => void;
+  /** Calls at the same time that may soon be here; versions that are not named expect none. */
+  readonly expect: (expected: readonly ExpectedCalls[]) => void;
   readonly close: () => void;
+}
+
+export interface ExpectedCalls {
+  readonly of: PoolVersion;
+  readonly calls: number;
 }
 
 export function instancePools(
@@ -37,10 +52,21 @@ export function instancePools(
   const calls = callTally();
   const toReview = new Set<VersionPool>();
   const hungry = new Set<VersionPool>();
+  const short = new Set<VersionPool>();
   const quarantined = new WeakSet<VersionPool>();
+  const remembered = new Map<string, ScaleState>();
+  const placed = new Map<string, readonly VersionPool[]>();
+  let expecting: readonly VersionPool[] = [];
 
   const share: ClusterShare = {
     room: (tenant) => instanceRoom(live(pools), tenant, concurrencyMax(tenant), limits),
+    spareRoom: (tenant) => {
+      if (hungry.size > 0) return 0;
+      const all = live(pools);
+      const idle = all.filter(({ state }) => state.kind !== "busy").length;
+      const left = Math.floor(limits.instancesMax * SPARE_SHARE) - idle;
+      return Math.max(0, Math.min(left, instanceRoom(all, tenant, concurrencyMax(tenant), limits)));
+    },
     mayRun: (tenant) => calls.of(tenant) < concurrencyMax(tenant),
     callStarted: (tenant) => calls.add(tenant, 1),
     callEnded: (tenant) => calls.add(tenant, -1),
@@ -52,13 +78,15 @@ export function instancePools(
 
   /** What one pool gave back another may need, so every pool with waiting calls is looked at too. */
   const reviewChanged = (): void => {
-    const pending = new Set([...toReview, ...hungry]);
+    const pending = new Set([...hungry, ...toReview, ...short]);
     toReview.clear();
     for (const pool of pending) {
       pool.review();
       // Taken out and put back at the end, so that they take turns.
       hungry.delete(pool);
       if (pool.queued() > 0) hungry.add(pool);
+      short.delete(pool);
+      if (pool.isShort()) short.add(pool);
     }
     if (hungry.size > 0) makeRoom();
   };
@@ -71,24 +99,50 @@ export function instancePools(
     const starved = [...hungry].filter((pool) =>
       pool.instances().every(({ state }) => state.kind === "draining"),
     );
-    for (const { pool, instance } of chooseEvictions(all, starved.length - leaving))
+    const evictable = [...pools.values()].flatMap((pool) =>
+      pool.evictable().map((instance) => ({ pool, instance, state: instance.state })),
+    );
+    for (const { pool, instance } of chooseEvictions(evictable, starved.length - leaving))
       pool.retire(instance);
   };
 
+  const poolOf = (of: PoolVersion): VersionPool => {
+    const key = keyOf(of);
+    const known = pools.get(key);
+    if (known !== undefined) return known;
+    const pool = versionPool(of, ports, limits, share, remembered.get(key));
+    remembered.delete(key);
+    pools.set(key, pool);
+    return pool;
+  };
+  const forget = (key: string, pool: VersionPool): void => {
+    pools.delete(key);
+    short.delete(pool);
+    remembered.set(key, pool.scaleState());
+    const [oldest] = remembered.keys();
+    if (remembered.size > REMEMBERED_MAX && oldest !== undefined) remembered.delete(oldest);
+  };
   const sweeping = setInterval(() => {
-    for (const [key, pool] of pools) if (pool.isAtRest()) pools.delete(key);
+    for (const [key, pool] of pools) if (pool.isAtRest()) forget(key, pool);
   }, SWEEP_INTERVAL_MS);
   sweeping.unref();
 
   return {
-    run: (of, call) => {
-      const key = keyOf(of);
-      let pool = pools.get(key);
-      if (pool === undefined) {
-        pool = versionPool(of, ports, limits, share);
-        pools.set(key, pool);
-      }
-      return pool.run(call);
+    run: (of, call) => poolOf(of).run(call),
+    place: (functionKey, versions) => {
+      const asking = versions.filter(({ version }) => hasFloor(version.manifest.scaling));
+      const now = asking.map(poolOf);
+      for (const pool of placed.get(functionKey) ?? []) if (!now.includes(pool)) pool.place(false);
+      for (const pool of now) pool.place(true);
+      if (now.length === 0) placed.delete(functionKey);
+      else placed.set(functionKey, now);
+    },
+    expect: (expected) => {
+      const now = expected.map(({ of, calls }) => ({ pool: poolOf(of), calls }));
+      const named = new Set(now.map(({ pool }) => pool));
+      for (const pool of expecting) if (!named.has(pool)) pool.expectCalls(0);
+      for (const { pool, calls } of now) pool.expectCalls(calls);
+      expecting = [...named];
     },
     loads: () =>
       [...pools.values()].map((pool) => ({
@@ -101,6 +155,7 @@ export function instancePools(
         quarantined.delete(pool);
         if (known === undefined) {
           quarantined.add(pool);
+          pool.place(false);
           pool.refuseWaiting();
         } else if (keyOf(known) !== key) pool.retireAll();
       }

@@ -6,13 +6,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
 import { LINK_PATH, LINK_PROTOCOL } from "#lib/contracts/link-frames.ts";
+import type { AgentUsageQuery } from "#lib/contracts/usage.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { Clock } from "#lib/ports/clock.ts";
-import type { FunctionAnswer } from "../core/read-answer.ts";
+import type { ServedAnswer } from "../core/read-answer.ts";
 import { type AnswerPlace, refusalAnswer } from "./answer-outcome.ts";
 import type { ServeExchange } from "./exchange.ts";
 import { httpExchange, readAway, sendAnswer } from "./http-exchange.ts";
 import { gatewayLinks } from "./gateway-links.ts";
+import { readUsageQuery } from "./read-usage-query.ts";
 
 /** The gateway packs its caller's headers, percent-encoded, into one of its own. */
 const HEAD_BYTES_MAX = 131_072;
@@ -36,6 +38,7 @@ export interface InvokeServerPorts {
   readonly log: Logger;
   readonly serve: ServeExchange;
   readonly readLogs: (query: LogsRequest) => Promise<readonly unknown[]>;
+  readonly readUsage: (query: AgentUsageQuery) => Promise<unknown>;
 }
 
 export interface LogsRequest {
@@ -46,7 +49,7 @@ export interface LogsRequest {
   readonly limit: number;
 }
 
-/** `GET /link`, `POST /invoke`, `GET /ping` and `GET /internal/logs`, for holders of the boot token, on loopback. */
+/** `GET /link`, `POST /invoke`, `GET /ping`, `GET /internal/logs` and `GET /internal/usage`, for holders of the boot token, on loopback. */
 export async function startInvokeServer(ports: InvokeServerPorts, port = 0): Promise<InvokeServer> {
   const { place, log } = ports;
   const isAllowed = tokenCheck(ports.bootToken);
@@ -58,7 +61,7 @@ export async function startInvokeServer(ports: InvokeServerPorts, port = 0): Pro
   const serve = async (
     request: IncomingMessage,
     response: ServerResponse,
-  ): Promise<FunctionAnswer | undefined> => {
+  ): Promise<ServedAnswer | undefined> => {
     if (!isAllowed(request.headers[INVOCATION_HEADERS.bootToken])) throw unauthenticated();
     if (isDraining) throw draining();
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://agent");
@@ -71,14 +74,17 @@ export async function startInvokeServer(ports: InvokeServerPorts, port = 0): Pro
       case "GET /internal/logs":
         sendJson(response, { items: await ports.readLogs(readLogsRequest(searchParams)) });
         return undefined;
+      case "GET /internal/usage":
+        sendJson(response, await ports.readUsage(readUsageQuery(searchParams)));
+        return undefined;
       default:
         throw new MeridianError(
           "MERIDIAN_NOT_FOUND",
-          `${request.method} ${pathname} is not served here: GET ${LINK_PATH}, POST /invoke, GET /ping, GET /internal/logs are.`,
+          `${request.method} ${pathname} is not served here: GET ${LINK_PATH}, POST /invoke, GET /ping, GET /internal/logs, GET /internal/usage are.`,
         );
     }
   };
-  const refuse = async (request: IncomingMessage, error: unknown): Promise<FunctionAnswer> => {
+  const refuse = async (request: IncomingMessage, error: unknown): Promise<ServedAnswer> => {
     if (!(error instanceof MeridianError)) log.error({ err: error }, "a request failed");
     await readAway(request);
     return refusalAnswer(place, request.headers[INVOCATION_HEADERS.requestId], error);
@@ -91,7 +97,7 @@ export async function startInvokeServer(ports: InvokeServerPorts, port = 0): Pro
       serve(request, response)
         .catch((error: unknown) => refuse(request, error))
         .then((answer) => {
-          if (answer !== undefined) sendAnswer(request, response, answer);
+          return answer === undefined ? undefined : sendAnswer(request, response, answer);
         })
         .catch((error: unknown) => {
           // Nothing is said of what ran: a connection that breaks proves nothing.

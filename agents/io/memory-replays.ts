@@ -51,8 +51,12 @@ export function memoryReplays(limits: ReplayLimits, clock: Clock): ReplayStore {
       remove(id);
       if (started === undefined) return Promise.resolve(false);
       const { fingerprint } = started.call;
-      put(id, { fingerprint, state: "answered", answer }, started.untilMs);
-      return Promise.resolve(true);
+      const call: KeptCall =
+        answer === undefined
+          ? { fingerprint, state: "answer-not-kept" }
+          : { fingerprint, state: "answered", answer };
+      put(id, call, started.untilMs);
+      return Promise.resolve(answer !== undefined);
     },
     forget: (id) => Promise.resolve(remove(id)),
     close: () => Promise.resolve(),

@@ -18,6 +18,8 @@ const CATCH_UP_MS = 1_000;
 export interface PlacedVersions {
   /** Fails with MERIDIAN_FUNCTION_NOT_FOUND, or MERIDIAN_RESIDENCY_UNAVAILABLE for what must not run in this zone. */
   readonly find: (call: Call) => Promise<PoolVersion>;
+  /** The version of that name, whether or not it may run in this zone. */
+  readonly named: (name: VersionName) => PoolVersion | undefined;
   /** The same version as it is known now. */
   readonly current: (of: PoolVersion) => PoolVersion | undefined;
   readonly concurrencyMax: (tenant: string) => number;
@@ -61,6 +63,7 @@ export function placedVersions(
       if (!allowsZone(found.version.manifest.placement.regions, zone)) throw misplaced(call, zone);
       return found;
     },
+    named: lookUp,
     current: ({ tenant, functionName, version }) =>
       lookUp({ tenant, functionName, version: version.version }),
     concurrencyMax: (tenant) => {

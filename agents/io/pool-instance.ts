@@ -46,6 +46,7 @@ export function startPoolInstance(
           functionName: of.functionName,
           version,
           runtime: manifest.runtime,
+          interface: manifest.interface ?? "handler",
           handler: manifest.handler,
           codeDirectory: code.directory,
           memoryMegabytes: manifest.memoryMegabytes,
@@ -81,10 +82,10 @@ export function startPoolInstance(
       return { kind: "no-code", error: toMeridianError(error) };
     }),
     ended: ended.promise,
-    invoke: (header, event) => {
+    invoke: (header, input) => {
       if (instance === undefined)
         throw new Error("a call was given to an instance without process");
-      return instance.invoke(header, event);
+      return instance.invoke(header, input);
     },
     kill: () => {
       isKilled = true;

@@ -4,6 +4,7 @@ import type { AgentMetrics } from "./agent-metrics.ts";
 import type { CodeCache } from "./code-cache.ts";
 import type { PoolVersion } from "./pool-version.ts";
 import type { SecretStore } from "./secret-store.ts";
+import type { UsageRecorder } from "./usage-recorder.ts";
 
 export interface PoolPorts {
   readonly driver: InstanceDriver;
@@ -11,5 +12,6 @@ export interface PoolPorts {
   readonly secrets: Pick<SecretStore, "environmentOf">;
   readonly clock: Clock;
   readonly metrics: AgentMetrics;
+  readonly usage: Pick<UsageRecorder, "callBegan">;
   readonly onLog: (version: PoolVersion, instanceId: string, line: InstanceLog) => void;
 }

@@ -1,6 +1,7 @@
 import type { KeptCall } from "../core/decide-replay.ts";
 import type { FunctionAnswer } from "../core/read-answer.ts";
 import type { ReplayKey } from "../core/replay-key.ts";
+import type { ThreadRequest } from "./file-thread.ts";
 import type { ReplayLimits } from "./replay-store.ts";
 
 /** What the thread that owns the file of keys is asked, by name, and what it answers. */
@@ -19,7 +20,7 @@ export interface ReplayFileCalls {
     readonly answer: boolean;
   };
   readonly finish: {
-    readonly ask: { readonly id: string; readonly answer: FunctionAnswer };
+    readonly ask: { readonly id: string; readonly answer: FunctionAnswer | undefined };
     readonly answer: boolean;
   };
   readonly forget: { readonly ask: string; readonly answer: null };
@@ -28,15 +29,10 @@ export interface ReplayFileCalls {
 
 export type ReplayFileCall = keyof ReplayFileCalls;
 
-export interface ReplayFileRequest<Name extends ReplayFileCall = ReplayFileCall> {
-  readonly callId: number;
-  readonly name: Name;
-  readonly ask: ReplayFileCalls[Name]["ask"];
-}
-
-export type ReplayFileReply =
-  | { readonly callId: number; readonly kind: "answer"; readonly answer: unknown }
-  | { readonly callId: number; readonly kind: "failure"; readonly reason: string };
+export type ReplayFileRequest<Name extends ReplayFileCall = ReplayFileCall> = ThreadRequest<
+  ReplayFileCalls,
+  Name
+>;
 
 /** What came from another thread is bytes, and no Buffer any more. */
 export const asBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>

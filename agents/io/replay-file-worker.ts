@@ -1,10 +1,10 @@
 import { strict as assert } from "node:assert";
 import { parentPort } from "node:worker_threads";
+import type { ThreadReply } from "./file-thread.ts";
 import {
   asBuffer,
   type ReplayFileCall,
   type ReplayFileCalls,
-  type ReplayFileReply,
   type ReplayFileRequest,
 } from "./replay-file-calls.ts";
 import { openReplayTable, type ReplayTable } from "./replay-table.ts";
@@ -30,7 +30,8 @@ const calls: {
   },
   find: ({ id, nowMs }) => table().find(id, nowMs),
   start: ({ key, nowMs }) => table().start(key, nowMs),
-  finish: ({ id, answer }) => table().finish(id, { ...answer, body: asBuffer(answer.body) }),
+  finish: ({ id, answer }) =>
+    table().finish(id, answer && { ...answer, body: asBuffer(answer.body) }),
   forget: (id) => {
     table().forget(id);
     return null;
@@ -51,16 +52,16 @@ function answer<Name extends ReplayFileCall>({
   callId,
   name,
   ask,
-}: ReplayFileRequest<Name>): ReplayFileReply {
+}: ReplayFileRequest<Name>): ThreadReply {
   return { callId, kind: "answer", answer: calls[name](ask) };
 }
 
 const isWrite = ({ name }: ReplayFileRequest): boolean =>
   name === "start" || name === "finish" || name === "forget";
 
-function answerAll(requests: readonly ReplayFileRequest[]): readonly ReplayFileReply[] {
+function answerAll(requests: readonly ReplayFileRequest[]): readonly ThreadReply[] {
   try {
-    let replies: readonly ReplayFileReply[] = [];
+    let replies: readonly ThreadReply[] = [];
     const work = (): void => {
       replies = requests.map(answer);
     };

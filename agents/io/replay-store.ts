@@ -8,8 +8,8 @@ export interface ReplayStore {
   readonly find: (id: string) => Promise<KeptCall | undefined>;
   /** The call is about to run. As durable as the store is when it resolves; `false`: there is no room for the key. */
   readonly start: (key: ReplayKey) => Promise<boolean>;
-  /** Of a call that was started; `false`: there is no room for the answer, and the key alone stays. */
-  readonly finish: (id: string, answer: FunctionAnswer) => Promise<boolean>;
+  /** Of a call that was started; `false`: there is no answer to keep or no room for it, and the key alone stays. */
+  readonly finish: (id: string, answer: FunctionAnswer | undefined) => Promise<boolean>;
   /** The call did not run after all. */
   readonly forget: (id: string) => Promise<void>;
   readonly close: () => Promise<void>;

@@ -10,7 +10,7 @@ import { answerBytes, KEY_BYTES, type ReplayLimits } from "./replay-store.ts";
 export interface ReplayTable {
   readonly find: (id: string, nowMs: number) => KeptCall | undefined;
   readonly start: (key: ReplayKey, nowMs: number) => boolean;
-  readonly finish: (id: string, answer: FunctionAnswer) => boolean;
+  readonly finish: (id: string, answer: FunctionAnswer | undefined) => boolean;
   readonly forget: (id: string) => void;
   /** All of it durable when this returns, or nothing. */
   readonly inTransaction: (work: () => void) => void;
@@ -33,6 +33,8 @@ const SCHEMA = `
   create index replays_by_age on replays (until_ms);
   pragma user_version = ${SCHEMA_VERSION};
 `;
+/** In the place of a status that is not kept. */
+const FINISHED = 200;
 /** A process that is just ending may still hold the file. */
 const LOCK_WAIT_MS = 5_000;
 const PAGE_BYTES = 4_096;
@@ -125,16 +127,14 @@ function tableOf(database: DatabaseSync, limits: ReplayLimits): ReplayTable {
     finish: (id, answer) => {
       const tenant = owner.get(id)?.["tenant"];
       if (typeof tenant !== "string") return false;
-      const bytes = answerBytes(answer);
-      const isKept = room.take(tenant, 0, bytes);
-      update.run(
-        answer.status,
-        isKept ? JSON.stringify(answer.headers) : null,
-        isKept ? answer.body : null,
-        KEY_BYTES + (isKept ? bytes : 0),
-        id,
-      );
-      return isKept;
+      const bytes = answer === undefined ? 0 : answerBytes(answer);
+      if (answer === undefined || !room.take(tenant, 0, bytes)) {
+        update.run(FINISHED, null, null, KEY_BYTES, id);
+        return false;
+      }
+      const { status, headers, body } = answer;
+      update.run(status, JSON.stringify(headers), body, KEY_BYTES + bytes, id);
+      return true;
     },
     forget: (id) => {
       for (const gone of remove.all(id)) room.give(gone);

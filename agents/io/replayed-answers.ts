@@ -8,7 +8,7 @@ import {
   keepsAnswer,
   type ReplayRefusal,
 } from "../core/decide-replay.ts";
-import type { FunctionAnswer } from "../core/read-answer.ts";
+import type { FunctionAnswer, ServedAnswer } from "../core/read-answer.ts";
 import type { ReplayKey, ReplaySource } from "../core/replay-key.ts";
 import type { StartLeave } from "./exchange.ts";
 import { keptStart } from "./kept-start.ts";
@@ -27,7 +27,7 @@ export interface KeyedCall {
 }
 
 export interface Execution {
-  readonly answer: FunctionAnswer;
+  readonly answer: ServedAnswer;
   readonly ending: CallEnding;
 }
 
@@ -35,7 +35,7 @@ export interface Execution {
 export type Execute = (leave: StartLeave, signal: AbortSignal) => Promise<Execution>;
 
 /** Gives all calls with one key the answer of the first. */
-export type ReplayedAnswers = (call: KeyedCall, execute: Execute) => Promise<FunctionAnswer>;
+export type ReplayedAnswers = (call: KeyedCall, execute: Execute) => Promise<ServedAnswer>;
 
 /** What became of a call with a key; `not-kept`: it ran, and there was no room for the key. */
 export type ReplayEvent = "ran" | "not-kept" | "joined" | "replayed" | ReplayRefusal;
@@ -52,7 +52,8 @@ type ReplayKept = (typeof REPLAY_KEPT)[keyof typeof REPLAY_KEPT];
 
 type Ended =
   | { readonly kind: "answered"; readonly answer: FunctionAnswer; readonly kept: ReplayKept }
-  | { readonly kind: "not-executed" };
+  /** There is no answer for others: it did not run after all, or its answer is streamed. The store tells. */
+  | { readonly kind: "look-again" };
 
 interface RunningCall {
   readonly fingerprint: string;
@@ -75,12 +76,12 @@ export function replayedAnswers(ports: ReplayPorts): ReplayedAnswers {
     return look;
   };
 
-  const run = async (call: KeyedCall, execute: Execute): Promise<FunctionAnswer> => {
+  const run = async (call: KeyedCall, execute: Execute): Promise<ServedAnswer> => {
     const { id, source, fingerprint } = call.key;
     const store = stores[source];
     const ended = Promise.withResolvers<Ended>();
     running.set(id, { fingerprint, ended: ended.promise });
-    let end: Ended = { kind: "not-executed" };
+    let end: Ended = { kind: "look-again" };
     try {
       const start = keptStart(call, store);
       const { answer, ending } = await execute(start.leave, start.signal);
@@ -90,9 +91,11 @@ export function replayedAnswers(ports: ReplayPorts): ReplayedAnswers {
         return answer;
       }
       onReplay(source, isKept ? "ran" : "not-kept");
-      const isAnswerKept = isKept && (await store.finish(id, answer));
+      // What is streamed goes by once.
+      const whole = "stream" in answer ? undefined : answer;
+      const isAnswerKept = isKept && (await store.finish(id, whole));
       const kept = isAnswerKept ? REPLAY_KEPT.answer : REPLAY_KEPT[isKept ? "keyAlone" : "nothing"];
-      end = { kind: "answered", answer, kept };
+      if (whole !== undefined) end = { kind: "answered", answer: whole, kept };
       return told(answer, call.key, kept);
     } finally {
       running.delete(id);
@@ -100,7 +103,7 @@ export function replayedAnswers(ports: ReplayPorts): ReplayedAnswers {
     }
   };
 
-  /** Undefined where the other call did not run after all. */
+  /** Undefined where it has no answer for this one. */
   const join = async (other: RunningCall, call: KeyedCall): Promise<FunctionAnswer | undefined> => {
     if (joins >= ports.joinsMax) return call.failure(tooManyJoined(), true);
     joins += 1;
@@ -110,7 +113,7 @@ export function replayedAnswers(ports: ReplayPorts): ReplayedAnswers {
       if (leave !== true && !(await leave)) return call.failure(withdrawn(), false);
       const end = await endWithin(other.ended, call, clock);
       if (end === undefined) return call.failure(stillRunning(), true);
-      if (end.kind === "not-executed") return undefined;
+      if (end.kind === "look-again") return undefined;
       onReplay(call.key.source, "joined");
       return told(replayOf(end.answer, call.requestId), call.key, end.kept);
     } finally {
@@ -189,14 +192,18 @@ function replayOf(answer: FunctionAnswer, requestId: string): FunctionAnswer {
 }
 
 /** Who sent a key is told what became of it; an SDK's user never asked. */
-function told(answer: FunctionAnswer, { source }: ReplayKey, kept: ReplayKept): FunctionAnswer {
+function told<Answer extends ServedAnswer>(
+  answer: Answer,
+  { source }: ReplayKey,
+  kept: ReplayKept,
+): Answer {
   return source === "sdk" ? answer : withHeaders(answer, { [ANSWER_HEADERS.replayKept]: kept });
 }
 
-const withHeaders = (
-  answer: FunctionAnswer,
+const withHeaders = <Answer extends ServedAnswer>(
+  answer: Answer,
   headers: Readonly<Record<string, string>>,
-): FunctionAnswer => ({ ...answer, headers: { ...answer.headers, ...headers } });
+): Answer => ({ ...answer, headers: { ...answer.headers, ...headers } });
 
 const refusals: Readonly<Record<ReplayRefusal, () => MeridianError>> = {
   "other-request": () =>
@@ -207,7 +214,7 @@ const refusals: Readonly<Record<ReplayRefusal, () => MeridianError>> = {
   "answer-not-kept": () =>
     new MeridianError(
       "MERIDIAN_ANSWER_NOT_KEPT",
-      "The function ran for this key, and there was no room to keep its answer; it is not run again. Look what it did.",
+      "The function ran for this key, and its answer was streamed or there was no room to keep it; it is not run again. Look what it did.",
     ),
   "outcome-unknown": () =>
     new MeridianError(

@@ -47,6 +47,10 @@ export function serveLink(connection: Duplex, first: Buffer, ports: ServeLinkPor
         return begin(callId, payload);
       case LINK_FRAME.part:
         return calls.get(callId)?.part(payload);
+      case LINK_FRAME.end:
+        return calls.get(callId)?.end(payload);
+      case LINK_FRAME.broken:
+        return calls.get(callId)?.broken();
       case LINK_FRAME.go:
         return calls.get(callId)?.go();
       case LINK_FRAME.cancel:

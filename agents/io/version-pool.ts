@@ -1,7 +1,10 @@
 import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 import { MeridianError } from "#lib/errors.ts";
-import { answerAtOnce } from "../core/crash-loop.ts";
-import { decideScale, type IdleLimits } from "../core/decide-scale.ts";
+import { answerAtOnce, describeCrashLoop } from "../core/crash-loop.ts";
+import { decideScale, evictableInstances, initialScaleState } from "../core/decide-scale.ts";
+import type { ScaleState } from "../core/scaling/scale-state.ts";
+import { hasFloor, type IdleLimits, scalingSpec } from "../core/scaling/scaling-spec.ts";
+import { afterFailedStart, mayTryAgain, noStartTrouble } from "../core/start-trouble.ts";
 import type { VersionLoad } from "../core/summarize-zone.ts";
 import { alarm } from "./alarm.ts";
 import { type CallOutcome, type PoolCall, refused } from "./call-outcome.ts";
@@ -9,11 +12,13 @@ import { type FailedStart, instanceFleet } from "./instance-fleet.ts";
 import type { PoolInstance } from "./pool-instance.ts";
 import type { PoolVersion } from "./pool-version.ts";
 import type { PoolPorts } from "./pool-ports.ts";
-import { runOnInstance, type RunResult } from "./run-call.ts";
+import { endOfStream, runOnInstance, type RunResult } from "./run-call.ts";
 import { waitingCalls } from "./waiting-calls.ts";
 
 /** What a crash loop has taught is kept this long after its last back-off. */
 const CRASH_LOOP_KEPT_MS = 60_000;
+/** After a failed start, an instance that no call waits for is tried again this much later. */
+const SPARE_RETRY_MS = 1_000;
 
 export interface PoolLimits extends IdleLimits {
   readonly queueLengthMax: number;
@@ -24,6 +29,8 @@ export interface PoolLimits extends IdleLimits {
 export interface ClusterShare {
   /** Instances that may be started now for the tenant. */
   readonly room: (tenant: string) => number;
+  /** The same for instances that no call waits for: nothing while calls of any version wait for room. */
+  readonly spareRoom: (tenant: string) => number;
   readonly mayRun: (tenant: string) => boolean;
   readonly callStarted: (tenant: string) => void;
   readonly callEnded: (tenant: string) => void;
@@ -38,6 +45,16 @@ export interface VersionPool {
   readonly review: () => void;
   readonly load: () => VersionLoad;
   readonly queued: () => number;
+  /** Whether it should have instances, without a call, that there was no room for. */
+  readonly isShort: () => boolean;
+  /** What the version asks for without a call is kept ready from now on, or not. */
+  readonly place: (isPlaced: boolean) => void;
+  /** So many calls at the same time may soon be here; 0: nothing is known. */
+  readonly expectCalls: (calls: number) => void;
+  /** What is remembered of its demand. */
+  readonly scaleState: () => ScaleState;
+  /** Idle ones beyond those it is meant to have. */
+  readonly evictable: () => readonly PoolInstance[];
   readonly instances: () => readonly PoolInstance[];
   readonly retire: (instance: PoolInstance) => void;
   /** Nobody knows the version now: what waits is refused, and what is here stays until the idle limits end it. */
@@ -54,13 +71,28 @@ export function versionPool(
   ports: PoolPorts,
   limits: PoolLimits,
   share: ClusterShare,
+  remembered?: ScaleState,
 ): VersionPool {
   const { clock } = ports;
   const { tenant } = of;
+  const { concurrency, scaling } = of.version.manifest;
+  const spec = scalingSpec(concurrency, scaling, limits);
+  let scaleState = remembered ?? initialScaleState(spec, clock.nowMs());
+  let isPlaced = false;
+  let running = 0;
+  let expectedCalls = 0;
+  let isShort = false;
+  let trouble = noStartTrouble;
+  let sparesFromMs = Number.NEGATIVE_INFINITY;
   const waiting = waitingCalls(limits.queueLengthMax, clock);
   const fleet = instanceFleet(of, ports, limits.initTimeoutMs, {
     onChanged: () => share.changed(pool),
     onFailedStart: (outcome) => {
+      sparesFromMs = clock.nowMs() + SPARE_RETRY_MS;
+      if (outcome.kind === "not-started") {
+        trouble = afterFailedStart(trouble, clock.nowMs());
+        if (mayTryAgain(trouble)) return;
+      }
       // Each failed start answers the call that has waited longest; one that would fail for all of them answers all.
       const concernsAll = outcome.kind === "no-code" || lastInitError() !== undefined;
       const calls = concernsAll ? waiting.takeAll() : [waiting.takeNext()];
@@ -76,9 +108,19 @@ export function versionPool(
   ): Promise<CallOutcome> => {
     fleet.callStarted(instance);
     share.callStarted(tenant);
+    running += 1;
+    trouble = noStartTrouble;
+    // The scaler sees when a quiet time ends; `kpa` measures every call.
+    if (running === 1 || spec.kind === "kpa") share.changed(pool);
     const { outcome, isAbandoned } = await runWithLeave(instance, call, waitedMs);
-    share.callEnded(tenant);
-    fleet.callEnded(instance, isAbandoned);
+    const callEnded = (isInstanceLost: boolean): void => {
+      running -= 1;
+      share.callEnded(tenant);
+      fleet.callEnded(instance, isInstanceLost);
+    };
+    // While an answer is streamed the call takes its slot.
+    if (typeof isAbandoned === "boolean") callEnded(isAbandoned);
+    else void isAbandoned.then(callEnded);
     return outcome;
   };
 
@@ -93,7 +135,11 @@ export function versionPool(
     const coldStart = waitedMs === undefined ? undefined : instance.takeColdStart(waitedMs);
     if (coldStart !== undefined) ports.metrics.coldStart(coldStart);
     const beganAtMs = clock.nowMs();
+    const metered = ports.usage.callBegan(of, instance);
     const result = await runOnInstance(instance, of, call, clock, coldStart);
+    if (result.outcome.kind === "streamed")
+      void result.outcome.over.then((end) => metered(endOfStream(end, coldStart)));
+    else metered(result.outcome);
     const timing = { queueMs: waitedMs ?? 0, runMs: clock.nowMs() - beganAtMs };
     return { ...result, outcome: { ...result.outcome, timing } };
   };
@@ -110,21 +156,26 @@ export function versionPool(
   const review = (): void => {
     assignWaiting();
     const nowMs = clock.nowMs();
-    const { startAtMs } = fleet.crashLoop();
+    const startAtMs = Math.max(fleet.crashLoop().startAtMs, trouble.startAtMs);
     const isBackingOff = nowMs < startAtMs;
-    const demand = {
+    const observation = {
       waiting: waiting.length(),
-      concurrency: of.version.manifest.concurrency,
       instances: fleet.all(),
-      room: isBackingOff || waiting.length() === 0 ? 0 : share.room(tenant),
+      expectedCalls,
+      isPlaced,
+      room: () => (isBackingOff ? 0 : share.room(tenant)),
+      spareRoom: () => (isBackingOff || nowMs < sparesFromMs ? 0 : share.spareRoom(tenant)),
     };
-    const decision = decideScale(demand, limits, nowMs);
+    const decision = decideScale(scaleState, observation, spec, nowMs);
+    scaleState = decision.state;
+    isShort = decision.isShort;
     for (const instance of decision.retire) fleet.retire(instance);
     for (let count = 0; count < decision.start; count += 1) fleet.start();
     if (decision.checkAtMs !== undefined) nextReview.setFor(decision.checkAtMs);
-    if (isBackingOff && waiting.length() > 0) nextReview.setFor(startAtMs);
+    if (isBackingOff && (waiting.length() > 0 || isShort)) nextReview.setFor(startAtMs);
+    else if (isShort && nowMs < sparesFromMs) nextReview.setFor(sparesFromMs);
   };
-  const nextReview = alarm(clock, review);
+  const nextReview = alarm(clock, () => share.changed(pool));
   const refuseWaiting = (): void => {
     for (const call of waiting.takeAll()) call.settle(refused(removed(of)));
   };
@@ -151,17 +202,36 @@ export function versionPool(
       concurrency: of.version.manifest.concurrency,
       queued: waiting.length(),
       instances: fleet.all(),
+      failing: describeCrashLoop(fleet.crashLoop(), clock.nowMs()),
     }),
     queued: waiting.length,
+    isShort: () => isShort,
+    place: (isNow) => {
+      if (isPlaced === isNow) return;
+      isPlaced = isNow;
+      share.changed(pool);
+    },
+    expectCalls: (calls) => {
+      if (expectedCalls === calls) return;
+      expectedCalls = calls;
+      share.changed(pool);
+    },
+    scaleState: () => scaleState,
+    evictable: () => evictableInstances(fleet.all(), spec, isPlaced),
     instances: fleet.all,
     refuseWaiting,
     retireAll: () => {
       nextReview.cancel();
+      isPlaced = false;
+      expectedCalls = 0;
+      scaleState = initialScaleState(spec, clock.nowMs());
       refuseWaiting();
       for (const instance of fleet.all()) fleet.retire(instance);
     },
     isAtRest: () =>
-      fleet.all().length + waiting.length() === 0 &&
+      fleet.all().length + waiting.length() + expectedCalls === 0 &&
+      !(isPlaced && hasFloor(scaling)) &&
+      !nextReview.isSet() &&
       clock.nowMs() > fleet.crashLoop().startAtMs + CRASH_LOOP_KEPT_MS,
   };
   return pool;

@@ -78,7 +78,8 @@ export function childProcesses(
     };
     running.set(instance, entry);
     child.stdin.on("error", () => undefined);
-    child.stdin.write(`${message.greeting}\n`);
+    if (message.greeting === undefined) child.stdin.end();
+    else child.stdin.write(`${message.greeting}\n`);
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding("utf8").on("data", (text: string) => {
         tell({ kind: "output", instance, text: text.slice(-OUTPUT_CHARACTERS_MAX) });

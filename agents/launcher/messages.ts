@@ -11,8 +11,8 @@ export type ToLauncher =
       readonly command: readonly [string, ...string[]];
       readonly environment: Readonly<Record<string, string>>;
       readonly directory: string;
-      /** One line for its standard input, which stays open as long as the launcher lives. */
-      readonly greeting: string;
+      /** One line for its standard input, which stays open as long as the launcher lives; absent: it is empty. */
+      readonly greeting?: string;
       /** Memory of its own, in bytes, above which it is ended. */
       readonly memoryBytesMax: number;
     }

@@ -51,13 +51,14 @@ export function callOf(base: string, index: number): Pick<Way, "url" | "headers"
   };
 }
 
-/** A gateway that serves from the table on its disk: there is no federator. */
+/** A gateway that serves from the table on its disk, there is no federator; configured as said besides. */
 export async function startGateway(
   folder: BenchFolder,
   name: string,
   agentUrls: readonly string[],
   { pid }: StandIn,
   nodeFlags: readonly string[] = [],
+  settings: object = {},
 ): Promise<BenchProgram> {
   const [home = "", standby = ""] = agentUrls;
   await folder.publishAgent(HOME.name, home, pid);
@@ -79,6 +80,7 @@ export async function startGateway(
       stateDirectory,
       publicPort: 0,
       sharedPort: 0,
+      ...settings,
     },
   });
 }

@@ -37,6 +37,7 @@ async function startAgent(zone: string): Promise<string> {
     clock: systemClock,
     log: pino({ level: "silent" }),
     readLogs: () => Promise.resolve([]),
+    readUsage: async () => ({}),
     serve: async ({ readBody, leave }) => {
       await readBody();
       const mayStart = leave.ask(false);

@@ -33,6 +33,20 @@ ${addedHeaders(options.headers)}`,
   }));
 }
 
+/** Bodies of any length, passed on as they come, both ways. */
+export function startNginxStreams(options: PeerOptions): Promise<StartedPeer> {
+  const { host } = new URL(options.upstreamUrl);
+  return runNginx(options, (folder) => ({
+    http: `access_log off;
+  client_max_body_size 0;
+  upstream agent { server ${host}; keepalive 128; keepalive_requests 100000000; }`,
+    location: `proxy_request_buffering off;
+      proxy_max_temp_file_size 0;
+      proxy_pass http://agent;`,
+    folder,
+  }));
+}
+
 /** Tuned for the loss of a backend: the second takes over for errors and time-outs, POSTs too, and after a second at most. */
 export function startNginxFailover(
   upstreamUrls: readonly [string, string],

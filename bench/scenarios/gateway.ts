@@ -63,6 +63,10 @@ export async function benchGateway(options: GatewayBenchOptions): Promise<BenchR
   const linked = keep(await startGateway(folder, "linked", standIn.linkUrls, standIn));
   ways.push(gatewayWay("gateway", linked, NOT_IDEMPOTENT));
   ways.push(gatewayWay("gateway, idempotent function", linked, IDEMPOTENT));
+  const settings = { worker: 2, fastLane: "on" };
+  const quicker = await startGateway(folder, "quicker", standIn.linkUrls, standIn, [], settings);
+  ways.push(gatewayWay("gateway, fast lane on", keep(quicker), NOT_IDEMPOTENT));
+  ways.push(gatewayWay("gateway, fast lane on, idempotent function", quicker, IDEMPOTENT));
   const plainFolder = await makeBenchFolder();
   opened.defer(plainFolder.remove);
   const plain = keep(await startGateway(plainFolder, "plain", standIn.plainUrls, standIn));

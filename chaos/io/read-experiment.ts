@@ -19,7 +19,7 @@ export async function readExperiment(file: string): Promise<ExperimentReading> {
   try {
     document = JSON.parse(await readFile(file, "utf8"));
   } catch (error) {
-    return { kind: "invalid", mistakes: [`${file} cannot be read as JSON: ${String(error)}`] };
+    return { kind: "invalid", mistakes: [whyUnread(file, error)] };
   }
   const extension = findExtension(document);
   const mistakes = [
@@ -64,4 +64,11 @@ function schemaMistakes(schema: TSchema, document: unknown, at: string): string[
 function unknownKeys(params: object): string {
   const { additionalProperties } = params as { additionalProperties?: readonly string[] };
   return additionalProperties === undefined ? "" : ` (${additionalProperties.join(", ")})`;
+}
+
+function whyUnread(file: string, error: unknown): string {
+  if (error instanceof SyntaxError) return `${file} is not JSON: ${error.message}`;
+  if (error instanceof Error && "code" in error && error.code === "ENOENT")
+    return `there is no file ${file}; those that come along are in chaos/drills/`;
+  return `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`;
 }

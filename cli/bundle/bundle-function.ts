@@ -4,6 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import type { SentManifest } from "#lib/contracts/function-manifest.ts";
 import { UsageError } from "../failures.ts";
+import { checkBootstrapEntry, checkBootstrapFile } from "./check-bootstrap.ts";
 import { findHandlerFile } from "./find-handler.ts";
 import { listFolder } from "./list-folder.ts";
 import {
@@ -24,7 +25,7 @@ export interface BundledFunction {
 }
 
 /**
- * What `deploy` sends. A zip is taken as it is; a folder with its own `node_modules`, or in Python, is packed as it is; any other
+ * What `deploy` sends. A zip is taken as it is; a folder with its own `node_modules`, or not for Node, is packed as it is; any other
  * Node function becomes one file with all it imports. The same input gives the same digest.
  */
 export async function bundleFunction(
@@ -50,6 +51,10 @@ async function fromFolder(
 ): Promise<BundledFunction> {
   const file = await readManifestFile(join(folder, MANIFEST_FILE));
   const manifest = completeManifest(basename(folder), file, flags);
+  if (manifest.runtime === "provided") {
+    await checkBootstrapFile(folder);
+    return finish(manifest, await zipFiles(await readFolder(folder)), []);
+  }
   const isBundleable = mayBundle && manifest.runtime === "node";
   const isBundled = isBundleable && !existsSync(join(folder, "node_modules"));
   const handler = findHandlerFile(folder, manifest, isBundled);
@@ -62,7 +67,9 @@ async function fromFolder(
   // The bundler is loaded only where something is bundled: other commands start without it.
   const { bundleNode } = await import("./bundle-node.ts");
   const { path, bytes, warnings } = await bundleNode(folder, handler);
-  return finish(manifest, await zipFiles([{ path, bytes, isExecutable: false }]), warnings);
+  // What is run is the bundle, whose name can differ from that of the file it was made of.
+  const run = handler.exportName === undefined ? { ...manifest, handler: path } : manifest;
+  return finish(run, await zipFiles([{ path, bytes, isExecutable: false }]), warnings);
 }
 
 async function readFolder(folder: string): Promise<ZipEntry[]> {
@@ -78,7 +85,9 @@ async function fromZip(path: string, bytes: number, flags: ManifestPart): Promis
   const zip = await readFile(path);
   const text = await readZipEntry(zip, MANIFEST_FILE, path);
   const file = text === undefined ? {} : parseManifestText(text, `${path}/${MANIFEST_FILE}`);
-  return finish(completeManifest(basename(path, ".zip"), file, flags), zip, []);
+  const manifest = completeManifest(basename(path, ".zip"), file, flags);
+  if (manifest.runtime === "provided") await checkBootstrapEntry(zip, path);
+  return finish(manifest, zip, []);
 }
 
 const finish = (

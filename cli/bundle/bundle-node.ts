@@ -50,10 +50,11 @@ export async function bundleNode(folder: string, handler: HandlerFile): Promise<
   const output = outputFiles[0];
   if (output === undefined) throw new Error(`the bundler made nothing of ${entry}`);
   const exported = Object.values(metafile.outputs)[0]?.exports ?? [];
-  if (format === "esm" && !exported.includes(handler.exportName))
+  const { exportName } = handler;
+  if (exportName !== undefined && format === "esm" && !exported.includes(exportName))
     throw new MeridianError(
       "MERIDIAN_HANDLER_MISSING",
-      `${entry} does not export "${handler.exportName}"; it exports ${exported.length === 0 ? "nothing" : exported.join(", ")}`,
+      `${entry} does not export "${exportName}"; it exports ${exported.length === 0 ? "nothing" : exported.join(", ")}`,
     );
   return { path, bytes: output.contents, warnings: warnings.map(describeMessage) };
 }

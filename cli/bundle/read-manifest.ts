@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { Value } from "typebox/value";
 import { Fallback, FixedAnswer, SentManifest } from "#lib/contracts/function-manifest.ts";
 import { PlacementPart } from "#lib/contracts/placement.ts";
+import { Scaling } from "#lib/contracts/scaling.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { nearestWord } from "../nearest-word.ts";
 
@@ -44,6 +45,7 @@ export function completeManifest(
     ...bothOf("placement", file, flags),
     ...bothOf("environment", file, flags),
     ...bothOf("secrets", file, flags),
+    ...bothOf("scaling", file, flags),
   };
   const candidate = Value.Default(SentManifest, merged);
   if (Value.Check(SentManifest, candidate)) return candidate;
@@ -59,6 +61,7 @@ const PARTS = new Map<string, { readonly properties: object }>([
   ["placement", PlacementPart],
   ["fallback", Fallback],
   ["fallback.answer", FixedAnswer],
+  ["scaling", Scaling],
 ]);
 
 function describeMistake(path: string, message: string, params: object): string {

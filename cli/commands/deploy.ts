@@ -19,6 +19,7 @@ import { printDocument, printLine } from "../print.ts";
 import { describeRollout, startRollout } from "../rollouts.ts";
 import { progressStyle, showProgress } from "../show-progress.ts";
 import { rolloutWish } from "./rollout.ts";
+import { parseKnob, scalingPart, type ScalingFlags } from "./scaling-flags.ts";
 
 export function registerDeploy(program: Command): void {
   connectedCommand(
@@ -29,11 +30,29 @@ export function registerDeploy(program: Command): void {
     .argument("<folder|zip>", "the function's folder, or an archive that is taken as it is")
     .addOption(tenantOption())
     .option("--name <name>", "name of the function (default: the folder's)")
-    .addOption(new Option("--runtime <runtime>", "what runs it").choices(["node", "python"]))
-    .option("--handler <file.export>", "where the handler is (default: index.handler)")
+    .addOption(
+      new Option("--runtime <runtime>", "what runs it").choices(["node", "python", "provided"]),
+    )
+    .addOption(
+      new Option("--interface <interface>", "how calls reach the code (default: handler)").choices([
+        "handler",
+        "http",
+      ]),
+    )
+    .option(
+      "--handler <file.export>",
+      "where the handler is (default: index.handler); of a server its file",
+    )
     .option("--memory <megabytes>", "memory of an instance", wholeNumber(64, 10_240))
     .option("--timeout-ms <ms>", "time limit of a call", wholeNumber(1, 900_000))
     .option("--concurrency <n>", "calls one instance serves at once", wholeNumber(1, 1_000))
+    .addOption(
+      new Option("--scaling <mode>", "how instances follow calls").choices(["request", "kpa"]),
+    )
+    .option("--min-instances <n>", "instances without any call", wholeNumber(0, 1_000))
+    .option("--max-instances <n>", "instances at most, in each cluster", wholeNumber(1, 1_000))
+    .option("--provisioned <n>", "idle instances beside those that work", wholeNumber(0, 1_000))
+    .option("--kpa <knob=value>", "knob of Knative's autoscaler; may be repeated", parseKnob)
     .option("--idempotent", "a call may be started again elsewhere")
     .option(
       "--env <name=value>",
@@ -70,6 +89,8 @@ ${examples(
   "meridian deploy ./examples/render-markdown --tenant demo",
   "meridian deploy ./thumbs --memory 512 --timeout-ms 10000 --region eu --env SIZE=200",
   "meridian deploy ./build/function.zip --name thumbs --runtime python",
+  "meridian deploy ./chat --interface http --handler server.mjs --concurrency 50",
+  "meridian deploy ./thumbs --min-instances 1 --max-instances 20",
   "meridian deploy ./thumbs --canary --steps 5,25,50,100 --step-seconds 60",
 )}`,
     )
@@ -146,9 +167,10 @@ const startCanary = (
     { ...rolloutWish(version, flags), acceptWiderPlacement: true },
   );
 
-interface ManifestFlags {
+interface ManifestFlags extends ScalingFlags {
   readonly name?: string | undefined;
   readonly runtime?: string | undefined;
+  readonly interface?: string | undefined;
   readonly handler?: string | undefined;
   readonly memory?: number | undefined;
   readonly timeoutMs?: number | undefined;
@@ -167,6 +189,7 @@ function manifestFlags(flags: ManifestFlags): ManifestPart {
   const said = {
     name: flags.name,
     runtime: flags.runtime,
+    interface: flags.interface,
     handler: flags.handler,
     memoryMegabytes: flags.memory,
     timeoutMs: flags.timeoutMs,
@@ -176,6 +199,7 @@ function manifestFlags(flags: ManifestFlags): ManifestPart {
     secrets: flags.secret,
     placement: regions === undefined ? undefined : { regions },
     httpAuth: flags.httpAuth,
+    scaling: scalingPart(flags),
   };
   return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
 }

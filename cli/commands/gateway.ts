@@ -1,4 +1,5 @@
 import type { Command } from "@commander-js/extra-typings";
+import { GatewayRestart, UpStatus } from "#lib/contracts/supervision.ts";
 import {
   type ClusterSight,
   GatewayState,
@@ -6,7 +7,10 @@ import {
 } from "#lib/contracts/gateway-state.ts";
 import { connectedCommand, examples } from "../command-options.ts";
 import { connectAsOperator } from "../connect.ts";
+import { UsageError } from "../failures.ts";
 import { formatAge, formatTable, printable, printDocument, printLine } from "../print.ts";
+import { findState } from "../state-directory.ts";
+import { askUp } from "../up-client.ts";
 
 /** Of a thousand tenants those that are busiest say enough; `--json` has all. */
 const TENANTS_SHOWN = 10;
@@ -15,7 +19,9 @@ const WHOLE_MILLIONTHS = 1_000_000;
 export function registerGateway(program: Command): void {
   const gateway = program
     .command("gateway")
-    .description("as an operator: see what a gateway thinks at this moment");
+    .description(
+      "see what a gateway thinks at this moment; restart gateways without a failed call",
+    );
   connectedCommand(gateway, "state", "show how a zone's gateway sees clusters, limits and retries")
     .argument("<zone>", "whose gateway")
     .addHelpText("after", examples("meridian gateway state us-east"))
@@ -26,7 +32,51 @@ export function registerGateway(program: Command): void {
       if (flags.json === true) return printDocument(state);
       printLine(describeGateway(state));
     });
+  registerRestart(gateway);
 }
+
+function registerRestart(gateway: Command): void {
+  connectedCommand(
+    gateway,
+    "restart",
+    "replace gateways of the `meridian up` on this machine, one after the other, while they serve",
+  )
+    .argument("[zones...]", "whose gateways")
+    .option("--all", "those of every zone")
+    .addHelpText(
+      "after",
+      examples("meridian gateway restart us-east", "meridian gateway restart --all"),
+    )
+    .action(async (named, flags) => {
+      if (named.length > 0 === (flags.all === true))
+        throw new UsageError("name the zones whose gateways shall restart, or say --all");
+      const state = findState(flags.state);
+      const zones = flags.all === true ? await zonesOf(state) : named;
+      const done: GatewayRestart[] = [];
+      for (const zone of zones) {
+        const path = `/gateways/${encodeURIComponent(zone)}:restart`;
+        const result = await askUp(state, GatewayRestart, "POST", path);
+        done.push(result);
+        if (flags.json !== true) for (const line of describeRestart(result)) printLine(line);
+      }
+      if (flags.json === true) printDocument(done);
+    });
+}
+
+async function zonesOf(state: string): Promise<string[]> {
+  const { groups } = await askUp(state, UpStatus, "GET", "/status");
+  return groups.flatMap(({ zone, programs }) => {
+    const isStopped = programs.every((one) => one.state === "stopped");
+    return zone === null || isStopped ? [] : [zone];
+  });
+}
+
+const describeRestart = ({ zone, restarted }: GatewayRestart): string[] =>
+  restarted.map(({ pid, by }) =>
+    pid === null
+      ? `${zone}: process ${by} serves now`
+      : `${zone}: process ${by} serves now, ${pid} has ended`,
+  );
 
 function describeGateway(state: GatewayState): string {
   const { table, retryBudget, circuits, counts, tenants, tenantsLeftOut } = state;
@@ -35,7 +85,7 @@ function describeGateway(state: GatewayState): string {
   return [
     `gateway of ${state.zone}: ${printable(state.notReady ?? "ready")}, up for ${formatAge(state.uptimeMs)}`,
     `table: ${position}, heard ${formatAge(table.ageMs)} ago`,
-    `retries of the last 10 s: ${retryBudget.spent} of ${retryBudget.allowed} spent, ${retryBudget.requests} requests`,
+    `retries of the last 10 s: ${retryBudget.spent} of ${retryBudget.allowed} spent, ${retryBudget.requests} requests${(retryBudget.refused ?? 0) > 0 ? `, ${retryBudget.refused} times no room` : ""}`,
     `circuits: ${circuits.open} open, ${circuits.kept} watched`,
     `calls: ${describeCounts(counts.outcomes)}`,
     `turned away: ${describeCounts(counts.limited)}`,

@@ -21,6 +21,7 @@ export function registerInvoke(program: Command): void {
     .option("--file <file>", "the event, from a file (- for standard input)")
     .option("--alias <name>", "which alias to call (default: live)")
     .option("--region <name>", "call as if from this region or zone")
+    .option("--idempotency-key <key>", "with an earlier call's key: its answer, not a second run")
     .option(
       "--repeat <n>",
       "call n times, 0 for ever, and print a line for each",
@@ -43,7 +44,10 @@ ${examples(
       const body = await readCallBody(flags);
       const { client, tenant } = await connectAsTenant(flags, flags.tenant);
       const call = (): Promise<HttpAnswer> =>
-        sendCall(client, pathOf(tenant, functionName, flags.alias), body, flags.region);
+        sendCall(client, pathOf(tenant, functionName, flags.alias), body, {
+          "meridian-region": flags.region,
+          "idempotency-key": flags.idempotencyKey,
+        });
       if (flags.repeat !== undefined)
         return repeat(call, {
           times: flags.repeat,
@@ -72,14 +76,14 @@ const sendCall = (
   client: ApiClient,
   path: string,
   { contentType, bytes }: CallBody,
-  region: string | undefined,
+  headers: Readonly<Record<string, string | undefined>>,
 ): Promise<HttpAnswer> =>
   client.raw({
     method: "POST",
     path,
     headers: {
       "content-type": contentType,
-      ...(region === undefined ? {} : { "meridian-region": region }),
+      ...Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined)),
     },
     body: bytes,
     timeoutMs: CALL_LIMIT_MS,

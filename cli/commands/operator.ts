@@ -1,10 +1,11 @@
 import type { Command } from "@commander-js/extra-typings";
 import { Type } from "typebox";
-import { TenantCreated, TenantSuspension } from "#lib/contracts/api.ts";
+import { TenantCreated, TenantHome, TenantSuspension } from "#lib/contracts/api.ts";
 import { AuditEntry } from "#lib/contracts/api-status.ts";
 import { TenantRecord } from "#lib/contracts/catalog-records.ts";
 import { connectedCommand, wholeNumber } from "../command-options.ts";
 import { connectAsOperator } from "../connect.ts";
+import { UsageError } from "../failures.ts";
 import { describeEnforced, formatTable, formatTime, printDocument, printLine } from "../print.ts";
 
 const AuditPage = Type.Object({ items: Type.Array(AuditEntry) });
@@ -29,13 +30,34 @@ export function registerTenant(program: Command): void {
     const client = await connectAsOperator(flags);
     const page = await client.json(TenantPage, { path: "/v1/tenants" });
     if (flags.json === true) return printDocument(page);
-    const rows = page.items.map(({ name, createdAtMs, suspendedAtMs }) => [
+    const rows = page.items.map(({ name, createdAtMs, suspendedAtMs, homeRegion }) => [
       name,
       formatTime(createdAtMs),
       suspendedAtMs === undefined ? "active" : "suspended",
+      homeRegion ?? "-",
     ]);
-    printLine(formatTable(["TENANT", "MADE", "STATE"], rows));
+    printLine(formatTable(["TENANT", "MADE", "STATE", "HOME"], rows));
   });
+  connectedCommand(tenant, "home", "serve a tenant's callers as if they were in one region")
+    .argument("<name>")
+    .argument("[region]", "a region or zone")
+    .option("--none", "serve them where they are")
+    .action(async (name, region, flags) => {
+      if ((region === undefined) === (flags.none !== true))
+        throw new UsageError("name a region, or say --none");
+      const client = await connectAsOperator(flags);
+      const result = await client.json(TenantHome, {
+        method: "POST",
+        path: `/v1/tenants/${encodeURIComponent(name)}:home`,
+        json: { homeRegion: region ?? null },
+      });
+      if (flags.json === true) return printDocument(result);
+      const home =
+        result.homeRegion === null
+          ? `${name} has no home, its callers are served where they are`
+          : `${name} is at home in ${result.homeRegion}`;
+      printLine(`${home}: ${describeEnforced(result.enforced)}`);
+    });
   registerSuspension(tenant, "suspend", "refuse all calls of a tenant until it is resumed");
   registerSuspension(tenant, "resume", "take a suspended tenant's calls again");
 }

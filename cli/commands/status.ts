@@ -54,6 +54,7 @@ function describeFederation(status: FederationStatus): string {
         instances.toSorted(byCells),
       ),
     );
+  for (const line of status.zones.flatMap(failingLines)) lines.push("", line);
   for (const { clusterId, codeMissing = 0 } of status.zones)
     if (codeMissing > 0)
       lines.push("", `${clusterId} does not hold the code of ${codeMissing} archives yet`);
@@ -151,6 +152,22 @@ const instanceRows = ({ zone, instances }: ZoneStatus): string[][] =>
     String(one.busy),
     String(one.queued),
   ]);
+
+/** `demo/hello version 3 does not start in eu-west: Runtime.ImportModuleError, 7 times in a row; tried again in 12 s` */
+const failingLines = ({ zone, instances }: ZoneStatus): string[] =>
+  instances.flatMap(({ tenant, functionName, version, failing }) =>
+    failing === undefined
+      ? []
+      : [
+          printable(
+            `${tenant}/${functionName} version ${version} does not start in ${zone}: ${failing.errorType}, ` +
+              `${failing.failures} times in a row; tried again ${whenOf(failing.retryInMs)}`,
+          ),
+        ],
+  );
+
+const whenOf = (retryInMs: number): string =>
+  retryInMs === 0 ? "with the next call" : `in ${formatAge(retryInMs)}`;
 
 const byCells = (one: readonly string[], other: readonly string[]): number =>
   one.join(" ").localeCompare(other.join(" "));

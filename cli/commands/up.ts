@@ -8,6 +8,7 @@ import { UsageError } from "../failures.ts";
 import { progressStyle } from "../show-progress.ts";
 import { DEFAULT_STATE } from "../state-directory.ts";
 import { DEFAULT_ZONES, parseZones } from "../up/core/parse-zones.ts";
+import { WORKERS_MAX } from "../up/core/plan-programs.ts";
 import type { CatalogWish } from "../up/io/settle-catalog.ts";
 import type { FederationWish } from "../up/up.ts";
 
@@ -28,8 +29,14 @@ export function registerUp(program: Command): void {
       wholeNumber(1, PORT_MAX),
       8_080,
     )
-    .option("--zones <list>", "name[=latitude:longitude:jurisdiction],…", DEFAULT_ZONES)
+    .option("--zones <list>", "name[=latitude:longitude:jurisdiction[:bias]],…", DEFAULT_ZONES)
     .option("--idle-seconds <n>", "how long an idle instance is kept", wholeNumber(1, 86_400), 60)
+    .option(
+      "--workers <n>",
+      "gateway processes in each zone, on the same ports",
+      wholeNumber(1, WORKERS_MAX),
+      1,
+    )
     .option("--trusted-proxies <list>", "networks whose forwarded headers are believed", listOf)
     .addOption(
       new Option(
@@ -60,6 +67,11 @@ export function registerUp(program: Command): void {
       "--new-key-encryption-key",
       "make a new key where its file is gone; all secrets are lost",
     )
+    .addOption(
+      new Option("--fast-lane <switch>", "whether gateways serve plain requests the shorter way")
+        .choices(["on", "off"])
+        .default("off"),
+    )
     .option("--json", "print one JSON document once everything serves")
     .option("--quiet", "show no progress while starting")
     .addOption(new Option("--without <part>", "leave a part out").choices(["failover"]).hideHelp())
@@ -69,6 +81,7 @@ export function registerUp(program: Command): void {
         "meridian up",
         "meridian up --catalog etcd                      # a member in each zone; needs `npm run engines`",
         "meridian up --catalog-endpoints http://10.0.0.1:2379,http://10.0.0.2:2379",
+        "meridian up --workers 2                         # two gateways in each zone",
         "meridian up --port 9000 --zones eu-west,us-east,tokyo=35.7:139.7:jp",
       ),
     )
@@ -89,6 +102,7 @@ interface UpFlags {
   readonly port: number;
   readonly zones: string;
   readonly idleSeconds: number;
+  readonly workers: number;
   readonly trustedProxies?: readonly string[] | undefined;
   readonly catalog?: string | undefined;
   readonly catalogEndpoints?: readonly string[] | undefined;
@@ -99,6 +113,7 @@ interface UpFlags {
   readonly catalogKeyFile?: string | undefined;
   readonly acceptCatalogLoss?: boolean | undefined;
   readonly newKeyEncryptionKey?: boolean | undefined;
+  readonly fastLane: "on" | "off";
   readonly without?: string | undefined;
 }
 
@@ -121,8 +136,10 @@ function parseFlags(flags: UpFlags): Omit<FederationWish, "hasReusePort"> {
     zones: parsed.zones,
     catalog: parseCatalog(flags),
     basePort: flags.port,
+    workers: flags.workers,
     idleMs: flags.idleSeconds * 1_000,
     failover: flags.without === "failover" ? "off" : "on",
+    fastLane: flags.fastLane,
     acceptsCatalogLoss: flags.acceptCatalogLoss === true,
     acceptsKeyLoss: flags.newKeyEncryptionKey === true,
     trustedProxies,

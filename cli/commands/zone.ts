@@ -28,7 +28,7 @@ export function registerZone(program: Command): void {
     const status = await askUp(findState(flags.state), UpStatus, "GET", "/status");
     if (flags.json === true) return printDocument(status);
     const rows = status.groups.flatMap((group) =>
-      group.programs.map(({ program: name, pid, state }) => [
+      group.programs.map(({ program: its, name = its, pid, state }) => [
         group.zone ?? "-",
         name,
         state,

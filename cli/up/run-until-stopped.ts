@@ -1,4 +1,5 @@
 import { relative } from "node:path";
+import { UsageError } from "../failures.ts";
 import { printDocument, printLine } from "../print.ts";
 import type { ProgressStyle } from "../show-progress.ts";
 import { credentialsFile } from "../state-directory.ts";
@@ -26,6 +27,10 @@ export async function runUntilStopped(
   // A terminal or pipe that went away must not end the federation.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   const federation = { ...flags, hasReusePort: await hasReusePort() };
+  if (flags.workers > 1 && !federation.hasReusePort)
+    throw new UsageError(
+      "--workers: this system has no SO_REUSEPORT, so that one gateway alone can have a port",
+    );
   const notices = holdNotices(options.progress === "terminal");
   const stopping = followSignals();
   if (!federation.hasReusePort)

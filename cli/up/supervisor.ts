@@ -1,33 +1,29 @@
 import type { ProgramMessage } from "#lib/contracts/supervision.ts";
+import type { ProcessIdentity } from "#lib/io/process-identity.ts";
 import type { Clock } from "#lib/ports/clock.ts";
-import {
-  addSilence,
-  gatewayToWithdraw,
-  TICK_MS,
-  type WatchedGateway,
-} from "./core/judge-gateways.ts";
-import { groupOf, type ProgramName, type ProgramPlan } from "./core/plan-programs.ts";
-import {
-  type GroupAction,
-  type GroupEvent,
-  type GroupState,
-  stoppedGroup,
-  superviseGroup,
-} from "./core/supervise-group.ts";
-import {
-  identifyProcess,
-  isStillRunning,
-  type ProcessIdentity,
-  signalProcess,
-} from "#lib/io/process-identity.ts";
+import { addSilence, gatewayToWithdraw, TICK_MS } from "./core/judge-gateways.ts";
+import type { ProgramPlan } from "./core/plan-programs.ts";
+import { type GroupAction, type GroupEvent, superviseGroup } from "./core/supervise-group.ts";
 import type { SpawnedProgram } from "./io/spawn-program.ts";
+import {
+  type Child,
+  describeGroup,
+  drain,
+  type Group,
+  identify,
+  killGroup,
+  lifeOf,
+  livingProcesses,
+  makeGroups,
+  type ProgramStatus,
+  stopInOrder,
+  title,
+  watchedGateways,
+} from "./program-group.ts";
 
-/** A program drains for 35 s at most; then its time is up. */
-const DRAIN_LIMIT_MS = 36_000;
-const KILL_LIMIT_MS = 5_000;
-const KILL_POLL_MS = 10;
-/** The order in which programs stop: those who take calls first, those they rest on last. */
-const STOP_ORDER: readonly ProgramName[] = ["gateway", "agent", "federator", "catalog"];
+/** As long as a program may take to get ready elsewhere. */
+const JOIN_LIMIT_MS = 30_000;
+const JOIN_POLL_MS = 20;
 
 export interface SupervisorPorts {
   readonly clock: Clock;
@@ -43,18 +39,18 @@ export interface SupervisorPorts {
   readonly onFell: (group: string) => void;
   /** The set of processes is another one now. */
   readonly onProcessesChanged: () => void;
-}
-
-export interface ProgramStatus {
-  readonly program: ProgramName;
-  readonly pid: number | null;
-  readonly state: "starting" | "ready" | "waiting" | "stopped";
+  /** A successor is about to start: what it needs of the one before it. */
+  readonly bequeath: (from: ProgramPlan, to: ProgramPlan) => void;
+  /** Nothing runs in the place any more, and nothing will until it is needed. */
+  readonly onVacated: (plan: ProgramPlan) => void;
 }
 
 export interface Supervisor {
   readonly start: (group: string) => void;
   /** Drains the group's programs in order, or kills all it runs, instances included; resolves once nothing is left. */
   readonly stop: (group: string, how: "drain" | "kill") => Promise<void>;
+  /** Starts a successor beside the program, waits until it serves, then drains the program; one at a time in a group. */
+  readonly replace: (group: string, name: string) => Promise<Replacement>;
   readonly stopAll: () => Promise<void>;
   /** SIGKILL to everything, now. */
   readonly killAll: () => void;
@@ -63,21 +59,10 @@ export interface Supervisor {
   readonly processes: (group: string) => readonly ProcessIdentity[];
 }
 
-interface Child {
-  readonly plan: ProgramPlan;
-  readonly spawned: SpawnedProgram;
-  isReady: boolean;
-  silentMs: number;
-}
-
-interface Group {
-  readonly name: string;
-  readonly plans: ReadonlyMap<string, ProgramPlan>;
-  readonly children: Map<string, Child>;
-  state: GroupState;
-  /** What each program last told to have started, such as an agent's instances; they may outlive it for a moment. */
-  readonly reported: Map<string, readonly ProcessIdentity[]>;
-}
+export type Replacement =
+  | { readonly kind: "replaced"; readonly by: number }
+  /** The program goes on, where it runs. */
+  | { readonly kind: "not-replaced"; readonly why: "no-place" | "stopped" | "not-ready" };
 
 /** Owns every child process; what to do about them is decided in `core/supervise-group.ts`. */
 export function createSupervisor(
@@ -114,18 +99,19 @@ export function createSupervisor(
     }
   };
 
-  const spawnInto = (group: Group, program: string): void => {
-    const plan = group.plans.get(program);
+  const spawnInto = (group: Group, name: string): void => {
+    const plan = group.plans.get(name);
     if (plan === undefined) return;
     const spawned = ports.spawn(plan, (message) => hear(group, child, message));
     const child: Child = { plan, spawned, isReady: false, silentMs: 0 };
-    group.children.set(program, child);
+    group.children.set(name, child);
     onProcessesChanged();
     void spawned.ended.then((how) => {
-      group.children.delete(program);
-      const isWanted = group.state.wanted === "running";
-      dispatch(group, { kind: "died", program }, how);
-      if (isWanted) ports.onDied(plan, group.state.programs[program]?.deaths ?? 1);
+      group.children.delete(name);
+      const isMissed = group.state.wanted === "running" && lifeOf(group, name) === "alive";
+      dispatch(group, { kind: "died", program: name }, how);
+      if (isMissed) ports.onDied(plan, group.state.programs[name]?.deaths ?? 1);
+      if (lifeOf(group, name) === "spare") ports.onVacated(plan);
       onProcessesChanged();
     });
   };
@@ -133,18 +119,22 @@ export function createSupervisor(
   const hear = (group: Group, child: Child, message: ProgramMessage): void => {
     child.silentMs = 0;
     if (message.kind === "ready") child.isReady = true;
+    if (message.kind === "draining") return succeed(group, child);
     if (message.kind !== "pids") return;
-    group.reported.set(
-      child.plan.program,
-      message.pids.flatMap((pid) => identifyProcess(pid) ?? []),
-    );
+    group.reported.set(child.plan.program, identify(message.pids));
     onProcessesChanged();
   };
 
-  const withdrawGateway = (group: Group): void => {
-    const gateway = group.children.get("gateway");
+  /** Somebody else told a gateway to end: what it still runs may take long, and its port is not to be without anybody so long. */
+  const succeed = (group: Group, { plan }: Child): void => {
+    const isAsked = group.state.wanted !== "running" || lifeOf(group, plan.name) !== "alive";
+    if (plan.program === "gateway" && !isAsked) void replace(group, plan.name);
+  };
+
+  const withdrawGateway = (group: Group, name: string): void => {
+    const gateway = group.children.get(name);
     if (gateway === undefined) return;
-    say(`${title(group, "gateway")} gives no sign of life: withdrawn`);
+    say(`${title(group, name)} gives no sign of life: withdrawn`);
     gateway.isReady = false;
     gateway.silentMs = 0;
     gateway.spawned.signal("SIGKILL");
@@ -154,15 +144,47 @@ export function createSupervisor(
     const nowMs = clock.nowMs();
     for (const group of groups.values()) {
       dispatch(group, { kind: "tick" });
-      const gateway = group.children.get("gateway");
-      if (gateway !== undefined)
-        gateway.silentMs = addSilence(gateway.silentMs, nowMs - lastTickAtMs);
+      for (const child of group.children.values())
+        child.silentMs = addSilence(child.silentMs, nowMs - lastTickAtMs);
     }
     lastTickAtMs = nowMs;
-    const zone = gatewayToWithdraw([...groups.values()].flatMap(watchedGateway));
-    if (zone !== undefined) withdrawGateway(groupNamed(zone));
+    const silent = gatewayToWithdraw([...groups.values()].flatMap(watchedGateways));
+    if (silent !== undefined) withdrawGateway(groupNamed(silent.group), silent.name);
   };
   const ticking = setInterval(tick, TICK_MS);
+
+  /** True once it serves; false if it ended, or is not ready in time. */
+  const becomesReady = async (group: Group, child: Child): Promise<boolean> => {
+    const deadlineMs = clock.nowMs() + JOIN_LIMIT_MS;
+    while (group.children.get(child.plan.name) === child && clock.nowMs() < deadlineMs) {
+      if (child.isReady) return true;
+      await clock.sleep(JOIN_POLL_MS);
+    }
+    return false;
+  };
+
+  const replace = async (group: Group, name: string): Promise<Replacement> => {
+    const from = group.plans.get(name);
+    const to = [...group.plans.values()].find(
+      (plan) => plan.program === from?.program && lifeOf(group, plan.name) === "spare",
+    );
+    if (from === undefined || to === undefined) return { kind: "not-replaced", why: "no-place" };
+    ports.bequeath(from, to);
+    dispatch(group, { kind: "join", program: to.name });
+    const successor = group.children.get(to.name);
+    if (successor === undefined) return { kind: "not-replaced", why: "stopped" };
+    const isReady = await becomesReady(group, successor);
+    if (group.state.wanted !== "running") return { kind: "not-replaced", why: "stopped" };
+    if (!isReady) {
+      await drain(successor, clock);
+      return { kind: "not-replaced", why: "not-ready" };
+    }
+    dispatch(group, { kind: "hand-over", from: name, to: to.name });
+    const old = group.children.get(name);
+    if (old === undefined) ports.onVacated(from);
+    else await drain(old, clock);
+    return { kind: "replaced", by: successor.spawned.identity.pid };
+  };
 
   return {
     start: (name) => dispatch(groupNamed(name), { kind: "start" }),
@@ -173,6 +195,7 @@ export function createSupervisor(
       await stopInOrder([group], clock);
       onProcessesChanged();
     },
+    replace: (group, name) => replace(groupNamed(group), name),
     stopAll: async () => {
       for (const group of groups.values()) dispatch(group, { kind: "stop" });
       await stopInOrder([...groups.values()], clock);
@@ -184,94 +207,7 @@ export function createSupervisor(
         killGroup(group);
       }
     },
-    status: (name) =>
-      [...groupNamed(name).plans.values()].map((plan) => describe(groupNamed(name), plan)),
+    status: (name) => describeGroup(groupNamed(name)),
     processes: (name) => livingProcesses(groupNamed(name)),
   };
-}
-
-function makeGroups(plans: readonly ProgramPlan[]): Map<string, Group> {
-  const groups = new Map<string, Group>();
-  for (const [name, members] of Map.groupBy(plans, groupOf)) {
-    groups.set(name, {
-      name,
-      plans: new Map(members.map((plan) => [plan.program, plan])),
-      children: new Map(),
-      state: stoppedGroup(
-        members.map(({ program }) => program),
-        members.length > 1,
-      ),
-      reported: new Map(),
-    });
-  }
-  return groups;
-}
-
-/** One that was told to stop has its own limit, and is silent while it exits. */
-function watchedGateway({ name, plans, children, state }: Group): readonly WatchedGateway[] {
-  if (!plans.has("gateway") || state.wanted !== "running") return [];
-  const child = children.get("gateway");
-  if (child === undefined) return [{ zone: name, state: "absent", silentMs: 0 }];
-  return [{ zone: name, state: child.isReady ? "ready" : "starting", silentMs: child.silentMs }];
-}
-
-const title = (group: Group, program: string): string =>
-  group.plans.size === 1 ? group.name : `${group.name} ${program}`;
-
-const livingProcesses = (group: Group): ProcessIdentity[] =>
-  [
-    ...[...group.children.values()].map(({ spawned }) => spawned.identity),
-    ...[...group.reported.values()].flat(),
-  ].filter(isStillRunning);
-
-function killGroup(group: Group): void {
-  for (const identity of livingProcesses(group)) signalProcess(identity, "SIGKILL");
-}
-
-/** One kind of program after the other over all groups; what an agent leaves behind goes with it. */
-async function stopInOrder(groups: readonly Group[], clock: Clock): Promise<void> {
-  for (const program of STOP_ORDER) {
-    const children = groups.flatMap((group) => group.children.get(program) ?? []);
-    await Promise.all(children.map((child) => drain(child, clock)));
-    await killLeftBehind(
-      groups.flatMap(({ reported }) => reported.get(program) ?? []),
-      clock,
-    );
-  }
-}
-
-/** A killed process is there until the kernel has taken it apart. */
-async function killLeftBehind(reported: readonly ProcessIdentity[], clock: Clock): Promise<void> {
-  for (const identity of reported) signalProcess(identity, "SIGKILL");
-  const deadlineMs = clock.nowMs() + KILL_LIMIT_MS;
-  while (reported.some(isStillRunning) && clock.nowMs() < deadlineMs)
-    await clock.sleep(KILL_POLL_MS);
-}
-
-async function drain({ spawned }: Child, clock: Clock): Promise<void> {
-  spawned.signal("SIGTERM");
-  // One that was frozen would not hear it.
-  spawned.signal("SIGCONT");
-  const waiting = new AbortController();
-  const late = clock.sleep(DRAIN_LIMIT_MS, waiting.signal).then(
-    () => spawned.signal("SIGKILL"),
-    () => {
-      // It ended in time.
-    },
-  );
-  await spawned.ended;
-  waiting.abort();
-  await late;
-}
-
-function describe(group: Group, { program }: ProgramPlan): ProgramStatus {
-  const child = group.children.get(program);
-  if (child !== undefined)
-    return {
-      program,
-      pid: child.spawned.identity.pid,
-      state: child.isReady ? "ready" : "starting",
-    };
-  const isWaiting = group.state.programs[program]?.life.kind === "waiting";
-  return { program, pid: null, state: isWaiting ? "waiting" : "stopped" };
 }

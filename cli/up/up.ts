@@ -17,6 +17,7 @@ import {
 import { lastWords } from "./io/last-words.ts";
 import { keptCredentials, refuseLostCatalog, settleKeyEncryptionKey } from "./io/kept-state.ts";
 import { type RefreshedFile, refreshedFile } from "./io/refreshed-file.ts";
+import { bequeathTable, withdrawEndpoint } from "./io/hand-over-files.ts";
 import {
   clearRun,
   endLeftovers,
@@ -154,6 +155,8 @@ async function launch(
         `${zone} is lost: all its programs ended at once; "meridian zone start ${zone}" brings it back`,
       ),
     onProcessesChanged: () => refreshAll(files),
+    bequeath: bequeathTable,
+    onVacated: (plan) => withdrawEndpoint(runDirectory, plan),
   });
   for (const group of groupNames(federation)) supervisor.start(group);
   const server = await openSocket(federation, runDirectory, supervisor);
@@ -161,7 +164,10 @@ async function launch(
   return {
     credentials: credentials(),
     hasStarted: (group, program) =>
-      supervisor.status(group).some((one) => one.program === program && one.state === "ready"),
+      supervisor
+        .status(group)
+        .filter((one) => one.program === program)
+        .every(({ state }) => state === "ready"),
     killAll: supervisor.killAll,
     stop: async () => {
       await server.close();
@@ -181,11 +187,12 @@ async function openSocket(
 ): Promise<UpServer> {
   const zones = federation.zones.map(({ name }) => name);
   const endpoint = endpointOn(federation.basePort);
+  const actions = zoneActions(supervisor, zones, systemClock, async (name) => {
+    const zone = federation.zones.find((one) => one.name === name);
+    if (zone !== undefined) await planDown(runDirectory, zone);
+  });
   const server = await startUpServer(runDirectory, {
-    act: zoneActions(supervisor, zones, systemClock, async (name) => {
-      const zone = federation.zones.find((one) => one.name === name);
-      if (zone !== undefined) await planDown(runDirectory, zone);
-    }),
+    ...actions,
     status: (): UpStatus => ({
       pid: process.pid,
       endpoint,

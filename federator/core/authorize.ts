@@ -29,6 +29,7 @@ export const ACTIONS = {
   "tenants.list": look(["operator"]),
   "tenants.create": rule(["operator"]),
   "tenants.suspend": write(["operator"]),
+  "tenants.home": write(["operator"]),
   "keys.read": read(WRITERS),
   "keys.create": write(WRITERS),
   "keys.revoke": write(WRITERS),
@@ -60,6 +61,7 @@ export const ACTIONS = {
   "catalog.discard": rule(["operator"]),
   "catalog.accept": rule(["operator"]),
   "audit.read": look(EVERYONE),
+  "usage.read": look(READERS),
 } as const satisfies Record<string, ActionRule>;
 
 export type Action = keyof typeof ACTIONS;

@@ -6,8 +6,8 @@ const HOPS_MAX = 32;
 export interface Hop {
   /** The nearest hop that is not a trusted proxy; undefined when it cannot be told. */
   readonly client: NetworkAddress | undefined;
-  /** Whether the connection itself came from a trusted proxy, whose headers may be believed. */
-  readonly viaTrustedProxy: boolean;
+  /** Trusted proxies on the way from it to here; only where there is one may headers of proxies be believed. */
+  readonly proxies: number;
 }
 
 /**
@@ -19,15 +19,30 @@ export function clientAddress(
   forwardedFor: string | undefined,
   trustedProxies: readonly Network[],
 ): Hop {
-  const peerAddress = parseAddress(peer);
-  const viaTrustedProxy = peerAddress !== undefined && isWithin(peerAddress, trustedProxies);
-  if (!viaTrustedProxy || forwardedFor === undefined)
-    return { client: peerAddress, viaTrustedProxy };
+  let client = parseAddress(peer);
+  if (client === undefined || !isWithin(client, trustedProxies)) return { client, proxies: 0 };
 
-  let client: NetworkAddress | undefined = peerAddress;
-  for (const hop of forwardedFor.split(",").slice(-HOPS_MAX).toReversed()) {
+  const hops = forwardedFor?.split(",").slice(-HOPS_MAX).toReversed() ?? [];
+  let proxies = 1;
+  for (const [index, hop] of hops.entries()) {
+    proxies = index + 1;
     client = parseAddress(hop);
     if (client === undefined || !isWithin(client, trustedProxies)) break;
   }
-  return { client, viaTrustedProxy };
+  return { client, proxies };
+}
+
+/**
+ * Whether the caller's own connection was over TLS, as the outermost trusted proxy has it in `X-Forwarded-Proto`; each proxy adds
+ * its word at the right, or leaves the one that is there.
+ */
+export function clientScheme(
+  own: "http" | "https",
+  forwardedProto: string | undefined,
+  proxies: number,
+): "http" | "https" {
+  if (proxies === 0 || forwardedProto === undefined) return own;
+  const words = forwardedProto.split(",").map((word) => word.trim().toLowerCase());
+  const word = words[Math.max(0, words.length - proxies)];
+  return word === "http" || word === "https" ? word : own;
 }

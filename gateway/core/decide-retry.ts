@@ -14,6 +14,8 @@ export type AttemptFailure =
 export interface AttemptsSoFar {
   readonly failure: AttemptFailure;
   readonly isIdempotent: boolean;
+  /** A part of its body was sent on as it came, and is kept nowhere. */
+  readonly isBodySpent: boolean;
   /** The failed one included. */
   readonly attempts: number;
   /** How often it was withdrawn from a cluster that then said nothing, the last time included. */
@@ -39,6 +41,7 @@ const PAUSE_MAX_MS = 250;
 export function decideRetry(call: AttemptsSoFar): RetryDecision {
   if (call.attempts >= call.attemptsMax || call.remainingMs < REMAINING_MIN_MS)
     return { kind: "give-up" };
+  if (call.isBodySpent) return { kind: "give-up" };
   // It may be the call itself that silences them: it is not carried on to the next.
   if (call.withdrawals > WITHDRAWALS_MAX) return { kind: "give-up" };
   if (call.failure !== "maybe-executed") return { kind: "again" };

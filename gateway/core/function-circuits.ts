@@ -32,7 +32,7 @@ export interface FunctionCircuits {
     nowMs: number,
   ) => void;
   /** Circuits that are kept, and how many of them let nothing through. */
-  readonly count: () => { readonly kept: number; readonly open: number };
+  readonly count: (nowMs: number) => { readonly kept: number; readonly open: number };
 }
 
 const CIRCUITS_MAX = 100_000;
@@ -82,7 +82,11 @@ export function createFunctionCircuits(random: Random, max = CIRCUITS_MAX): Func
       }
       if (states.end(slot, begunUnder, verdict, nowMs)) slots.touch(slot, nowMs);
     },
-    count: () => ({ kept: slots.size(), open: states.open() }),
+    count: (nowMs) => {
+      // Calls of others let go of a few at a time; with no calls, nobody does.
+      slots.release(nowMs - FORGOTTEN_AFTER_MS, states.forget, max);
+      return { kept: slots.size(), open: states.open() };
+    },
   };
 }
 

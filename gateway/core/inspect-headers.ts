@@ -87,11 +87,6 @@ function judge(name: string, value: string, httpVersion: HttpVersion): HeaderFau
       return value.split(",").some((word) => NOT_NOMINATED.test(word.trim().toLowerCase()))
         ? bad("its Connection header names a header that is not of the connection alone")
         : undefined;
-    case "upgrade":
-      // Others, such as h2c, are offers that a server may ignore.
-      return value.toLowerCase().includes("websocket")
-        ? bad("WebSocket connections are not served yet")
-        : undefined;
     default:
       return undefined;
   }

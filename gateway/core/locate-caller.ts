@@ -1,22 +1,42 @@
 import type { Zone } from "#lib/contracts/zone.ts";
-import { distanceKilometres, type GeoPoint } from "#lib/great-circle.ts";
+import { apparentKilometres } from "#lib/apparent-distance.ts";
+import type { GeoPoint } from "#lib/great-circle.ts";
 import { countryCentroids } from "./country-centroids.ts";
 import type { NetworkAddress } from "./network-address.ts";
 
 /** Where a caller is taken to be, and what said so. */
 export interface Origin extends GeoPoint {
-  readonly source: "explicit" | "edge-header" | "address" | "gateway-zone";
+  readonly source:
+    | "explicit"
+    | "affinity"
+    | "tenant-home"
+    | "edge-header"
+    | "address"
+    | "round-trip"
+    | "gateway-zone";
   /** The region, country or zone that was named. */
   readonly value: string;
 }
 
+export interface Location {
+  readonly origin: Origin;
+  /** The name of the zone whose callers it is counted with. */
+  readonly originZone: string;
+}
+
 export type Located =
-  | { readonly kind: "located"; readonly origin: Origin }
+  | { readonly kind: "located"; readonly location: Location }
+  /** Nothing says where the caller is. */
+  | { readonly kind: "unknown" }
   | { readonly kind: "region-unknown"; readonly region: string };
 
 export interface CallerClues {
-  /** `?region=` or `Meridian-Region`: a region or a zone. */
+  /** `?region=`, `Meridian-Region` or the host: a region or a zone. */
   readonly region: string | undefined;
+  /** The zone that the caller's affinity token names. */
+  readonly affinityZone: string | undefined;
+  /** Where the tenant has its callers served. */
+  readonly homeRegion: string | undefined;
   /** A country, as a trusted edge says it. */
   readonly edgeCountry: string | undefined;
   readonly address: NetworkAddress | undefined;
@@ -29,42 +49,68 @@ export interface Geography {
   readonly countryOf: (address: string) => string | undefined;
 }
 
-/** The first clue that says something wins; a region that does not exist is the caller's mistake, never a guess. */
+/**
+ * The first clue that says something wins. A region that a caller asks for and does not exist is its mistake, never a guess; a zone
+ * that a token or the tenant's record still names, and that was removed, says nothing.
+ */
 export function locateCaller(clues: CallerClues, geography: Geography): Located {
+  const { zones } = geography;
   if (clues.region !== undefined) {
-    const zone = zoneNamed(clues.region, geography.zones);
+    const zone = zoneNamed(clues.region, zones);
     if (zone === undefined) return { kind: "region-unknown", region: clues.region };
-    return located("explicit", clues.region, zone);
+    return located(inZone("explicit", zone, clues.region));
   }
+  const kept = zoneNamed(clues.affinityZone, zones);
+  if (kept !== undefined) return located(inZone("affinity", kept));
+
+  const home = zoneNamed(clues.homeRegion, zones);
+  if (home !== undefined) return located(inZone("tenant-home", home, clues.homeRegion));
+
   const edge = countryPoint(clues.edgeCountry);
-  if (edge !== undefined) return located("edge-header", edge.country, edge.point);
+  if (edge !== undefined) return located(inCountry("edge-header", edge, geography));
 
-  const country = clues.address === undefined ? undefined : geography.countryOf(clues.address.text);
-  const home = countryPoint(country);
-  if (home !== undefined) return located("address", home.country, home.point);
+  const registered = countryPoint(clues.address && geography.countryOf(clues.address.text));
+  if (registered !== undefined) return located(inCountry("address", registered, geography));
 
-  return located("gateway-zone", geography.gatewayZone.name, geography.gatewayZone);
+  return { kind: "unknown" };
 }
 
-/** The name of the zone whose callers the origin's are counted with. */
-export function nearestZone(origin: GeoPoint, { zones, gatewayZone }: Geography): string {
-  let nearest = gatewayZone;
-  for (const zone of zones)
-    if (distanceKilometres(origin, zone) < distanceKilometres(origin, nearest)) nearest = zone;
-  return nearest.name;
-}
+/** Where a caller is taken to be of whom nothing is known: where this gateway's way is shortest. */
+export const nearGateway = (nearest: Zone, { gatewayZone }: Geography): Location =>
+  inZone(nearest === gatewayZone ? "gateway-zone" : "round-trip", nearest);
 
 /** A zone by its own name, else the first of the region. */
-export function zoneNamed(name: string, zones: readonly Zone[]): Zone | undefined {
+export function zoneNamed(name: string | undefined, zones: readonly Zone[]): Zone | undefined {
+  if (name === undefined) return undefined;
   return zones.find((zone) => zone.name === name) ?? zones.find((zone) => zone.region === name);
 }
 
-function located(source: Origin["source"], value: string, at: GeoPoint): Located {
-  const { latitudeDegrees, longitudeDegrees } = at;
-  return { kind: "located", origin: { source, value, latitudeDegrees, longitudeDegrees } };
+const located = (location: Location): Located => ({ kind: "located", location });
+
+/** Whoever names a zone is counted with its callers, whatever lies in the same place. */
+function inZone(source: Origin["source"], zone: Zone, value = zone.name): Location {
+  const { latitudeDegrees, longitudeDegrees } = zone;
+  const origin: Origin = { source, value, latitudeDegrees, longitudeDegrees };
+  return { origin, originZone: zone.name };
 }
 
-function countryPoint(code: string | undefined) {
+function inCountry(
+  source: Origin["source"],
+  { country, point }: NamedPoint,
+  { zones, gatewayZone }: Geography,
+): Location {
+  let nearest = gatewayZone;
+  for (const zone of zones)
+    if (apparentKilometres(point, zone) < apparentKilometres(point, nearest)) nearest = zone;
+  return { origin: { source, value: country, ...point }, originZone: nearest.name };
+}
+
+interface NamedPoint {
+  readonly country: string;
+  readonly point: GeoPoint;
+}
+
+function countryPoint(code: string | undefined): NamedPoint | undefined {
   const country = code?.trim().toUpperCase();
   const point = country === undefined ? undefined : countryCentroids.get(country);
   return country === undefined || point === undefined ? undefined : { country, point };

@@ -11,8 +11,8 @@ export interface NameSlots {
     forget: (slot: number) => void,
   ) => number;
   readonly touch: (slot: number, nowMs: number) => void;
-  /** Those that were not used since, a few at a time. */
-  readonly release: (unusedSinceMs: number, forget: (slot: number) => void) => void;
+  /** Those that were not used since; looks at a few at a time, or at so many. */
+  readonly release: (unusedSinceMs: number, forget: (slot: number) => void, looks?: number) => void;
   readonly size: () => number;
 }
 
@@ -65,8 +65,8 @@ export function createNameSlots(max: number, random: Random): NameSlots {
     touch: (slot, nowMs) => {
       usedAtMs[slot] = nowMs;
     },
-    release: (unusedSinceMs, forget) => {
-      for (let looked = 0; looked < LOOKED_AT_ONCE && slotOf.size > 0; looked += 1) {
+    release: (unusedSinceMs, forget, looks = LOOKED_AT_ONCE) => {
+      for (let looked = 0; looked < looks && slotOf.size > 0; looked += 1) {
         const slot = nextSlot();
         if ((usedAtMs[slot] ?? 0) < unusedSinceMs) free(slot, forget);
       }

@@ -1,9 +1,10 @@
 import type { ClusterRoute } from "#lib/contracts/route-table.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
+import { apparentKilometres } from "#lib/apparent-distance.ts";
 import { distanceKilometres, type GeoPoint } from "#lib/great-circle.ts";
-import type { OriginShares } from "#lib/plan/plan-shares.ts";
 import type { Random } from "#lib/ports/random.ts";
 import type { ClusterRoom } from "./cluster-room.ts";
+import { drawnFirst, type Preference, shareOf } from "./draw-cluster.ts";
 import type { CircuitStanding } from "./function-circuits.ts";
 
 /** What this gateway knows of a zone's cluster at the moment of choosing. */
@@ -19,19 +20,18 @@ export interface ClusterSnapshot {
   readonly awaitsRelease: boolean;
   /** Held to be down by this zone's federator, on fresh evidence of two zones. */
   readonly isOverlaid: boolean;
-  /** This gateway's own pings; `absent`: no agent of it is known to be running. */
-  readonly pings: "good" | "unknown" | "avoid" | "absent";
+  /**
+   * This gateway's own pings; `absent`: no agent of it is known to be running; `late`: it answered them, but not the last, and the calls
+   * that wait for it hear nothing either.
+   */
+  readonly pings: "good" | "unknown" | "late" | "avoid" | "absent";
   readonly isTripped: boolean;
   /** Of this function on it, as far as this gateway's own calls tell. */
   readonly circuit: CircuitStanding;
   /** For calls of this tier. */
   readonly room: ClusterRoom;
-}
-
-/** How the plan divides the calls of one origin. */
-export interface Preference {
-  readonly originZone: string;
-  readonly clusters: OriginShares["clusters"];
+  /** This gateway's attempts that are under way on it. */
+  readonly inFlight: number;
 }
 
 export interface RankedCluster {
@@ -43,7 +43,7 @@ export interface RankedCluster {
 }
 
 /**
- * The clusters in order of preference: one of the usable is drawn by its share in the plan, the others stand by, nearest first.
+ * The clusters in order of preference: one of the usable is drawn by its share in the plan, of neighbours the less busy; the others stand by, nearest first.
  * Without a preference the nearest is chosen. Only permitted zones may be given; nothing here can add one. With `failover` off the
  * nearest is chosen whatever is known of it, and there is no standby.
  */
@@ -55,8 +55,12 @@ export function orderClusters(
   random: Random,
 ): readonly RankedCluster[] {
   const nearestFirst = permitted
-    .map((cluster) => ({ cluster, kilometres: distanceKilometres(origin, cluster.zone) }))
-    .toSorted((one, other) => one.kilometres - other.kilometres || byName(one, other));
+    .map((cluster) => ({
+      cluster,
+      kilometres: distanceKilometres(origin, cluster.zone),
+      apparent: apparentKilometres(origin, cluster.zone),
+    }))
+    .toSorted((one, other) => one.apparent - other.apparent || byName(one, other));
   if (failover === "off") return nearestFirst.map(homeOnly);
 
   const full: Ranking[] = [];
@@ -69,7 +73,8 @@ export function orderClusters(
     const reason = standing.reason ?? describeShare(cluster, preference);
     const { circuit } = cluster;
     const openForMs = circuit.kind === "open" ? circuit.forMs : 0;
-    const ranking = { zone: cluster.zone, kilometres, reason, standing: standing.kind, openForMs };
+    const { zone, inFlight } = cluster;
+    const ranking = { zone, kilometres, reason, standing: standing.kind, openForMs, inFlight };
     if (standing.kind === "last-resort") lastResort.push(ranking);
     else if (standing.kind === "circuit-open") failing.push(ranking);
     else if (standing.kind !== "usable") refused.push(ranking);
@@ -106,6 +111,7 @@ interface Ranking {
   readonly standing: Standing["kind"];
   /** 0 for a circuit that is not open. */
   readonly openForMs: number;
+  readonly inFlight: number;
 }
 
 type Standing =
@@ -125,6 +131,9 @@ function judge(cluster: ClusterSnapshot): Standing {
   if (cluster.mode === "quarantined")
     return { kind: "refused", reason: "an operator has quarantined it" };
   if (cluster.room.kind === "full") return { kind: "full", reason: describeFull(cluster.room) };
+
+  if (cluster.pings === "late")
+    return { kind: "last-resort", reason: "its last ping is late, and its calls hear nothing" };
 
   const against = wordAgainst(cluster);
   const { circuit } = cluster;
@@ -159,34 +168,12 @@ function describeShare({ zone, weightPercent }: ClusterSnapshot, preference?: Pr
   return `up; takes ${percent} of ${preference.originZone}'s calls${ramp}`;
 }
 
-/** Where nothing usable has a share, the plan knows less than this gateway: then the nearest stays the first. */
-function drawnFirst(
-  nearestFirst: readonly Ranking[],
-  preference: Preference | undefined,
-  random: Random,
-): readonly Ranking[] {
-  if (preference === undefined) return nearestFirst;
-  const shares = nearestFirst.map(({ zone }) => shareOf(zone, preference));
-  const sum = shares.reduce((total, share) => total + share, 0);
-  if (sum === 0) return nearestFirst;
-  let mark = random.next() * sum;
-  const drawn = nearestFirst.find((_, index) => {
-    const share = shares[index] ?? 0;
-    mark -= share;
-    return share > 0 && mark < 0;
-  });
-  if (drawn === undefined) return nearestFirst;
-  return [drawn, ...nearestFirst.filter((ranking) => ranking !== drawn)];
-}
-
-const shareOf = ({ clusterId }: Zone, { clusters }: Preference): number =>
-  clusters.find((one) => one.clusterId === clusterId)?.share ?? 0;
-
 function homeOnly(
   { cluster, kilometres }: { readonly cluster: ClusterSnapshot; readonly kilometres: number },
   index: number,
 ): RankedCluster {
-  const ranking = { zone: cluster.zone, kilometres, standing: "usable" as const, openForMs: 0 };
+  const { zone, inFlight } = cluster;
+  const ranking = { zone, kilometres, standing: "usable" as const, openForMs: 0, inFlight };
   return index === 0
     ? ranked({ ...ranking, reason: "the nearest; failover is off" }, "chosen")
     : ranked({ ...ranking, reason: "failover is off" }, "refused");

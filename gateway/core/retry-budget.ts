@@ -1,16 +1,20 @@
-import { createSlidingCount } from "./sliding-count.ts";
+import { createSlidingCount, type SlidingCount } from "./sliding-count.ts";
 
 export interface RetryBudgetLimits {
-  /** Retries that are always allowed in a window, so that quiet gateways can retry too. */
+  /** Retries that each tenant may make in a window, so that those who call little can retry too. */
   readonly retriesMin: number;
-  /** Share of the window's requests that may be retried. */
+  /** Share of its requests of the window that may be retried, whatever the others do. */
   readonly retryPercent: number;
+  /** What all tenants together may retry beyond their shares. */
+  readonly retriesMinOfAll: number;
 }
 
 export interface RetryBudgetState {
   readonly requests: number;
   readonly spent: number;
   readonly allowed: number;
+  /** How often there was no room for one. */
+  readonly refused: number;
 }
 
 /**
@@ -25,11 +29,56 @@ export interface RetryBudget {
   /** As `trySpend`, for a call that did not run; each that is permitted has to be ended. */
   readonly tryFree: (nowMs: number) => boolean;
   readonly endFree: (hasHelped: boolean, nowMs: number) => void;
-  /** In the window that ends now. */
+}
+
+/** One for each tenant, so that one whose functions fail uses up nobody else's. */
+export interface RetryBudgets {
+  readonly of: (tenant: string) => RetryBudget;
+  /** Of all tenants, in the window that ends now. */
   readonly state: (nowMs: number) => RetryBudgetState;
 }
 
-export function createRetryBudget(limits: RetryBudgetLimits): RetryBudget {
+/** The one that has not called for the longest time gives way, and begins anew when it calls again. */
+const TENANTS_MAX = 2_000;
+
+export function createRetryBudgets(limits: RetryBudgetLimits): RetryBudgets {
+  const { retryPercent, retriesMinOfAll } = limits;
+  const tenants = new Map<string, RetryBudget>();
+  const requests = createSlidingCount();
+  const spent = createSlidingCount();
+  const beyondShares = createSlidingCount();
+  const refused = createSlidingCount();
+  const all: Pool = { requests, spent, beyondShares, refused };
+  return {
+    of: (tenant) => {
+      const budget = tenants.get(tenant) ?? createBudget(limits, all);
+      tenants.delete(tenant);
+      tenants.set(tenant, budget);
+      const [oldest] = tenants.size > TENANTS_MAX ? tenants.keys() : [];
+      if (oldest !== undefined) tenants.delete(oldest);
+      return budget;
+    },
+    state: (nowMs) => ({
+      requests: requests.total(nowMs),
+      spent: spent.total(nowMs),
+      allowed: Math.floor((requests.total(nowMs) * retryPercent) / 100) + retriesMinOfAll,
+      refused: refused.total(nowMs),
+    }),
+  };
+}
+
+/** What is counted of all tenants together. */
+interface Pool {
+  readonly requests: SlidingCount;
+  readonly spent: SlidingCount;
+  readonly beyondShares: SlidingCount;
+  readonly refused: SlidingCount;
+}
+
+function createBudget(
+  { retriesMin, retryPercent, retriesMinOfAll }: RetryBudgetLimits,
+  all: Pool,
+): RetryBudget {
   const requests = createSlidingCount();
   const spent = createSlidingCount();
   const helped = createSlidingCount();
@@ -42,15 +91,27 @@ export function createRetryBudget(limits: RetryBudgetLimits): RetryBudget {
     const ended = failures + helped.total(nowMs);
     return ended === 0 ? 0 : (underWay * failures) / ended;
   };
-  const allowed = (nowMs: number): number =>
-    Math.max(limits.retriesMin, (requests.total(nowMs) * limits.retryPercent) / 100);
-  const hasRoom = (nowMs: number): boolean =>
-    spent.total(nowMs) + expectedToFail(nowMs) + 1 <= allowed(nowMs);
+  const shareOf = (nowMs: number): number => (requests.total(nowMs) * retryPercent) / 100;
+  const hasRoom = (nowMs: number): boolean => {
+    const withThis = spent.total(nowMs) + expectedToFail(nowMs) + 1;
+    if (withThis <= shareOf(nowMs)) return true;
+    if (withThis <= retriesMin && all.beyondShares.total(nowMs) < retriesMinOfAll) return true;
+    all.refused.add(nowMs);
+    return false;
+  };
+  const spend = (nowMs: number): void => {
+    spent.add(nowMs);
+    all.spent.add(nowMs);
+    if (spent.total(nowMs) > shareOf(nowMs)) all.beyondShares.add(nowMs);
+  };
   return {
-    countRequest: requests.add,
+    countRequest: (nowMs) => {
+      requests.add(nowMs);
+      all.requests.add(nowMs);
+    },
     trySpend: (nowMs) => {
       if (!hasRoom(nowMs)) return false;
-      spent.add(nowMs);
+      spend(nowMs);
       return true;
     },
     tryFree: (nowMs) => {
@@ -58,16 +119,11 @@ export function createRetryBudget(limits: RetryBudgetLimits): RetryBudget {
       underWay += 1;
       return true;
     },
-    state: (nowMs) => ({
-      requests: requests.total(nowMs),
-      spent: spent.total(nowMs),
-      allowed: Math.floor(allowed(nowMs)),
-    }),
     endFree: (hasHelped, nowMs) => {
       underWay -= 1;
       if (hasHelped) return helped.add(nowMs);
       failed.add(nowMs);
-      spent.add(nowMs);
+      spend(nowMs);
     },
   };
 }

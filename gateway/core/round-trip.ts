@@ -5,6 +5,8 @@ export interface RoundTrip {
   readonly isWithin: (limitMs: number) => boolean;
   /** Of the last second; undefined as long as nothing is known. */
   readonly typicalMs: () => number | undefined;
+  /** Of the last few: how far it is, whoever is busy; undefined as long as too few are known. */
+  readonly shortestMs: () => number | undefined;
 }
 
 /** Five seconds of pings: the shortest of them met no queue. */
@@ -20,6 +22,7 @@ export function createRoundTrip(): RoundTrip {
       if (newest.length > KEPT) newest.shift();
     },
     isWithin: (limitMs) => newest.length === 0 || Math.min(...newest) <= limitMs,
+    shortestMs: () => (newest.length < TYPICAL_OF ? undefined : Math.min(...newest)),
     typicalMs: () => {
       const sorted = newest.slice(-TYPICAL_OF).toSorted((one, other) => one - other);
       return sorted[Math.floor((sorted.length - 1) / 2)];

@@ -14,6 +14,8 @@ export interface AttemptNote {
   /** What the agent said of the time it took: `queue;dur=1.0, run;dur=31.2`. */
   timing: string | undefined;
   coldStartPhases: string | undefined;
+  /** Its answer is that of an earlier call with its key, which may have been running still. */
+  isReplayed?: boolean;
 }
 
 /** On the monotonic clock; undefined where the call did not come so far. */
@@ -50,6 +52,8 @@ const STAGES = [
   "cold-start",
   /** The function itself. */
   "function",
+  /** Waiting for the call with the same key that was running already. */
+  "same-key",
   /** Between gateway and cluster: all of the last attempt that its cluster does not account for. */
   "link",
   /** Sending the answer. */
@@ -74,6 +78,8 @@ export function stageTimes({
   const attempts = coveredMs(others, last?.beganAtMs ?? answeredAtMs);
   const inCluster = clusterTimes(last, lastMs);
   const accountedMs = inCluster.queue + inCluster["cold-start"] + inCluster.function;
+  const unaccountedMs = lastMs - accountedMs;
+  const isReplayed = last?.isReplayed === true;
   return {
     authenticate: admitAtMs - receivedAtMs,
     admit: planAtMs - admitAtMs,
@@ -81,20 +87,21 @@ export function stageTimes({
     choose: Math.max(0, answeredAtMs - forwardAtMs - lastMs - attempts),
     attempts,
     ...inCluster,
-    link: lastMs - accountedMs,
+    "same-key": isReplayed ? unaccountedMs : 0,
+    link: isReplayed ? 0 : unaccountedMs,
     answer: finishedAtMs - answeredAtMs,
   };
 }
 
-/** What the platform added to the function's own time, sending the answer left aside. */
+/** What the platform added to the function's own time, or that of the call it was joined to, sending the answer left aside. */
 export function overheadMs(times: CallTimes): number {
-  const { function: ownMs } = stageTimes(times);
-  return times.answeredAtMs - times.receivedAtMs - ownMs;
+  const { function: ownMs, "same-key": joinedMs } = stageTimes(times);
+  return times.answeredAtMs - times.receivedAtMs - ownMs - joinedMs;
 }
 
 /** The one that took longest; the function's own time is its owner's business. */
 export function slowestStage(times: StageTimes): StageName {
-  const platform = STAGES.filter((stage) => stage !== "function");
+  const platform = STAGES.filter((stage) => stage !== "function" && stage !== "same-key");
   return platform.reduce((slowest, stage) => (times[stage] > times[slowest] ? stage : slowest));
 }
 

@@ -36,8 +36,11 @@ export interface TenantLimits {
   readonly takeRate: (tenant: string, limits: TenantLimitValues, nowMs: number) => RateDecision;
   /** Gives a taken token back: the call was refused later, and cost nothing. */
   readonly returnRate: (tenant: string) => void;
+  readonly hasRoom: (tenant: string, limits: TenantLimitValues) => boolean;
   readonly enter: (tenant: string, limits: TenantLimitValues) => boolean;
   readonly leave: (tenant: string) => void;
+  /** The shares are others' from now on: nothing gathers any more, and what has may still be spent. */
+  readonly giveUpShares: (nowMs: number) => void;
   /** What is left to each tenant that was heard of, in no order. */
   readonly state: (nowMs: number) => readonly TenantAllowanceNow[];
 }
@@ -58,10 +61,21 @@ interface Account {
   limits: TenantLimitValues | undefined;
 }
 
-/** `defaultFloorMillionths` is the share of a tenant of whom no share has been heard. */
-export function createTenantLimits(defaultFloorMillionths: number, startMs: number): TenantLimits {
+/**
+ * `defaultFloorMillionths` is the share of a tenant of whom no share has been heard. Of the calls that a tenant may have running in
+ * the zone each of its `workers` permits an even part.
+ */
+export function createTenantLimits(
+  defaultFloorMillionths: number,
+  startMs: number,
+  workers = 1,
+): TenantLimits {
   const accounts = new Map<string, Account>();
   const inFlight = new Map<string, number>();
+  /** For the buckets time goes no further than this. */
+  let gathersUntilMs = Number.POSITIVE_INFINITY;
+  const roomOf = ({ concurrency }: TenantLimitValues): number =>
+    Math.max(1, Math.floor(concurrency / workers));
 
   const accountOf = (tenant: string, sinceMs: number): Account => {
     const known = accounts.get(tenant);
@@ -84,13 +98,15 @@ export function createTenantLimits(defaultFloorMillionths: number, startMs: numb
 
   return {
     applyShares: (shares, leaseValidMs, nowMs, others = "end") => {
+      if (nowMs >= gathersUntilMs) return;
       const named = new Set(shares.map(({ tenant }) => tenant));
       for (const [tenant, { share }] of accounts)
         if (share.leaseMillionths > 0 && !named.has(tenant))
           apply(others === "go-on" ? share : { ...share, leaseMillionths: 0 }, leaseValidMs, nowMs);
       for (const share of shares) apply(share, leaseValidMs, nowMs);
     },
-    takeRate: (tenant, limits, nowMs) => {
+    takeRate: (tenant, limits, sinceMs) => {
+      const nowMs = Math.min(sinceMs, gathersUntilMs);
       const account = accountOf(tenant, startMs);
       settle(account, account.limits ?? limits, nowMs);
       const rate = rateOf(account, limits, nowMs);
@@ -106,11 +122,15 @@ export function createTenantLimits(defaultFloorMillionths: number, startMs: numb
       if (account !== undefined)
         account.bucket = { ...account.bucket, tokens: account.bucket.tokens + 1 };
     },
+    hasRoom: (tenant, limits) => (inFlight.get(tenant) ?? 0) < roomOf(limits),
     enter: (tenant, limits) => {
       const count = inFlight.get(tenant) ?? 0;
-      if (count >= limits.concurrency) return false;
+      if (count >= roomOf(limits)) return false;
       inFlight.set(tenant, count + 1);
       return true;
+    },
+    giveUpShares: (nowMs) => {
+      gathersUntilMs = Math.min(gathersUntilMs, nowMs);
     },
     state: (nowMs) =>
       Array.from(accounts, ([tenant, account]) => ({

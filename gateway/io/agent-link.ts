@@ -4,6 +4,8 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
 import {
+  LINK_FEATURE_STREAMS,
+  LINK_FEATURES_HEADER,
   LINK_FRAME,
   LINK_FRAME_BYTES_MAX,
   LINK_PATH,
@@ -13,12 +15,14 @@ import { type Frame, frameReader } from "#lib/frames.ts";
 import { frameWriter } from "#lib/io/frame-writer.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { AgentRequest, Outcome } from "../ports.ts";
-import type { StartsOn } from "./agent-client.ts";
+import { type StartsOn, takesNoStreams } from "./agent-client.ts";
 import { type CallOverLink, startCallOverLink } from "./call-over-link.ts";
 
 /** One connection to an agent that carries all calls to it at once. */
 export interface AgentLink {
   readonly send: (request: AgentRequest, startsOn: StartsOn) => Promise<Outcome>;
+  /** Whether calls wait, and nothing at all came since then. */
+  readonly isSilentSince: (sinceMs: number) => boolean;
   /** Ends the calls that may go elsewhere. */
   readonly giveUp: () => void;
   readonly close: () => void;
@@ -44,9 +48,11 @@ export async function connectLink(
     agent: false,
     timeout: CONNECT_TIMEOUT_MS,
   });
-  asking.on("upgrade", (_answer, connection: Duplex, first: Buffer) =>
-    opened.resolve(openLink(connection, first, clock)),
-  );
+  asking.on("upgrade", (answer, connection: Duplex, first: Buffer) => {
+    const features = String(answer.headers[LINK_FEATURES_HEADER] ?? "").split(",");
+    const takesStreams = features.some((feature) => feature.trim() === LINK_FEATURE_STREAMS);
+    opened.resolve(openLink(connection, first, clock, takesStreams));
+  });
   asking.on("response", (answer) => {
     answer.destroy();
     if (answer.statusCode === 404) opened.resolve("not-spoken");
@@ -58,7 +64,12 @@ export async function connectLink(
   return opened.promise;
 }
 
-function openLink(connection: Duplex, first: Buffer, clock: Clock): AgentLink {
+function openLink(
+  connection: Duplex,
+  first: Buffer,
+  clock: Clock,
+  takesStreams: boolean,
+): AgentLink {
   const closed = Promise.withResolvers<void>();
   const writer = frameWriter(connection);
   const calls = new Map<number, CallOverLink>();
@@ -103,6 +114,8 @@ function openLink(connection: Duplex, first: Buffer, clock: Clock): AgentLink {
     send: (request, startsOn) => {
       if (isGoingAway) return Promise.resolve(goingAway);
       if (connection.destroyed) return Promise.resolve(gone);
+      if (!takesStreams && !(request.body instanceof Uint8Array))
+        return Promise.resolve(takesNoStreams);
       newestCallId += 1;
       const sentAtMs = clock.nowMs();
       const callId = newestCallId;
@@ -122,6 +135,7 @@ function openLink(connection: Duplex, first: Buffer, clock: Clock): AgentLink {
       calls.set(callId, call);
       return promise;
     },
+    isSilentSince: (sinceMs) => calls.size > 0 && heardAtMs < sinceMs,
     giveUp: () => {
       for (const call of calls.values()) call.giveUp();
     },

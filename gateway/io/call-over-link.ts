@@ -1,4 +1,3 @@
-import { Readable } from "node:stream";
 import { Compile } from "typebox/compile";
 import {
   LINK_FRAME,
@@ -10,6 +9,8 @@ import { encodeFrame, encodeHeadedFrame, readHeadedPayload } from "#lib/frames.t
 import type { Clock } from "#lib/ports/clock.ts";
 import type { AgentRequest, FailedOutcome, Outcome } from "../ports.ts";
 import type { StartsOn } from "./agent-client.ts";
+import { type AnswerBody, answerBody } from "./answer-body.ts";
+import { type BodyOnItsWay, streamCallBody } from "./stream-call-body.ts";
 import { ANSWER_GRACE_MS, failureToldBy, readProblem, toldFailure } from "./told-failure.ts";
 
 /** One call of a link, as its gateway has it. */
@@ -57,9 +58,14 @@ export function startCallOverLink(
   let isSettled = false;
   let isOver = false;
   let body: AnswerBody | undefined;
+  /** Of an upgraded call, which goes on until both sides have said all. */
+  let isBodySent = false;
+  let isAnswerEnded = false;
+  let isUpgraded = false;
 
   const finish = (): void => {
     isOver = true;
+    streamed?.stop();
     clearTimeout(timer);
     clearTimeout(silence);
     request.callerGone.removeEventListener("abort", onCallerGone);
@@ -99,10 +105,16 @@ export function startCallOverLink(
             withdraw(failed("its agent did not say that it has the call"), "");
             ports.onSilence();
           },
-          FIRST_WORD_MS + request.body.length / UPLOAD_BYTES_PER_MS,
+          FIRST_WORD_MS + bodyBytesOf(request) / UPLOAD_BYTES_PER_MS,
         );
 
   const begin = ({ status, headers, isWhole }: LinkAnswer, beginning: Buffer): void => {
+    isUpgraded = status === 101 && asksForUpgrade(request) && !isWhole;
+    if (status < 200 && !isUpgraded) {
+      withdraw(failed(`its agent answered ${status}, which nobody asked for`), "");
+      return;
+    }
+    if (isUpgraded) streamed?.agreed();
     const failure = failureToldBy(status, headers);
     if (isWhole) {
       finish();
@@ -117,9 +129,9 @@ export function startCallOverLink(
       credit: (bytes) => send(encodeFrame(LINK_FRAME.credit, callId, [u32(bytes)])),
       abandon: () => withdraw({ kind: "caller-gone" }, "the answer was abandoned"),
     });
-    const { readable } = body;
+    const { readable, trailers } = body;
     if (failure === undefined)
-      settle({ kind: "answered", answer: { status, headers, body: readable } });
+      settle({ kind: "answered", answer: { status, headers, body: readable, trailers } });
     else
       void readProblem(readable).then((text) => {
         if (!isSettled) settle(toldFailure(failure, status, headers, text));
@@ -140,7 +152,8 @@ export function startCallOverLink(
         return;
       case LINK_FRAME.answer: {
         const { head, body: beginning } = readHeadedPayload(payload);
-        if (isSettled || !linkAnswer.Check(head)) throw new Error("an answer is malformed");
+        if (body !== undefined || isSettled || !linkAnswer.Check(head))
+          throw new Error("an answer is malformed");
         begin(head, beginning);
         return;
       }
@@ -149,13 +162,17 @@ export function startCallOverLink(
         return;
       case LINK_FRAME.end:
         if (body === undefined) throw new Error("an answer ends that never began");
-        finish();
-        body.end();
+        body.end(payload);
+        isAnswerEnded = true;
+        if (!isUpgraded || isBodySent) finish();
         return;
       case LINK_FRAME.broken:
         if (body === undefined) throw new Error("an answer breaks off that never began");
         finish();
         body.breakOff(new Error("the agent broke its answer off"));
+        return;
+      case LINK_FRAME.credit:
+        streamed?.credit(payload.readUInt32BE(0));
         return;
       default:
         // Of a later version.
@@ -163,8 +180,26 @@ export function startCallOverLink(
     }
   };
 
+  const sendBody = (): BodyOnItsWay | undefined => {
+    if (request.body instanceof Uint8Array) {
+      sendWhole(callId, request.body, ports, () => isOver);
+      return undefined;
+    }
+    return streamCallBody(callId, request.body, {
+      ...ports,
+      // Once the function answers, the two are talking: neither has to keep a pace.
+      mayRest: () => isSettled,
+      onEnd: () => {
+        isBodySent = true;
+        if (isAnswerEnded) finish();
+      },
+      onLost: (error) => withdraw({ kind: "body-lost", error }, "the call's body broke off"),
+    });
+  };
+
   request.callerGone.addEventListener("abort", onCallerGone, { once: true });
-  sendCall(callId, request, startsOn, ports, () => isOver);
+  send(encodeHeadedFrame(LINK_FRAME.call, callId, headOf(request, startsOn), firstPartOf(request)));
+  const streamed = sendBody();
   if (request.callerGone.aborted) onCallerGone();
 
   return {
@@ -187,20 +222,13 @@ export function startCallOverLink(
   };
 }
 
-/** The head and the body, a large one in parts that let other calls through between them. */
-function sendCall(
+/** The whole body, a large one in parts that let other calls through between them. */
+function sendWhole(
   callId: number,
-  { headers, body }: AgentRequest,
-  startsOn: StartsOn,
+  body: Uint8Array,
   { send, hasRoom, onRoom }: CallOverLinkPorts,
   isOver: () => boolean,
 ): void {
-  const head: LinkCall = {
-    headers,
-    startsOn,
-    bodyBytes: body.length,
-  };
-  send(encodeHeadedFrame(LINK_FRAME.call, callId, head, body.subarray(0, LINK_PART_BYTES_MAX)));
   let sentBytes = LINK_PART_BYTES_MAX;
   const sendRest = (): void => {
     if (sentBytes >= body.length || isOver()) return;
@@ -213,52 +241,22 @@ function sendCall(
   if (sentBytes < body.length) setImmediate(sendRest);
 }
 
-interface AnswerBody {
-  readonly readable: Readable;
-  readonly add: (part: Buffer) => void;
-  readonly end: () => void;
-  readonly breakOff: (reason: Error) => void;
-}
+const asksForUpgrade = ({ body }: AgentRequest): boolean =>
+  !(body instanceof Uint8Array) && body.upgrade !== undefined;
 
-interface AnswerBodyPorts {
-  /** So many bytes more may come. */
-  readonly credit: (bytes: number) => void;
-  /** Its reader wants no more of it. */
-  readonly abandon: () => void;
-}
+const bodyBytesOf = ({ body }: AgentRequest): number =>
+  body instanceof Uint8Array ? body.length : 0;
 
-/** The answer as it arrives, no faster than it is read. */
-function answerBody(beginning: Buffer, { credit, abandon }: AnswerBodyPorts): AnswerBody {
-  let takenBytes = 0;
-  let isEnded = false;
-  const readable = new Readable({
-    read: () => {
-      if (takenBytes === 0 || isEnded) return;
-      credit(takenBytes);
-      takenBytes = 0;
-    },
-    destroy: (error, done) => {
-      if (!isEnded) abandon();
-      done(error);
-    },
-  });
-  const add = (part: Buffer): void => {
-    takenBytes += part.length;
-    if (!readable.destroyed) readable.push(part);
-  };
-  add(beginning);
-  return {
-    readable,
-    add,
-    end: () => {
-      isEnded = true;
-      readable.push(null);
-    },
-    breakOff: (reason) => {
-      isEnded = true;
-      readable.destroy(reason);
-    },
-  };
+const firstPartOf = ({ body }: AgentRequest): Uint8Array =>
+  body instanceof Uint8Array ? body.subarray(0, LINK_PART_BYTES_MAX) : NOTHING;
+
+const NOTHING = new Uint8Array();
+
+function headOf({ headers, body }: AgentRequest, startsOn: StartsOn): LinkCall {
+  if (body instanceof Uint8Array) return { headers, startsOn, bodyBytes: body.length };
+  const { upgrade } = body;
+  const streamed = { headers, startsOn, bodyBytes: 0, isStreamed: true };
+  return upgrade === undefined ? streamed : { ...streamed, upgrade };
 }
 
 function u32(value: number): Buffer {

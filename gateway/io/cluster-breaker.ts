@@ -83,5 +83,6 @@ const isClustersFault = (outcome: Outcome): boolean =>
 /** What was withdrawn before it began was so for the pings' sake, or one call's: neither is for all callers to pay. */
 const provesNothing = (outcome: Outcome): boolean =>
   outcome.kind === "caller-gone" ||
+  outcome.kind === "body-lost" ||
   (outcome.kind === "failed" && outcome.failure === "not-begun") ||
   (outcome.kind === "out-of-time" && !outcome.wasSent);

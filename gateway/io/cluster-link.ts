@@ -54,6 +54,7 @@ export function createClusterLink(options: ClusterLinkOptions): ClusterLink {
   const { clusterId, bootToken, clock, random, failover } = options;
   let connected: Connected | undefined;
   let pings = noPingsYet;
+  let pingedAtMs = clock.nowMs();
 
   const note = (event: PingEvent): void => {
     const before = pings.view;
@@ -62,6 +63,12 @@ export function createClusterLink(options: ClusterLinkOptions): ClusterLink {
     options.onPings(pings.view, event);
     if (pings.view === "avoid" && failover === "on") connected?.client.giveUp();
   };
+
+  /** One ping that is late may be lost; where calls wait, and nothing of them came since either, new ones had better go elsewhere. */
+  const isLate = (): boolean =>
+    pings.view === "good" &&
+    pings.missesInARow > 0 &&
+    connected?.client.isSilentSince(pingedAtMs) === true;
 
   const disconnect = async (old: Connected | undefined): Promise<void> => {
     old?.breaker.close();
@@ -97,14 +104,16 @@ export function createClusterLink(options: ClusterLinkOptions): ClusterLink {
     probe: async () => {
       const probed = connected;
       const startMs = clock.nowMs();
+      if (pings.missesInARow === 0) pingedAtMs = startMs;
       const event = await probed?.prober.ping(PING_TIMEOUT_MS);
       if (event === "good") probed?.roundTrip.add(clock.nowMs() - startMs);
       if (event !== undefined && event !== "inconclusive" && probed === connected) note(event);
     },
     health: () => ({
-      pings: connected === undefined ? "absent" : pings.view,
+      pings: connected === undefined ? "absent" : isLate() ? "late" : pings.view,
       isTripped: connected?.breaker.isTripped(pings.view === "good") ?? false,
       roundTripMs: connected?.roundTrip.typicalMs(),
+      shortestMs: connected?.roundTrip.shortestMs,
     }),
     state: () => ({
       missesInARow: pings.missesInARow,

@@ -7,6 +7,9 @@ import type { Clock } from "#lib/ports/clock.ts";
 /** A restart makes the table look older than it is by so much at most. */
 const SAVE_INTERVAL_MS = 60_000;
 
+/** Clocks are set right by less than this all the time. */
+const CLOCK_STEP_MS = 1_000;
+
 const Confirmed = Type.Object(
   { confirmedAtWallMs: Type.Integer({ minimum: 0 }) },
   { additionalProperties: true },
@@ -25,7 +28,7 @@ export interface ConfirmedFile {
 export async function openConfirmedFile(path: string, clock: Clock): Promise<ConfirmedFile> {
   let savedAtMs = Number.NEGATIVE_INFINITY;
   return {
-    ageAtStartMs: Math.max(0, clock.wallMs() - (await readConfirmed(path))),
+    ageAtStartMs: ageOf(await readConfirmed(path), clock.wallMs()),
     note: async (ageMs) => {
       if (clock.nowMs() - savedAtMs < SAVE_INTERVAL_MS) return;
       savedAtMs = clock.nowMs();
@@ -35,6 +38,12 @@ export async function openConfirmedFile(path: string, clock: Clock): Promise<Con
       await writeAtomically(path, `${JSON.stringify(confirmed)}\n`);
     },
   };
+}
+
+/** Where the clock was set back meanwhile nobody knows how long ago it was. */
+function ageOf(confirmedAtWallMs: number, wallMs: number): number {
+  const ageMs = wallMs - confirmedAtWallMs;
+  return ageMs < -CLOCK_STEP_MS ? Number.POSITIVE_INFINITY : Math.max(0, ageMs);
 }
 
 async function readConfirmed(path: string): Promise<number> {

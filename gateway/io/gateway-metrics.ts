@@ -8,8 +8,14 @@ import { type CounterSample, type MetricFamily, writeFamilies } from "./metric-f
 
 export interface GatewayMetrics {
   readonly request: (record: RequestRecord) => void;
+  /** Answered before there was a request. */
+  readonly refusal: (status: number) => void;
+  /** Closed unheard: its address had too many. */
+  readonly connectionRefused: () => void;
   readonly retry: (failure: AttemptFailure) => void;
   readonly hedge: (hasWon: boolean) => void;
+  /** Bytes of a body that was passed on as it came. */
+  readonly streamed: (direction: StreamDirection, bytes: number) => void;
   readonly counts: () => GatewayCounts;
   /** In Prometheus' text format. */
   readonly text: () => Promise<string>;
@@ -22,6 +28,8 @@ export interface GatewayCounts {
   readonly limited: Readonly<Record<string, number>>;
 }
 
+type StreamDirection = (typeof STREAM_DIRECTIONS)[number];
+const STREAM_DIRECTIONS = ["in", "out"] as const;
 const STATUS_CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 const FAILURES: readonly AttemptFailure[] = ["not-sent", "not-begun", "refused", "maybe-executed"];
 const LIMITS: readonly NonNullable<Receipt["limitedBy"]>[] = [
@@ -30,6 +38,7 @@ const LIMITS: readonly NonNullable<Receipt["limitedBy"]>[] = [
   "plan",
   "cluster",
 ];
+const REFUSAL_STATUSES = ["400", "405", "408", "431", "other"];
 const FALLBACKS: readonly NonNullable<Receipt["fallback"]>[] = ["version", "answer"];
 const BOUNDS_MS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
 /** Coarser, as there are a thousand of them. */
@@ -52,8 +61,11 @@ export function gatewayMetrics(
   const retries = tally(FAILURES);
   const limited = tally(LIMITS);
   const fallbacks = tally(FALLBACKS);
+  const refusals = tally(REFUSAL_STATUSES);
+  const connections = tally(["address"]);
   const hedges = tally(["won", "lost"]);
   const calls = tally(CALL_OUTCOMES);
+  const streamed = tally(STREAM_DIRECTIONS);
   const requests = callCells(BOUNDS_MS).create();
   const functions = createBoundedCells(FUNCTIONS_MAX, callCells(FUNCTION_BOUNDS_MS));
   const zoneCells = callCells(FUNCTION_BOUNDS_MS);
@@ -129,9 +141,24 @@ export function gatewayMetrics(
       fallbacks.samples("kind"),
     ),
     counter(
+      "meridian_gateway_refused_unread_total",
+      "Answered before there was a request, by status: what is not HTTP, headers that are too long or too late, CONNECT.",
+      refusals.samples("status"),
+    ),
+    counter(
+      "meridian_gateway_connections_refused_total",
+      "Connections that were closed at once, by the limit that they were beyond.",
+      connections.samples("limit"),
+    ),
+    counter(
       "meridian_gateway_hedges_total",
       "Second attempts at calls that took long, by whether they were the ones that answered.",
       hedges.samples("result"),
+    ),
+    counter(
+      "meridian_gateway_streamed_bytes_total",
+      "Bytes of bodies, WebSockets among them, that were passed on as they came: `in` from callers, `out` to them.",
+      streamed.samples("direction"),
     ),
   ];
 
@@ -147,8 +174,15 @@ export function gatewayMetrics(
       countCall(functions.cellOf(tenant, functionName), outcome, durationMs);
       countCall(zoneCell(receipt.zone ?? NO_ZONE), outcome, durationMs);
     },
+    refusal: (status) => {
+      statuses.add(STATUS_CLASSES[Math.floor(status / 100) - 1]);
+      const name = String(status);
+      refusals.add(REFUSAL_STATUSES.includes(name) ? name : "other");
+    },
+    connectionRefused: () => connections.add("address"),
     retry: retries.add,
     hedge: (hasWon) => hedges.add(hasWon ? "won" : "lost"),
+    streamed: streamed.add,
     counts: () => ({
       outcomes: calls.counts(),
       retries: retries.counts(),
@@ -207,8 +241,8 @@ const outcomesOf =
 function tally<Name extends string>(names: readonly Name[]) {
   const counts = new Map(names.map((name) => [name, 0]));
   return {
-    add: (name: Name | undefined): void => {
-      if (name !== undefined) counts.set(name, (counts.get(name) ?? 0) + 1);
+    add: (name: Name | undefined, count = 1): void => {
+      if (name !== undefined) counts.set(name, (counts.get(name) ?? 0) + count);
     },
     counts: (): Record<string, number> => Object.fromEntries(counts),
     samples: (label: string) => (): readonly CounterSample[] =>

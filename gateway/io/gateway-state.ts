@@ -4,7 +4,7 @@ import type { Clock } from "#lib/ports/clock.ts";
 import type { ClusterRooms } from "../core/cluster-rooms.ts";
 import type { FunctionCircuits } from "../core/function-circuits.ts";
 import { findCluster } from "../core/look-up.ts";
-import type { RetryBudget } from "../core/retry-budget.ts";
+import type { RetryBudgets } from "../core/retry-budget.ts";
 import type { TenantAllowanceNow, TenantLimits } from "../core/tenant-limits.ts";
 import type { Routing } from "../ports.ts";
 import type { GatewayCounts } from "./gateway-metrics.ts";
@@ -19,7 +19,7 @@ export interface StateSources {
   readonly links: ClusterLinks;
   readonly rooms: ClusterRooms;
   readonly circuits: FunctionCircuits;
-  readonly budget: RetryBudget;
+  readonly budget: RetryBudgets;
   readonly limits: TenantLimits;
   readonly counts: () => GatewayCounts;
   readonly notReady: () => string | null;
@@ -48,7 +48,7 @@ export function gatewayState(sources: StateSources): () => GatewayState {
       },
       clusters: zones.map((one) => clusterSight(one, sources)),
       retryBudget: sources.budget.state(nowMs),
-      circuits: sources.circuits.count(),
+      circuits: sources.circuits.count(nowMs),
       tenants: tenants.slice(0, TENANTS_MAX).map(describeTenant),
       tenantsLeftOut: Math.max(0, tenants.length - TENANTS_MAX),
       counts: sources.counts(),

@@ -3,7 +3,7 @@ import { type Dispatcher, Pool } from "undici";
 import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { AgentRequest, FailedOutcome, Outcome } from "../ports.ts";
-import type { AgentClient } from "./agent-client.ts";
+import { type AgentClient, takesNoStreams } from "./agent-client.ts";
 import { ANSWER_GRACE_MS, failureToldBy, readProblem, toldFailure } from "./told-failure.ts";
 
 const CONNECTIONS_MAX = 1_024;
@@ -26,19 +26,23 @@ export function openHttpAgentClient(url: string, bootToken: string, clock: Clock
   /** Of the attempts that may be repeated elsewhere. */
   const givingUp = new Set<() => void>();
   return {
-    send: (request) =>
-      new Promise((resolve) => {
+    send: (request) => {
+      const { body } = request;
+      if (!(body instanceof Uint8Array)) return Promise.resolve(takesNoStreams);
+      return new Promise((resolve) => {
         const attempt = startAttempt(request, givingUp, clock, resolve);
         pool.dispatch(
           {
             path: "/invoke",
             method: "POST",
             headers: { ...request.headers, [INVOCATION_HEADERS.bootToken]: bootToken },
-            body: request.body,
+            body,
           },
           attempt,
         );
-      }),
+      });
+    },
+    isSilentSince: () => false,
     giveUp: () => {
       for (const giveUp of givingUp) giveUp();
     },

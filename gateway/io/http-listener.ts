@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import type { DoorOptions } from "./door.ts";
+import { fastLane } from "./fast-lane/fast-lane.ts";
 import { http1Server } from "./http1-door.ts";
 import type { Http2Door } from "./http2-door.ts";
 import { tellProtocol } from "./tell-protocol.ts";
@@ -16,11 +17,20 @@ export interface HttpListener {
 
 /** Node's HTTP/1 server with a look at the first bytes of each connection before it gets it. */
 export function httpListener(options: DoorOptions, { accept: http2 }: Http2Door): HttpListener {
-  const { requestIds, limits } = options;
+  const { limits } = options;
   const server = http1Server(options);
   const [serve] = server.listeners("connection");
   assert(serve !== undefined, "node:http serves connections as they are announced");
   server.removeAllListeners("connection");
+
+  const serveByNode = (socket: Socket): void => {
+    Reflect.apply(serve, server, [socket]);
+  };
+  const fast = options.fastLane === "on" ? fastLane(options, serveByNode) : undefined;
+  const http1 = (socket: Socket): void => {
+    if (fast === undefined || "encrypted" in socket) serveByNode(socket);
+    else fast.accept(socket);
+  };
 
   const undecided = new Set<Socket>();
   const decide = (serveIt: (socket: Socket) => void) => (socket: Socket) => {
@@ -28,11 +38,9 @@ export function httpListener(options: DoorOptions, { accept: http2 }: Http2Door)
     serveIt(socket);
   };
   const doors = {
-    requestIds,
+    ...options,
     headersTimeoutMs: limits.headersTimeoutMs,
-    http1: decide((socket) => {
-      Reflect.apply(serve, server, [socket]);
-    }),
+    http1: decide(http1),
     http2: decide(http2),
   };
   const accept = (socket: Socket): void => {
@@ -46,6 +54,7 @@ export function httpListener(options: DoorOptions, { accept: http2 }: Http2Door)
     accept,
     closeIdle: () => {
       server.closeIdleConnections();
+      fast?.closeIdle();
       for (const socket of undecided) socket.destroy();
     },
   };

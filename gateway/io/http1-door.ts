@@ -3,12 +3,14 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { MeridianError } from "#lib/errors.ts";
 import { refusalOf } from "../answers.ts";
+import { TCP_KEEP_ALIVE } from "../core/door-limits.ts";
 import { HEADER_BYTES_MAX, HEADERS_TOO_LONG, inspectHeaders } from "../core/inspect-headers.ts";
+import { judgeUpgrade } from "../core/judge-upgrade.ts";
 import type { Arrival } from "../ports.ts";
 import type { DoorOptions } from "./door.ts";
 import { type IncomingBody, incomingBody } from "./read-body.ts";
-import { rawAnswer } from "./raw-answer.ts";
-import { endSlowly, refuseConnect, refuseRaw } from "./refuse-raw.ts";
+import { endSlowly, type RawDoor, refuseConnect, refuseRaw } from "./refuse-raw.ts";
+import { answerUpgrade } from "./upgrade-door.ts";
 import { writeAnswer } from "./write-answer.ts";
 
 /** What is known of a connection while requests on it are under way. */
@@ -26,11 +28,13 @@ interface Connection {
 /** Reads and drops what is left of an unwanted body, up to this much, so that the caller gets to read its answer. */
 const DISCARDED_BYTES_MAX = 64 * 1024 * 1024;
 const CHECK_INTERVAL_MS = 1_000;
+export const REQUESTS_PER_CONNECTION_MAX = 10_000;
 
 /** Node's own reader, with the strictness that a gateway needs on top of it. */
 export function http1Server(options: DoorOptions): Server {
-  const { limits, requestIds } = options;
+  const { limits } = options;
   const server = createServer({
+    ...TCP_KEEP_ALIVE,
     headersTimeout: limits.headersTimeoutMs,
     // Bodies have a pace to keep instead, so that large ones get through on slow lines.
     requestTimeout: 0,
@@ -40,10 +44,12 @@ export function http1Server(options: DoorOptions): Server {
     insecureHTTPParser: false,
     // Required by the pipeline, which says so in an answer that has a body.
     requireHostHeader: false,
+    // What is not to be upgraded is an ordinary request; what asks for it wrongly is refused as one.
+    shouldUpgradeCallback: (request: IncomingMessage) => judgeUpgrade(request).kind === "wanted",
   });
   // Counted by the pipeline, which refuses; a limit here would cut silently.
   server.maxHeadersCount = 0;
-  server.maxRequestsPerSocket = 10_000;
+  server.maxRequestsPerSocket = REQUESTS_PER_CONNECTION_MAX;
 
   const connections = new WeakMap<Duplex, Connection>();
   const connectionOf = (socket: Duplex): Connection =>
@@ -60,8 +66,21 @@ export function http1Server(options: DoorOptions): Server {
   server.on("checkContinue", serve);
   // Any other expectation is refused by the pipeline.
   server.on("checkExpectation", serve);
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, early: Buffer) => {
+    const connection = connectionOf(socket);
+    const wish = judgeUpgrade(request);
+    if (connection.isSpoiled || !(socket instanceof Socket) || wish.kind !== "wanted")
+      return void socket.destroy();
+    if (early.length > 0) socket.unshift(early);
+    if (connection.unanswered.size > 0) breakOff(socket, connection, tooEarly(), options);
+    else answerUpgrade(request, socket, wish.protocol, options);
+  });
   server.on("connect", (_request, socket: Duplex) => {
-    endSlowly(socket, rawAnswer(refuseConnect(requestIds)));
+    const connection = connectionOf(socket);
+    connection.isSpoiled = true;
+    // What came before it is answered first: its caller would take the refusal for that answer.
+    connection.whenAnswered ??= () => refuseConnect(socket, options);
+    if (connection.unanswered.size === 0) connection.whenAnswered();
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     breakOff(socket, connectionOf(socket), parseFailure(error, options), options);
@@ -126,7 +145,7 @@ function arrivalOf(
   request: IncomingMessage,
   response: ServerResponse,
   connection: Connection,
-  { clock, limits }: DoorOptions,
+  { clock, limits, countStreamed }: DoorOptions,
 ): Http1Arrival {
   const { headers, rawHeaders, httpVersion, socket } = request;
   const callerGone = new AbortController();
@@ -143,12 +162,16 @@ function arrivalOf(
   const declaredBytes = Number(headers["content-length"] ?? 0);
   const hasBody = declaredBytes > 0 || headers["transfer-encoding"] !== undefined;
   let isUninvited = hasBody && headers.expect !== undefined && httpVersion !== "1.0";
-  const fault = inspectHeaders(rawHeaders, httpVersion);
+  const wish = judgeUpgrade(request);
+  const fault =
+    inspectHeaders(rawHeaders, httpVersion) ?? (wish.kind === "refused" ? wish.fault : undefined);
   const invite = (): void => {
     if (isUninvited) response.writeContinue();
     isUninvited = false;
   };
-  const body = incomingBody({ stream: request, hasBody, declaredBytes, invite }, limits, clock);
+  const count = (bytes: number): void => countStreamed?.("in", bytes);
+  const source = { stream: request, hasBody, declaredBytes, invite, count };
+  const body = incomingBody(source, limits, clock);
   return {
     arrival: {
       method: request.method ?? "GET",
@@ -162,20 +185,29 @@ function arrivalOf(
       receivedAtMs: clock.nowMs(),
       readBody: body.read,
       streamBody: body.stream,
+      trailers: () => request.trailers,
       callerGone: callerGone.signal,
       finished: finished.promise,
     },
     body,
-    mayFollow: () => fault === undefined && !isUninvited && !body.hasFailed(),
+    // Behind an offer that is ignored Node reads nothing more of the same packet.
+    mayFollow: () =>
+      fault === undefined && headers.upgrade === undefined && !isUninvited && !body.hasFailed(),
   };
 }
+
+const tooEarly = (): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_BAD_REQUEST",
+    "An upgrade may be asked for once every request before it was answered.",
+  );
 
 /** What came cannot be read. Answers to what came before it are still due, in order. */
 function breakOff(
   socket: Duplex,
   connection: Connection,
   error: MeridianError,
-  { requestIds }: DoorOptions,
+  door: RawDoor,
 ): void {
   // Said again for everything that the caller sends after.
   if (connection.whenAnswered !== undefined) return;
@@ -184,7 +216,7 @@ function breakOff(
   connection.isSpoiled = true;
   connection.whenAnswered = (): void => {
     if (isInBody) endSlowly(socket);
-    else refuseRaw(socket, error, requestIds);
+    else refuseRaw(socket, error, door);
   };
   if (isInBody) newest.body.fail(error);
   if (connection.unanswered.size === 0) connection.whenAnswered();

@@ -11,11 +11,13 @@ import { inspectHeaders } from "../core/inspect-headers.ts";
 import type { Arrival } from "../ports.ts";
 import type { DoorOptions } from "./door.ts";
 import { incomingBody } from "./read-body.ts";
-import { refuseConnect } from "./refuse-raw.ts";
+import { connectRefusal } from "./refuse-raw.ts";
 import { writeHttp2Answer } from "./write-answer.ts";
 
 export interface Http2Door {
   readonly accept: (socket: Socket) => void;
+  /** Asks callers for no more requests; those that are on their way already are served. */
+  readonly announceEnd: () => void;
   /** No new requests on what is open; what runs may end. */
   readonly close: () => void;
 }
@@ -27,6 +29,8 @@ const SESSION_MEMORY_MAX = 4;
 /** A little more than the pipeline permits, so that it is the one to refuse, with an answer. */
 const HEADER_BYTES_MAX = 32 * 1024;
 const HEADERS_MAX = 256;
+/** Of no stream yet: the first of two goodbyes names it, so that nothing under way is refused (RFC 9113, 6.8). */
+const LAST_STREAM_ID = 2 ** 31 - 1;
 /** Until what was said last is sent. */
 const FAREWELL_MS = 1_000;
 
@@ -34,6 +38,7 @@ const FAREWELL_MS = 1_000;
 export function http2Door(options: DoorOptions): Http2Door {
   const { log } = options;
   const sessions = new Set<ServerHttp2Session>();
+  let isOver = false;
   const server = createServer({
     settings: {
       maxConcurrentStreams: STREAMS_MAX,
@@ -51,6 +56,8 @@ export function http2Door(options: DoorOptions): Http2Door {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
     keepSession(session, options);
+    if (isOver) session.close();
+    else if (options.isDraining()) announceEnd(session);
   });
   server.on(
     "stream",
@@ -67,17 +74,23 @@ export function http2Door(options: DoorOptions): Http2Door {
       socket.allowHalfOpen = false;
       server.emit("connection", socket);
     },
+    announceEnd: () => {
+      for (const session of sessions) announceEnd(session);
+    },
     close: () => {
+      isOver = true;
       for (const session of sessions) session.close();
     },
   };
 }
 
+function announceEnd(session: ServerHttp2Session): void {
+  // One whose connection just broke is still among them, and would throw.
+  if (!session.destroyed) session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM_ID);
+}
+
 /** Ends what is idle, and what only makes work. */
-function keepSession(
-  session: ServerHttp2Session,
-  { clock, limits, isDraining }: DoorOptions,
-): void {
+function keepSession(session: ServerHttp2Session, { clock, limits }: DoorOptions): void {
   let streams = 0;
   let guard = calm(clock.nowMs());
   const onIdleFrame = (): void => {
@@ -100,7 +113,6 @@ function keepSession(
   session.on("timeout", () => {
     if (streams === 0) farewell(session);
   });
-  if (isDraining()) session.close();
 }
 
 function farewell(session: ServerHttp2Session): void {
@@ -118,10 +130,8 @@ function serve(
   const isHead = headers[":method"] === "HEAD";
   // Told to whoever reads or writes; the stream is gone either way.
   stream.on("error", () => undefined);
-  // An answer may come before its request has ended; the rest of that is not waited for.
-  stream.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));
   if (headers[":method"] === "CONNECT") {
-    writeHttp2Answer(stream, refuseConnect(options.requestIds), isHead, options);
+    writeHttp2Answer(stream, connectRefusal(options.requestIds), isHead, options);
     return;
   }
   options
@@ -137,7 +147,7 @@ function arrivalOf(
   stream: ServerHttp2Stream,
   pseudoAndOthers: IncomingHttpHeaders,
   rawHeaders: readonly string[],
-  { clock, limits }: DoorOptions,
+  { clock, limits, countStreamed }: DoorOptions,
 ): Arrival {
   const callerGone = new AbortController();
   const finished = Promise.withResolvers<void>();
@@ -154,7 +164,11 @@ function arrivalOf(
     if (headers.expect === undefined || stream.closed || stream.destroyed) return;
     stream.additionalHeaders({ ":status": 100 });
   };
-  const body = incomingBody({ stream, hasBody, declaredBytes, invite }, limits, clock);
+  const count = (bytes: number): void => countStreamed?.("in", bytes);
+  const source = { stream, hasBody, declaredBytes, invite, count };
+  const body = incomingBody(source, limits, clock);
+  let trailers: IncomingHttpHeaders = {};
+  stream.once("trailers", (said) => (trailers = said));
   return {
     method: pseudoAndOthers[":method"] ?? "GET",
     target: pseudoAndOthers[":path"] ?? "",
@@ -167,6 +181,7 @@ function arrivalOf(
     receivedAtMs: clock.nowMs(),
     readBody: body.read,
     streamBody: body.stream,
+    trailers: () => trailers,
     callerGone: callerGone.signal,
     finished: finished.promise,
   };

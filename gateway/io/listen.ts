@@ -1,4 +1,5 @@
-import type { Server } from "node:net";
+import { type Server, Server as NetServer } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger } from "pino";
 
 interface ListenAddress {
@@ -13,6 +14,33 @@ export async function listen(server: Server, address: ListenAddress): Promise<vo
   server.listen(address, () => bound.resolve());
   await bound.promise;
   server.removeListener("error", bound.reject);
+}
+
+/** A turn of the loop that is this short, and in which nobody was accepted, leaves nobody waiting. */
+const QUIET_TURN_MS = 0.2;
+const TURNS_MAX = 1_000;
+
+/**
+ * Stops listening, and resolves when all its connections have closed. The kernel resets whoever waits to be accepted on a socket that
+ * closes, also where others listen on its port: so the moment is one at which nobody does. `http.Server.close` would besides reset
+ * idle connections at once, under requests that are on their way.
+ */
+export async function stopListening(server: Server): Promise<void> {
+  let accepted = 0;
+  const count = (): void => {
+    accepted += 1;
+  };
+  server.on("connection", count);
+  for (let turn = 0; turn < TURNS_MAX; turn += 1) {
+    const before = accepted;
+    const startMs = performance.now();
+    await nextTurn();
+    if (accepted === before && performance.now() - startMs < QUIET_TURN_MS) break;
+  }
+  server.off("connection", count);
+  const closed = Promise.withResolvers<void>();
+  NetServer.prototype.close.call(server, () => closed.resolve());
+  await closed.promise;
 }
 
 /** Where the system cannot share a port, the first gateway has it alone, and it is said. */

@@ -3,6 +3,7 @@ import type { Registry } from "prom-client";
 import type { MetricsSource } from "#lib/io/admin-server.ts";
 import { openLineLog } from "#lib/io/json-log.ts";
 import type { Clock } from "#lib/ports/clock.ts";
+import { createLineLimit } from "../core/line-limit.ts";
 import type { LogRules } from "../core/choose-log-lines.ts";
 import type { TraceIds } from "../core/trace-context.ts";
 import type { Accounting } from "../stages/account.ts";
@@ -10,6 +11,7 @@ import { accessLog } from "./access-log.ts";
 import { exportSpans, type SpanExport } from "./export-spans.ts";
 import { type GatewayMetrics, gatewayMetrics } from "./gateway-metrics.ts";
 import type { MetricFamily } from "./metric-families.ts";
+import type { RawRefusal } from "./refuse-raw.ts";
 
 export interface ObservationOptions extends LogRules {
   readonly zone: string;
@@ -27,12 +29,16 @@ export interface ObservationOptions extends LogRules {
 export interface Observation {
   readonly accounting: Accounting;
   readonly metrics: GatewayMetrics;
+  /** What was answered before there was a request. */
+  readonly refused: (refusal: RawRefusal) => void;
   readonly source: MetricsSource;
   readonly close: () => Promise<void>;
 }
 
 /** A log line must not cost a system call: lines gather to about this much. */
 const BATCH_BYTES = 2_048;
+/** Lines on what was no request: whoever sends such things sends many. */
+const REFUSALS_PER_SECOND = 10;
 
 export function observeGateway(options: ObservationOptions): Observation {
   const { clock, log, registry, zone } = options;
@@ -40,8 +46,14 @@ export function observeGateway(options: ObservationOptions): Observation {
   const metrics = gatewayMetrics(zone, clock.nowMs, spans === undefined ? [] : [droppedBy(spans)]);
   const output = openLineLog("gateway", zone, options.logLevel, BATCH_BYTES);
   const access = accessLog(output, options);
+  const refusals = createLineLimit(REFUSALS_PER_SECOND);
   return {
     metrics,
+    refused: (refusal) => {
+      metrics.refusal(refusal.status);
+      const leftOut = refusals(clock.nowMs());
+      if (leftOut !== undefined) output.log.info({ ...refusal, leftOut }, "refused unread");
+    },
     accounting: {
       record: (record) => {
         metrics.request(record);

@@ -9,6 +9,7 @@ export function openAgentClient(url: string, bootToken: string, clock: Clock): A
   /** What `link` has come to, once it has. */
   let known: AgentLink | "not-spoken" | undefined;
   let isClosed = false;
+  const linked = (): AgentLink | undefined => (known === "not-spoken" ? undefined : known);
   const plain = openHttpAgentClient(url, bootToken, clock);
 
   const linkNow = (): Promise<AgentLink | "not-spoken"> => {
@@ -41,8 +42,9 @@ export function openAgentClient(url: string, bootToken: string, clock: Clock): A
         return { kind: "failed", failure: "not-sent", reason, cause };
       }
     },
+    isSilentSince: (sinceMs) => linked()?.isSilentSince(sinceMs) ?? false,
     giveUp: () => {
-      if (known !== undefined && known !== "not-spoken") known.giveUp();
+      linked()?.giveUp();
       plain.giveUp();
     },
     way: () => {

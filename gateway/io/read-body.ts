@@ -2,6 +2,8 @@ import type { Readable } from "node:stream";
 import type { Clock } from "#lib/ports/clock.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { type PaceLimits, slackAfter } from "../core/transfer-pace.ts";
+import type { BodyRoom, HeldBody } from "../ports.ts";
+import { bodyChunks } from "./stream-body.ts";
 
 /** A request's body as its connection has it. */
 export interface BodySource {
@@ -12,19 +14,23 @@ export interface BodySource {
   readonly declaredBytes: number;
   /** Tells a caller that waits for leave to send that it has it. */
   readonly invite: () => void;
+  /** Of bytes that are passed on as they come. */
+  readonly count?: ((bytes: number) => void) | undefined;
 }
 
 export interface IncomingBody {
   /** The whole body; MERIDIAN_BODY_TOO_LARGE as soon as it is known to be longer than `bytesMax`. */
-  readonly read: (bytesMax: number) => Promise<Uint8Array>;
+  readonly read: (bytesMax: number, room?: BodyRoom) => Promise<Uint8Array>;
   /** Leaves the connection open when the reader stops early: the answer still has to go out on it. */
-  readonly stream: () => AsyncIterable<Uint8Array>;
+  readonly stream: (mayRest?: () => boolean) => AsyncIterable<Uint8Array>;
   /** The rest will never come: whoever reads is told why. */
   readonly fail: (error: MeridianError) => void;
   readonly hasFailed: () => boolean;
 }
 
 const NOTHING = new Uint8Array();
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 export function incomingBody(source: BodySource, limits: PaceLimits, clock: Clock): IncomingBody {
   let failure: MeridianError | undefined;
@@ -41,54 +47,32 @@ export function incomingBody(source: BodySource, limits: PaceLimits, clock: Cloc
       ),
     );
 
-  async function* stream(): AsyncGenerator<Uint8Array> {
-    if (!source.hasBody) return;
-    source.invite();
-    const chunks: AsyncIterator<unknown> = source.stream.iterator({ destroyOnReturn: false });
-    let slackMs = limits.stallMs;
-    try {
-      for (;;) {
-        const waitingSinceMs = clock.nowMs();
-        const { done, value } = await nextWithin(chunks, slackMs);
-        if (done === true) return;
-        if (!(value instanceof Uint8Array)) continue;
-        slackMs = slackAfter(slackMs, clock.nowMs() - waitingSinceMs, value.length, limits);
-        yield value;
-      }
-    } finally {
-      // After a failure it would wait for the chunk that never came.
-      if (failure === undefined) await chunks.return?.();
-    }
-  }
-
-  async function nextWithin(
-    chunks: AsyncIterator<unknown>,
-    waitMs: number,
-  ): Promise<IteratorResult<unknown>> {
-    const failed = Promise.withResolvers<never>();
-    tellReader = failed.reject;
-    if (failure !== undefined) failed.reject(failure);
-    const timer = setTimeout(late, Math.max(1, waitMs));
-    try {
-      return await Promise.race([chunks.next(), failed.promise]);
-    } catch (cause) {
-      if (cause instanceof MeridianError) throw cause;
-      throw brokeOff(cause);
-    } finally {
-      clearTimeout(timer);
-      tellReader = undefined;
-    }
-  }
+  const stream = (mayRest?: () => boolean): AsyncIterable<Uint8Array> => {
+    if (!source.hasBody) return nothing();
+    const { invite, count } = source;
+    const chunks = bodyChunks(source.stream, {
+      limits,
+      clock,
+      invite,
+      mayRest: mayRest ?? (() => false),
+      onBytes: count,
+      onLate: late,
+      brokeOff,
+    });
+    tellReader = chunks.fail;
+    if (failure !== undefined) chunks.fail(failure);
+    return chunks;
+  };
 
   return {
     stream,
-    read: (bytesMax) => {
+    read: (bytesMax, room) => {
       const { hasBody, declaredBytes, invite } = source;
       if (declaredBytes > bytesMax) return Promise.reject(tooLarge(bytesMax));
       if (!hasBody) return Promise.resolve(NOTHING);
       if (failure !== undefined) return Promise.reject(failure);
       if (source.stream.destroyed) return Promise.reject(brokeOff());
-      const whole = readWhole(source.stream, bytesMax, { limits, clock, late });
+      const whole = readWhole(source.stream, bytesMax, { limits, clock, late, room });
       tellReader = whole.giveUp;
       try {
         invite();
@@ -102,25 +86,46 @@ export function incomingBody(source: BodySource, limits: PaceLimits, clock: Cloc
   };
 }
 
+/** A body that came with its head. */
+export const bodyAtHand = (
+  bytes: Uint8Array,
+  count: (bytes: number) => void,
+): Pick<IncomingBody, "read" | "stream"> => ({
+  read: (bytesMax) =>
+    bytes.length > bytesMax ? Promise.reject(tooLarge(bytesMax)) : Promise.resolve(bytes),
+  async *stream() {
+    if (bytes.length === 0) return;
+    count(bytes.length);
+    yield bytes;
+  },
+});
+
 interface WholeOptions {
   readonly limits: PaceLimits;
   readonly clock: Clock;
   readonly late: () => void;
+  readonly room: BodyRoom | undefined;
 }
 
 /** Most bodies are there with their head: they cost no timer, and no iteration. */
-function readWhole(stream: Readable, bytesMax: number, { limits, clock, late }: WholeOptions) {
+function readWhole(stream: Readable, bytesMax: number, options: WholeOptions) {
+  const { limits, clock, late, room } = options;
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   let slackMs = limits.stallMs;
   let waitingSinceMs = clock.nowMs();
   let timer: NodeJS.Timeout | undefined;
+  let held: HeldBody | undefined;
   const wait = (): void => {
     clearTimeout(timer);
     timer = setTimeout(late, Math.max(1, slackMs));
   };
-  const arming = setImmediate(wait);
+  const arming = setImmediate(() => {
+    wait();
+    held = room?.enter(() => giveUp(crowdedOut()));
+    held?.add(bytes);
+  });
 
   const onData = (chunk: unknown): void => {
     if (!(chunk instanceof Uint8Array)) return;
@@ -130,6 +135,7 @@ function readWhole(stream: Readable, bytesMax: number, { limits, clock, late }: 
     bytes += chunk.length;
     if (bytes > bytesMax) return giveUp(tooLarge(bytesMax));
     chunks.push(chunk);
+    held?.add(chunk.length);
     if (timer !== undefined) wait();
   };
   const onEnd = (): void => {
@@ -139,6 +145,7 @@ function readWhole(stream: Readable, bytesMax: number, { limits, clock, late }: 
   const onBroken = (cause?: unknown): void => giveUp(brokeOff(cause));
   const release = (): void => {
     clearImmediate(arming);
+    held?.leave();
     clearTimeout(timer);
     stream.off("data", onData).off("end", onEnd).off("error", onBroken).off("close", onBroken);
   };
@@ -153,6 +160,12 @@ function readWhole(stream: Readable, bytesMax: number, { limits, clock, late }: 
 
 const brokeOff = (cause?: unknown): MeridianError =>
   new MeridianError("MERIDIAN_BAD_REQUEST", "The request's body broke off.", { cause });
+
+const crowdedOut = (): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_REQUEST_TIMEOUT",
+    "The body was the longest in coming of many, and its place was needed; send it again, faster.",
+  );
 
 const tooLarge = (bytesMax: number): MeridianError =>
   new MeridianError(

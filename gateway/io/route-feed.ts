@@ -30,6 +30,10 @@ export interface RouteFeedOptions {
 export interface RouteFeed extends Routing {
   /** Whether this zone's federator has said what this gateway may admit, since it started. */
   readonly hasRights: () => boolean;
+  /** Whether that was more than nothing: one that joins others is given its part when they have let go of it. */
+  readonly hasShare: () => boolean;
+  /** Leaves its rights to the other gateways of the zone; only what has gathered is spent from now on. */
+  readonly giveUpRights: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -40,6 +44,7 @@ export async function followRoutes(options: RouteFeedOptions): Promise<RouteFeed
   let overlay: OverlayFrame = { kind: "overlay", downClusters: [], validMs: 1 };
   let overlaidUntilMs = startMs;
   let hasRights = false;
+  let hasShare = false;
 
   const floors = floorsFile(join(stateDirectory, "floors.json"));
   limits.applyShares((await floors.load()).map(withoutLease), 0, startMs);
@@ -75,6 +80,9 @@ export async function followRoutes(options: RouteFeedOptions): Promise<RouteFeed
     },
     onRights: (frame: RightsFrame, leaseEndsMs) => {
       hasRights = true;
+      hasShare ||= frame.tenants.some(
+        ({ floorMillionths, leaseMillionths }) => floorMillionths + leaseMillionths > 0,
+      );
       const isPartial = frame.isPartial === true;
       const nowMs = clock.nowMs();
       const leaseLeftMs = Math.max(0, leaseEndsMs - nowMs);
@@ -91,6 +99,11 @@ export async function followRoutes(options: RouteFeedOptions): Promise<RouteFeed
     ageMs: () => clock.nowMs() - (feed.heardAtMs() ?? startMs),
     confirmedAgeMs,
     hasRights: () => hasRights,
+    hasShare: () => hasShare,
+    giveUpRights: () => {
+      limits.giveUpShares(clock.nowMs());
+      feed.giveUpRights();
+    },
     isOverlaid: (clusterId) =>
       options.failover === "on" &&
       clock.nowMs() < overlaidUntilMs &&

@@ -8,10 +8,14 @@ export interface SendOptions {
   readonly clock: Clock;
   /** Ends what the body goes out on so that the caller knows that it is not whole. */
   readonly cut: () => void;
+  /** The last word before the end of a streamed body: its trailers. */
+  readonly beforeEnd?: (() => void) | undefined;
+  /** Of a streamed body. */
+  readonly countStreamed?: ((direction: "out", bytes: number) => void) | undefined;
 }
 
 /** What is handed over at once: a caller has to take as much within the time it may stand still. */
-const PIECE_BYTES = 64 * 1024;
+export const PIECE_BYTES = 64 * 1024;
 
 /** Sends a body no faster than the caller reads; one that breaks off, and a caller that stops reading, cut it. Never rejects. */
 export async function sendBody(
@@ -32,14 +36,15 @@ async function sendStream(out: Writable, body: Readable, options: SendOptions): 
   const stop = (): void => void body.destroy();
   out.once("close", stop);
   if (out.destroyed) stop();
-  await sendPieces(out, body, options);
+  await sendPieces(out, body, options, options.countStreamed);
   stop();
 }
 
 async function sendPieces(
   out: Writable,
   chunks: AsyncIterable<unknown> | Iterable<unknown>,
-  { limits, clock, cut }: SendOptions,
+  { limits, clock, cut, beforeEnd }: SendOptions,
+  count?: SendOptions["countStreamed"],
 ): Promise<void> {
   let slackMs = limits.stallMs;
   const wait = async (event: "drain" | "finish", bytes: number): Promise<void> => {
@@ -49,7 +54,11 @@ async function sendPieces(
   };
   try {
     for await (const chunk of chunks)
-      for (const piece of piecesOf(chunk)) if (!out.write(piece)) await wait("drain", piece.length);
+      for (const piece of piecesOf(chunk)) {
+        count?.("out", piece.length);
+        if (!out.write(piece)) await wait("drain", piece.length);
+      }
+    beforeEnd?.();
     if (!out.writableEnded) out.end();
     if (!out.writableFinished) await wait("finish", 0);
   } catch {

@@ -67,6 +67,11 @@ export function stateMetrics(
     "How many there may be in ten seconds.",
     () => budget.state(clock.nowMs()).allowed,
   );
+  whole(
+    "meridian_gateway_retry_budget_refused",
+    "How often in ten seconds a retry found no room in its tenant's part of the budget.",
+    () => budget.state(clock.nowMs()).refused,
+  );
   labelled(
     registry,
     {
@@ -75,7 +80,7 @@ export function stateMetrics(
       label: "state",
       keys: ["kept", "open"] as const,
     },
-    (state) => circuits.count()[state],
+    (state) => circuits.count(clock.nowMs())[state],
   );
   whole(
     "meridian_gateway_tenants_at_limit",

@@ -1,21 +1,19 @@
 import type { Socket } from "node:net";
 import { MeridianError } from "#lib/errors.ts";
-import type { RequestIds } from "../core/request-id.ts";
-import { refuseRaw } from "./refuse-raw.ts";
+import { type RawDoor, refuseRaw } from "./refuse-raw.ts";
 
 /** What every HTTP/2 connection begins with (RFC 9113, 3.4); no HTTP/1 request can. */
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
-export interface ProtocolDoors {
+export interface ProtocolDoors extends RawDoor {
   readonly http1: (socket: Socket) => void;
   readonly http2: (socket: Socket) => void;
-  readonly requestIds: RequestIds;
   readonly headersTimeoutMs: number;
 }
 
 /** Hands a connection, untouched, to the protocol that its first bytes are of. */
 export function tellProtocol(socket: Socket, doors: ProtocolDoors): void {
-  const { http1, http2, requestIds, headersTimeoutMs } = doors;
+  const { http1, http2, headersTimeoutMs } = doors;
   let seen: Buffer = Buffer.alloc(0);
 
   const onReadable = (): void => {
@@ -34,7 +32,7 @@ export function tellProtocol(socket: Socket, doors: ProtocolDoors): void {
   const onLate = (): void => {
     letGo();
     const limit = `The headers of a request must arrive within ${headersTimeoutMs} ms.`;
-    refuseRaw(socket, new MeridianError("MERIDIAN_REQUEST_TIMEOUT", limit), requestIds);
+    refuseRaw(socket, new MeridianError("MERIDIAN_REQUEST_TIMEOUT", limit), doors);
   };
   // A connection that fails closes; there is nobody to tell yet.
   const onError = (): void => undefined;

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { createServer, type Server } from "node:tls";
 import type { Logger } from "pino";
+import { TCP_KEEP_ALIVE } from "../core/door-limits.ts";
 
 export interface TlsFiles {
   readonly certificateFile: string;
@@ -38,7 +39,10 @@ export async function reloadingTlsServer(options: TlsOptions): Promise<Reloading
   let refusedDigest: string | undefined;
   const { cert, key } = current;
   const ALPNProtocols = ["h2", "http/1.1"];
-  const server = createServer({ cert, key, ALPNProtocols, handshakeTimeout }, accept);
+  const server = createServer(
+    { ...TCP_KEEP_ALIVE, cert, key, ALPNProtocols, handshakeTimeout },
+    accept,
+  );
   // The certificate is not asked for: callers are known by their keys.
   server.on("tlsClientError", (error) => log.debug({ err: error }, "a TLS handshake failed"));
 

@@ -9,7 +9,7 @@ import { withoutHopHeaders } from "../core/hop-headers.ts";
 import type { Answer } from "../ports.ts";
 import { sendBody, type SendOptions } from "./send-body.ts";
 
-export type WriteOptions = Omit<SendOptions, "cut">;
+export type WriteOptions = Omit<SendOptions, "cut" | "beforeEnd">;
 
 /** Sends an answer over HTTP/1; `isLast` ends the connection with it. */
 export function writeAnswer(
@@ -22,13 +22,40 @@ export function writeAnswer(
   if (response.destroyed || response.writableEnded) return dropBody(body);
   const headers: OutgoingHttpHeaders = headersOf(answer);
   if (isLast) headers["connection"] = "close";
+  if (!isChunked(response, answer)) delete headers["trailer"];
   response.writeHead(status, headers);
+  if (body instanceof Readable && (response.req.method === "HEAD" || isBodiless(status))) {
+    response.end();
+    return dropBody(body);
+  }
   const send = (): void => {
-    void sendBody(response, body, { ...options, cut: () => response.destroy() });
+    // An answer that has only begun, as of events that are yet to come, is told of at once.
+    if (body instanceof Readable && body.readableLength === 0) response.flushHeaders();
+    const beforeEnd = (): void => addTrailers(response, answer);
+    void sendBody(response, body, { ...options, cut: () => cutOff(response), beforeEnd });
   };
   // A pipelined answer waits for those before it; that time is not the caller's.
   if (response.socket === null) response.once("socket", send).once("close", () => dropBody(body));
   else send();
+}
+
+/** Whether its end is told by a chunk, behind which there may be trailers. */
+const isChunked = ({ req }: ServerResponse, { headers, body }: Answer): boolean =>
+  body instanceof Readable &&
+  req.method !== "HEAD" &&
+  req.httpVersionMinor > 0 &&
+  headers["content-length"] === undefined;
+
+function addTrailers(response: ServerResponse, answer: Answer): void {
+  const trailers = answer.trailers?.() ?? {};
+  if (isChunked(response, answer) && Object.keys(trailers).length > 0)
+    response.addTrailers(trailers);
+}
+
+/** Nobody may take a part for the whole: where no length and no last chunk would tell, as in HTTP/1.0, a reset does. */
+function cutOff(response: ServerResponse): void {
+  if (response.req.httpVersionMinor === 0) response.socket?.resetAndDestroy();
+  response.destroy();
 }
 
 /** Sends an answer over HTTP/2, where the connection goes on whatever becomes of it. */
@@ -45,13 +72,23 @@ export function writeHttp2Answer(
     headers: withoutHopHeaders(answer.headers),
   });
   const hasNoBody = isHead || isBodiless(status);
-  stream.respond({ ":status": status, ...headers }, { endStream: hasNoBody });
+  const { trailers } = answer;
+  const waitForTrailers = trailers !== undefined && !hasNoBody;
+  // An answer may come before its request has ended; the rest of that is not waited for.
+  const end = (): void => stream.close(constants.NGHTTP2_NO_ERROR);
+  if (waitForTrailers)
+    stream.once("wantTrailers", () => {
+      stream.sendTrailers(trailers());
+      if (!stream.readableEnded) setImmediate(end);
+    });
+  else stream.once("finish", end);
+  stream.respond({ ":status": status, ...headers }, { endStream: hasNoBody, waitForTrailers });
   if (hasNoBody) return dropBody(body);
   const cut = (): void => stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   void sendBody(stream, body, { ...options, cut });
 }
 
-function headersOf({ status, headers, body }: Answer): Record<string, string | string[]> {
+export function headersOf({ status, headers, body }: Answer): Record<string, string | string[]> {
   const written: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(headers))
     written[name] = typeof value === "string" ? value : [...value];
@@ -60,8 +97,8 @@ function headersOf({ status, headers, body }: Answer): Record<string, string | s
   return written;
 }
 
-const isBodiless = (status: number): boolean => status === 204 || status === 304;
+export const isBodiless = (status: number): boolean => status === 204 || status === 304;
 
-function dropBody(body: Answer["body"]): void {
+export function dropBody(body: Answer["body"]): void {
   if (body instanceof Readable) body.destroy();
 }

@@ -1,39 +1,49 @@
 import { BODY_BYTES_MAX } from "#lib/contracts/invocation.ts";
 import { type ErrorCode, MeridianError } from "#lib/errors.ts";
 import type { Clock } from "#lib/ports/clock.ts";
+import type { HeldBodies } from "../core/held-bodies.ts";
 import type { DemandMeter } from "../core/measure-demand.ts";
 import type { TenantLimits } from "../core/tenant-limits.ts";
 import { problemAnswer } from "../answers.ts";
 import type { AdmittedCall, PermittedCall } from "../call.ts";
 import type { Stage } from "../pipeline.ts";
 import type { Answer } from "../ports.ts";
+import { streamOf } from "./stream-body.ts";
 
 export interface AdmitPorts {
   readonly clock: Clock;
   readonly limits: TenantLimits;
   readonly demand: DemandMeter;
+  readonly heldBodies: HeldBodies;
 }
 
 /** What a call may wait beyond its function's own time limit: for an instance to start, and for retries. */
 const QUEUE_ALLOWANCE_MS = 10_000;
 const TIMEOUT_MAX_MS = 900_000;
 
-/** Rate, concurrency, size and time, in this order: what is refused early must cost little. */
-export function admit({ clock, limits, demand }: AdmitPorts): Stage<PermittedCall, AdmittedCall> {
+/**
+ * Rate, size, concurrency and time, in this order: what is refused early must cost little. A call takes its slot when it can begin,
+ * so that bodies which do not come keep none of them.
+ */
+export function admit(ports: AdmitPorts): Stage<PermittedCall, AdmittedCall> {
+  const { clock, limits, demand, heldBodies } = ports;
   return (next) => async (call) => {
     const { tenant } = call.door;
+    const stream = streamOf(call);
     demand.count(tenant);
     const limit = timeLimitOf(call);
 
     const rate = limits.takeRate(tenant, call.limits, clock.nowMs());
     if (rate.kind === "refused") return rateLimited(call, rate.retryAfterMs);
-    if (!limits.enter(tenant, call.limits)) {
+    const turnAway = (): Answer => {
       limits.returnRate(tenant);
       return concurrencyLimited(call);
-    }
+    };
+    // Nobody sends a body for nothing where the slots are taken already.
+    if (!limits.hasRoom(tenant, call.limits)) return turnAway();
+    const body = stream ?? (await call.arrival.readBody(BODY_BYTES_MAX, heldBodies.of(tenant)));
+    if (!limits.enter(tenant, call.limits)) return turnAway();
     void call.arrival.finished.then(() => limits.leave(tenant));
-
-    const body = await call.arrival.readBody(BODY_BYTES_MAX);
     const fromMs = limit.countsFrom === "arrival" ? call.arrival.receivedAtMs : clock.nowMs();
     return next({ ...call, body, deadlineAtMs: fromMs + limit.limitMs, deadlineIs: limit.is });
   };

@@ -1,8 +1,10 @@
 import { ANSWER_HEADERS } from "#lib/contracts/invocation.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { withoutHopHeaders } from "../core/hop-headers.ts";
+import { announcedTrailers } from "../core/passable-trailers.ts";
 import type { LocatedCall } from "../call.ts";
 import type { AgentAnswer, Answer, FailedOutcome } from "../ports.ts";
+import { isRepeatable } from "./stream-body.ts";
 
 /** Nobody hears it; the status is for the log, as nginx has it. */
 export const callerGone: Answer = { status: 499, headers: {}, body: "" };
@@ -10,12 +12,15 @@ export const callerGone: Answer = { status: 499, headers: {}, body: "" };
 /** The function's answer, or the agent's word on why there is none, as it came. */
 export function functionAnswer(call: LocatedCall, answer: AgentAnswer): Answer {
   const headers = withoutHopHeaders(answer.headers);
+  const announced = answer.trailers && announcedTrailers(answer.headers.trailer ?? "");
+  if (announced !== undefined) headers["trailer"] = announced;
   delete headers[ANSWER_HEADERS.executed];
   call.receipt.isColdStart = headers[ANSWER_HEADERS.coldStart] === "true";
   // A repeated answer is of the version that gave it, which need not be the one that was drawn now.
   if (headers[ANSWER_HEADERS.replayed] !== undefined)
     call.receipt.version = Number(headers[ANSWER_HEADERS.version]);
-  return { status: answer.status, headers, body: answer.body };
+  const { status, body, trailers } = answer;
+  return { status, headers, body, trailers };
 }
 
 /** The last attempt failed and there shall be no other. */
@@ -44,7 +49,7 @@ export function failedAnswer(call: LocatedCall, failed: FailedOutcome): Answer {
       if (answer !== undefined) return functionAnswer(call, answer);
       throw new MeridianError(
         "MERIDIAN_CONNECTION_LOST",
-        call.version.manifest.idempotent
+        isRepeatable(call)
           ? `The connection to ${clusterId} was lost while it may have run the call, and no further attempt was possible: ${reason}.`
           : `The connection to ${clusterId} was lost and the function may have run: ${reason}. It is not declared idempotent, so the call was not repeated; look before you repeat it.`,
         { cause },

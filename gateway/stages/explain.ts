@@ -2,7 +2,7 @@ import type { RouteExplanation } from "#lib/contracts/api-status.ts";
 import { LIVE_ALIAS } from "#lib/contracts/names.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import { MeridianError } from "#lib/errors.ts";
-import { type CallerClues, nearestZone } from "../core/locate-caller.ts";
+import { type CallerClues, locateCaller } from "../core/locate-caller.ts";
 import { permittedZones } from "#lib/residency.ts";
 import { distanceKilometres, type GeoPoint } from "#lib/great-circle.ts";
 import { parseAddress } from "../core/network-address.ts";
@@ -12,15 +12,16 @@ import type { Handler } from "../pipeline.ts";
 import type { Routing } from "../ports.ts";
 import { unauthenticated } from "./authenticate.ts";
 import type { KeyRing } from "./key-ring.ts";
-import { type Locating, originOf, readClues } from "./locate.ts";
+import { affinityDraw, homeOf, type LocatePorts, placeOf, readClues } from "./locate.ts";
 import { sharesOf } from "../core/choose-version.ts";
 import { findFallback } from "./fall-back.ts";
+import { isUnconfirmed } from "./keep-residency.ts";
 import { findActiveTenant, findRoute, findVersion } from "./match-function.ts";
-import { type ClusterRanking, circuitName } from "./survey-clusters.ts";
+import { type ClusterRanking, circuitName, drawOf } from "./survey-clusters.ts";
 
-export interface ExplainPorts {
+export interface ExplainPorts extends LocatePorts {
   readonly keyRing: KeyRing;
-  readonly locating: Locating;
+  readonly securityMaxAgeMs: number;
   readonly routing: Routing;
   readonly ranking: ClusterRanking;
 }
@@ -46,26 +47,33 @@ export function explainRoute(ports: ExplainPorts): Handler<RoutedCall> {
     findActiveTenant(table.entries, tenant);
     const split = sharesOf(route, alias, ports.locating.geography.gatewayZone.name);
 
-    const clues = withAskedAddress(readClues(call, ports.locating).clues, query.get("ip"));
-    const origin = originOf(clues, ports.locating.geography);
+    const { clues } = readClues(call, ports.locating, homeOf(table, tenant));
+    const ip = query.get("ip");
+    const located = locateCaller(withAskedAddress(clues, ip), ports.locating.geography);
+    const { origin, originZone } = placeOf(located, ports);
     const { regions } = version.manifest.placement;
     const { zones } = ports.locating.geography;
     const permitted = permittedZones(regions, zones);
-    const originZone = nearestZone(origin, ports.locating.geography);
     const asked = {
       table,
       placement: version.manifest.placement,
       origin,
       originZone,
       circuitName: circuitName({ tenant, functionName }, version.version),
+      random: drawOf(ip === null ? affinityDraw(call, ports.random) : undefined),
     };
     const fallback = ports.ranking.isOpenEverywhere(asked, permitted)
       ? findFallback(table.entries, { tenant, functionName }, version, permitted)?.kind
       : undefined;
+    const refusal = isUnconfirmed(regions, ports.routing.confirmedAgeMs(), ports.securityMaxAgeMs)
+      ? "the gateway could not confirm for too long that the placement permits it"
+      : undefined;
     const ranking = ports.ranking
       .byShares(asked, permitted)
       .map(({ standing: _told, ...one }) =>
-        fallback === undefined ? one : { ...one, decision: "refused" as const },
+        fallback === undefined && refusal === undefined
+          ? one
+          : { ...one, decision: "refused" as const, reason: refusal ?? one.reason },
       );
     const planned = ports.ranking.planned(asked)?.[version.manifest.placement.tier];
     const shed = planned === undefined || planned.clusters.length === 0 ? 0 : planned.shed;
@@ -86,7 +94,7 @@ export function explainRoute(ports: ExplainPorts): Handler<RoutedCall> {
         ...candidate,
       })),
       chosen: ranking.find(({ decision }) => decision === "chosen")?.zone.clusterId ?? null,
-      ...(fallback !== undefined && { fallback }),
+      ...(fallback !== undefined && refusal === undefined && { fallback }),
       ...(shed > 0 && { shedPercent: Math.round(shed * 1_000) / 10 }),
       position: table.position,
       tableAgeMs: ports.routing.ageMs(),
@@ -108,5 +116,5 @@ function withAskedAddress(clues: CallerClues, ip: string | null): CallerClues {
   const address = parseAddress(ip);
   if (address === undefined)
     throw new MeridianError("MERIDIAN_BAD_REQUEST", `${JSON.stringify(ip)} is not an IP address.`);
-  return { region: clues.region, edgeCountry: undefined, address };
+  return { ...clues, affinityZone: undefined, edgeCountry: undefined, address };
 }

@@ -22,6 +22,7 @@ export function fallBack(
     const fallback = findFallback(call.table.entries, call.door, call.version, call.zones);
     if (fallback === undefined || !ranking.isOpenEverywhere(toRank(call), call.zones))
       return next(call);
+    if (!canTake(fallback, call)) return next(call);
     call.receipt.fallback = fallback.kind;
     if (fallback.kind === "version") {
       const { version, zones } = fallback;
@@ -32,6 +33,12 @@ export function fallBack(
     return { status, headers: { "content-type": contentType }, body };
   };
 }
+
+/** What is streamed is for servers alone. */
+const canTake = (fallback: Substitute, { body }: LocatedCall): boolean =>
+  fallback.kind === "answer" ||
+  body instanceof Uint8Array ||
+  fallback.version.manifest.interface === "http";
 
 /** An older version keeps to its own placement as well as to that of the version it stands in for. */
 export function findFallback(

@@ -6,6 +6,7 @@ import { replayHeaders } from "../core/replay-headers.ts";
 import { traceParentOf } from "../core/trace-context.ts";
 import type { LocatedCall } from "../call.ts";
 import type { Agents, Outcome } from "../ports.ts";
+import { isRepeatable } from "./stream-body.ts";
 
 export interface Attempt {
   readonly call: LocatedCall;
@@ -28,7 +29,7 @@ export function forward(agents: Agents, clock: Clock): Forward {
       body: call.body,
       deadlineAtMs: call.deadlineAtMs,
       callerGone: withdrawn === undefined ? callerGone : AbortSignal.any([callerGone, withdrawn]),
-      isIdempotent: call.version.manifest.idempotent,
+      isIdempotent: isRepeatable(call),
     });
   };
 }
@@ -58,7 +59,7 @@ function agentHeaders({ call, number }: Attempt, remainingMs: number): Record<st
       rawQuery: call.rawQuery,
       headers: arrival.headers,
       clientIp: call.clientIp,
-      scheme: arrival.scheme,
+      scheme: call.clientScheme,
       requestId: call.requestId,
       trace: call.trace,
       isKeyChecked: call.key !== null,

@@ -4,6 +4,7 @@ import type { Clock } from "#lib/ports/clock.ts";
 import type { HedgeBudget, HedgeDelays } from "../core/hedge-delay.ts";
 import type { Outcome } from "../ports.ts";
 import type { Attempt, Forward } from "./forward.ts";
+import { isRepeatable } from "./stream-body.ts";
 import { circuitName } from "./survey-clusters.ts";
 
 export interface HedgePorts {
@@ -56,9 +57,9 @@ export function hedgeAttempts(
 
   return async (attempt, elsewhere) => {
     const { door, version } = attempt.call;
-    const { hedge: isHedged, idempotent } = version.manifest;
     // What was stored before the two were checked together must not run twice either.
-    if (isHedged !== true || !idempotent || attempt.number > 1)
+    const isHedged = version.manifest.hedge === true && isRepeatable(attempt.call);
+    if (!isHedged || attempt.number > 1)
       return { zone: attempt.zone, outcome: await forward(attempt), sentTo: [attempt.zone] };
     const startMs = clock.nowMs();
     const name = circuitName(door, version.version);

@@ -16,7 +16,7 @@ export function keepResidency(
 ): Stage<MatchedCall, PermittedCall> {
   return (next) => async (call) => {
     const { regions } = call.version.manifest.placement;
-    if (regions.length > 0 && securityMaxAgeMs > 0 && confirmedAgeMs() > securityMaxAgeMs)
+    if (isUnconfirmed(regions, confirmedAgeMs(), securityMaxAgeMs))
       throw new MeridianError(
         "MERIDIAN_ROUTES_UNCONFIRMED",
         `The function may run in ${regions.join(", ")} alone, and this gateway has not been able to confirm that for longer than ${securityMaxAgeMs} ms; ask another zone, or bring its federator back.`,
@@ -30,3 +30,10 @@ export function keepResidency(
     return next({ ...call, zones: permitted });
   };
 }
+
+/** Whether a placement may be narrower by now than the table has it. */
+export const isUnconfirmed = (
+  regions: readonly string[],
+  confirmedAgeMs: number,
+  securityMaxAgeMs: number,
+): boolean => regions.length > 0 && securityMaxAgeMs > 0 && confirmedAgeMs > securityMaxAgeMs;

@@ -43,6 +43,7 @@ export function noteAttempts(clock: Clock, forward: Forward): Forward {
 function noteTiming(note: AttemptNote, { headers }: AgentAnswer): void {
   note.timing = text(headers[ANSWER_HEADERS.timing]);
   note.coldStartPhases = text(headers[ANSWER_HEADERS.coldStartPhases]);
+  if (headers[ANSWER_HEADERS.replayed] !== undefined) note.isReplayed = true;
 }
 
 function noteFailure(note: AttemptNote, outcome: Outcome): void {

@@ -9,19 +9,20 @@ import {
   type RetryDecision,
 } from "../core/decide-retry.ts";
 import type { RankedCluster } from "../core/order-clusters.ts";
-import type { RetryBudget } from "../core/retry-budget.ts";
+import type { RetryBudget, RetryBudgets } from "../core/retry-budget.ts";
 import type { LocatedCall } from "../call.ts";
 import type { Handler } from "../pipeline.ts";
 import type { Answer, FailedOutcome, Outcome } from "../ports.ts";
 import { callerGone, failedAnswer, functionAnswer, outOfTime } from "./answer-outcome.ts";
 import type { HedgedForward } from "./hedge.ts";
+import { isRepeatable } from "./stream-body.ts";
 import { type ClusterRanking, toRank } from "./survey-clusters.ts";
 
 export interface RetryPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly ranking: ClusterRanking;
-  readonly budget: RetryBudget;
+  readonly budget: RetryBudgets;
   readonly onRetry: (failure: FailedOutcome["failure"]) => void;
 }
 
@@ -36,9 +37,10 @@ export function retryAttempts(
   failover: "on" | "off",
   forward: HedgedForward,
 ): Handler<LocatedCall> {
-  const { clock, budget, onRetry } = ports;
+  const { clock, onRetry } = ports;
   const attemptsMax = failover === "on" ? ATTEMPTS_MAX : 1;
   return async (call) => {
+    const budget = ports.budget.of(call.door.tenant);
     budget.countRequest(clock.nowMs());
     const tried = new Set<string>();
     let zone = await firstZone(call, attemptsMax, ports);
@@ -57,12 +59,14 @@ export function retryAttempts(
       if (outcome.kind !== "failed") return settled(call, outcome);
 
       const { failure } = outcome;
-      const isIdempotent = call.version.manifest.idempotent;
+      const isIdempotent = isRepeatable(call);
+      const isBodySpent = !(call.body instanceof Uint8Array) && call.body.isTouched();
       const remainingMs = call.deadlineAtMs - clock.nowMs();
       if (failure === "not-begun") withdrawals += 1;
       const decision = decideRetry({
         failure,
         isIdempotent,
+        isBodySpent,
         attempts,
         attemptsMax,
         withdrawals,
@@ -70,7 +74,7 @@ export function retryAttempts(
       });
       if (decision.kind === "give-up") return failedAnswer(call, outcome);
       const next = await nextZone(call, end.zone, failure, tried, ports);
-      if (next === undefined || !(await mayGo(call, decision, ports)))
+      if (next === undefined || !(await mayGo(call, decision, budget, ports)))
         return failedAnswer(call, outcome);
       onRetry(failure);
       isFree = decision.kind === "again";
@@ -141,13 +145,16 @@ function settled(call: LocatedCall, outcome: Exclude<Outcome, FailedOutcome>): A
       throw outOfTime(call, outcome.wasSent);
     case "caller-gone":
       return callerGone;
+    case "body-lost":
+      throw outcome.error;
   }
 }
 
 async function mayGo(
   call: LocatedCall,
   { kind }: Exclude<RetryDecision, { readonly kind: "give-up" }>,
-  { clock, random, budget }: RetryPorts,
+  budget: RetryBudget,
+  { clock, random }: RetryPorts,
 ): Promise<boolean> {
   const { callerGone: gone } = call.arrival;
   if (gone.aborted) return false;

@@ -11,6 +11,7 @@ import type { ClusterRooms } from "../core/cluster-rooms.ts";
 import type { FunctionCircuits } from "../core/function-circuits.ts";
 import { findCluster } from "../core/look-up.ts";
 import type { FunctionAddress } from "../core/match-route.ts";
+import type { Preference } from "../core/draw-cluster.ts";
 import {
   type ClusterSnapshot,
   isOpenEverywhere,
@@ -31,7 +32,7 @@ export interface CallToRank {
   readonly originZone: string;
   /** What the circuits know the function by. */
   readonly circuitName: string;
-  /** For a call with a key: its repetitions are drawn the same cluster. */
+  /** For a call with a key or an affinity token: its like are drawn the same cluster. */
   readonly random?: Random | undefined;
 }
 
@@ -64,10 +65,12 @@ export interface RankingPorts {
 /** For calls and for explanations of them alike: the table's word, the zone's overlay, this gateway's own experience, the plan. */
 export function rankClusters(ports: RankingPorts): ClusterRanking {
   const { zones, failover, planner, routing, random } = ports;
-  const preferenceOf = ({ table, placement, originZone }: CallToRank, all: ClusterSnapshot[]) => {
+  const preferenceOf = (call: CallToRank, all: ClusterSnapshot[]): Preference => {
+    const { table, placement, originZone } = call;
     const lost = new Set(all.filter(isOutOfReach).map(({ zone }) => zone.clusterId));
     const shares = planner.shares((key) => table.entries.get(key), placement, lost);
-    return { originZone, clusters: shares.get(originZone)?.[placement.tier].clusters ?? [] };
+    const { clusters } = shares.get(originZone)?.[placement.tier] ?? { clusters: [] };
+    return { originZone, clusters, isSteady: call.random !== undefined };
   };
   return {
     byShares: (call, permitted) => {
@@ -97,8 +100,12 @@ export const toRank = (call: LocatedCall): CallToRank => ({
   origin: call.origin,
   originZone: call.originZone,
   circuitName: circuitName(call.door, call.version.version),
-  random: keyedRandom(call.arrival.headers, call.door),
+  random: keyedRandom(call.arrival.headers, call.door) ?? drawOf(call.affinityDraw),
 });
+
+/** The throw that a caller brings along; undefined: it is thrown anew. */
+export const drawOf = (draw: number | undefined): Random | undefined =>
+  draw === undefined ? undefined : { next: () => draw };
 
 /** With the version, so that a bad one does not take a good one along. */
 export const circuitName = (
@@ -127,6 +134,7 @@ function surveyClusters(
       isTripped,
       circuit: circuits.standing(zone.clusterId, circuitName, nowMs),
       room: rooms.roomFor(zone.clusterId, placement.tier, nowMs),
+      inFlight: rooms.state(zone.clusterId).inFlight,
     };
   });
 }

@@ -47,6 +47,7 @@ function verdictOn(outcome: Outcome): AttemptVerdict {
       // An agent says so itself when a function takes too long: this one said nothing.
       return outcome.wasSent ? "failed" : "no-proof";
     case "caller-gone":
+    case "body-lost":
       return "no-proof";
     case "failed":
       // Pings and the cluster's own breaker judge the way there: of the function nothing was seen.

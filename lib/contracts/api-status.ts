@@ -5,6 +5,7 @@ import { extensible } from "./extensible.ts";
 import { Name, VersionNumber } from "./names.ts";
 import { ZoneShares } from "./operator-api.ts";
 import { Position } from "./route-table.ts";
+import { FailingStart } from "./zone-report.ts";
 
 /* What the management API tells of clusters, zones, changes and routes; what federators also tell each other keeps unknown fields. */
 const closed = { additionalProperties: false } as const;
@@ -102,6 +103,8 @@ export const ZoneStatus = Type.Object(
           idle: Type.Integer(),
           busy: Type.Integer(),
           queued: Type.Integer(),
+          /** Absent: its instances start. */
+          failing: Type.Optional(FailingStart),
         },
         extensible,
       ),
@@ -170,8 +173,11 @@ export const RouteExplanation = Type.Object(
         /** What decided where the caller is. */
         source: Type.Union([
           Type.Literal("explicit"),
+          Type.Literal("affinity"),
+          Type.Literal("tenant-home"),
           Type.Literal("edge-header"),
           Type.Literal("address"),
+          Type.Literal("round-trip"),
           Type.Literal("gateway-zone"),
         ]),
         value: Type.String(),

@@ -22,6 +22,7 @@ export const API_BODY_BYTES_MAX = 1024 * 1024;
  *   GET    /v1/whoami                                              Whoami
  *   GET    /v1/tenants                    POST {name}              operator; POST answers TenantCreated, 201
  *   POST   /v1/tenants/T:suspend  T:resume                         TenantSuspension, once gateways and agents know; operator
+ *   POST   /v1/tenants/T:home             MoveTenantHome           TenantHome, once gateways know; operator
  *   GET    /v1/tenants/T/keys             POST CreateKey           {items: KeyView[]}; POST answers KeyCreated, 201
  *   DELETE /v1/tenants/T/keys/ID                                   Enforced, once gateways and agents know
  *   PUT    /v1/tenants/T/code/DIGEST      application/zip          CodeStored, 201; verified, staged in this zone
@@ -49,6 +50,7 @@ export const API_BODY_BYTES_MAX = 1024 * 1024;
  *   DELETE /v1/shifts/ID                                           204
  *   GET    /v1/status                                              FederationStatus: fans out, names who did not answer
  *   GET    /v1/audit?tenant=&limit=                                {items: AuditEntry[], silentZones}, newest first; tenants see their own
+ *   GET    /v1/usage?tenant=&function=&from=&to=&interval=&by=    UsagePage; tenants see their own
  *   GET    /v1/gateways/ZONE/state                                 GatewayState; operator (answered by that gateway itself)
  *   GET    /v1/route:explain?tenant=&function=&ip=&region=         RouteExplanation (answered by the gateway itself)
  *
@@ -86,6 +88,15 @@ export const TenantSuspension = Type.Object(
   closed,
 );
 export type TenantSuspension = Static<typeof TenantSuspension>;
+
+/** A region or zone; null: callers are served where they are. */
+const HomeRegion = Type.Union([Name, Type.Null()]);
+export const MoveTenantHome = Type.Object({ homeRegion: HomeRegion }, closed);
+export const TenantHome = Type.Object(
+  { tenant: Name, homeRegion: HomeRegion, enforced: Enforced },
+  closed,
+);
+export type TenantHome = Static<typeof TenantHome>;
 
 export const KEY_ID_PATTERN = "^[0-9a-f]{16}$";
 /** What may be seen of a key: its id is the beginning of the SHA-256 of its text. */

@@ -31,6 +31,8 @@ export const TenantRecord = Type.Object(
     createdAtMs: Type.Integer(),
     /** Set while an operator suspends the tenant: its calls are refused. */
     suspendedAtMs: Type.Optional(Type.Integer()),
+    /** A region or zone: its callers are served as if they were there. Absent: where they are. */
+    homeRegion: Type.Optional(Name),
   },
   extensible,
 );

@@ -155,6 +155,8 @@ export const FeedAck = Type.Object(
     refused: Type.Optional(Type.String({ maxLength: 1_000 })),
     /** Of the table that was turned down, where that much could be read. */
     refusedPosition: Type.Optional(Position),
+    /** It takes no new callers and holds no rights any more: others may have them. Absent: it goes on. */
+    isLeaving: Type.Optional(Type.Boolean()),
     clock: Type.Optional(ClockStamp),
   },
   extensible,

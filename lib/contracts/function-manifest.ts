@@ -2,6 +2,7 @@ import { type Static, Type } from "typebox";
 import { extensible } from "./extensible.ts";
 import { Name, VersionNumber } from "./names.ts";
 import { Placement, PlacementPart } from "./placement.ts";
+import { Scaling } from "./scaling.ts";
 
 /** A record says nothing of names that are not of its pattern; `propertyNames` beside it refuses them. */
 const VariableName = Type.String({ pattern: "^[A-Za-z_][A-Za-z0-9_]*$" });
@@ -26,19 +27,29 @@ export const Fallback = Type.Object(
 );
 export type Fallback = Static<typeof Fallback>;
 
+/** What the runtime `provided` runs. */
+export const BOOTSTRAP_FILE = "bootstrap";
+
 /** What a version is, all of it said. `meridian.json` in a function's folder says a part; flags of `deploy` win. */
 export const FunctionManifest = Type.Object(
   {
     name: Name,
-    runtime: Type.Union([Type.Literal("node"), Type.Literal("python")], { default: "node" }),
+    /** `provided`: the code brings its own, as the program `bootstrap` at its root. */
+    runtime: Type.Union(
+      [Type.Literal("node"), Type.Literal("python"), Type.Literal("provided")],
+      { default: "node" },
+    ),
     /**
      * How calls reach the code: `handler(event, context)`, or as HTTP requests to a server that the code runs on 127.0.0.1, port `PORT`.
      * Absent: `handler`.
      */
     interface: Type.Optional(Type.Union([Type.Literal("handler"), Type.Literal("http")])),
-    /** `file.export`, without the file's extension, as AWS Lambda writes it; for `http` the file that is run, `server.mjs`. */
+    /**
+     * `file.export`, without the file's extension, as AWS Lambda writes it; for `http` the file that is run, `server.mjs`. A runtime
+     * that is `provided` finds it in `_HANDLER`, and may take any word.
+     */
     handler: Type.String({
-      pattern: "^[A-Za-z0-9_./-]+\\.[A-Za-z_$][A-Za-z0-9_$]*$",
+      pattern: "^[A-Za-z0-9_./-]*[A-Za-z0-9_$]$",
       maxLength: 128,
       default: "index.handler",
     }),
@@ -69,10 +80,13 @@ export const FunctionManifest = Type.Object(
     fallback: Type.Optional(Fallback),
     /** A call that takes longer than nearly all others is sent to a second cluster too; only where `idempotent`. */
     hedge: Type.Optional(Type.Boolean()),
+    /** How many instances it has. Absent: as many as calls need, none without calls. */
+    scaling: Type.Optional(Scaling),
   },
   { additionalProperties: false },
 );
 export type FunctionManifest = Static<typeof FunctionManifest>;
+export type Runtime = FunctionManifest["runtime"];
 
 /** As it is sent: with no placement, or a part of one, the version keeps the rest of the placement behind `live`. */
 export const SentManifest = Type.Object(

@@ -22,7 +22,7 @@ export const ClusterSight = Type.Object(
     /** This gateway's own pings; `absent`: no agent of it is known to be running. */
     pings: Type.Object(
       {
-        view: Type.Enum(["good", "unknown", "avoid", "absent"]),
+        view: Type.Enum(["good", "unknown", "late", "avoid", "absent"]),
         missesInARow: Count,
         /** Of the last second; null where none came back. */
         roundTripMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()]),
@@ -79,7 +79,10 @@ export const GatewayState = Type.Object(
     ),
     clusters: Type.Array(ClusterSight),
     /** Of the last ten seconds. */
-    retryBudget: Type.Object({ requests: Count, spent: Count, allowed: Count }, extensible),
+    retryBudget: Type.Object(
+      { requests: Count, spent: Count, allowed: Count, refused: Type.Optional(Count) },
+      extensible,
+    ),
     /** Circuits of single functions on single clusters. */
     circuits: Type.Object({ kept: Count, open: Count }, extensible),
     /** Those with most calls under way first, at most a thousand. */

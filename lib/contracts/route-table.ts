@@ -70,6 +70,8 @@ export const TenantRoute = Type.Object(
     limits: QuotaRecord.properties.limits,
     /** True: its calls are refused. */
     isSuspended: Type.Optional(Type.Boolean()),
+    /** Its callers are served as if they were there; absent: where they are. */
+    homeRegion: Type.Optional(Name),
   },
   extensible,
 );

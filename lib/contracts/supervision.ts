@@ -4,10 +4,11 @@ import { Name } from "./names.ts";
 /* Between `up` and the programs it started (Node's IPC channel), and between the CLI and `up` (`DIR/run/up.sock`, HTTP). */
 const closed = { additionalProperties: false } as const;
 
-/** A program to `up`: `beat` each 200 ms, `ready` once it serves, `pids` whenever its own children change. */
+/** A program to `up`: `beat` each 200 ms, `ready` once it serves, `draining` once it takes no more, `pids` whenever its own children change. */
 export const ProgramMessage = Type.Union([
   Type.Object({ kind: Type.Literal("beat") }, closed),
   Type.Object({ kind: Type.Literal("ready") }, closed),
+  Type.Object({ kind: Type.Literal("draining") }, closed),
   Type.Object(
     { kind: Type.Literal("pids"), pids: Type.Array(Type.Integer({ minimum: 1 })) },
     closed,
@@ -22,6 +23,21 @@ export const ZoneActionResult = Type.Object(
   closed,
 );
 export type ZoneActionResult = Static<typeof ZoneActionResult>;
+
+/** `POST /gateways/ZONE:restart` answers with this: which process took the place of which; null: of none. */
+export const GatewayRestart = Type.Object(
+  {
+    zone: Name,
+    restarted: Type.Array(
+      Type.Object(
+        { pid: Type.Union([Type.Integer(), Type.Null()]), by: Type.Integer({ minimum: 1 }) },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+export type GatewayRestart = Static<typeof GatewayRestart>;
 
 /** `DIR/run/up.json`: who runs this state folder, and the socket it is asked on. */
 export const UpRecord = Type.Object(
@@ -44,10 +60,13 @@ export const UpStatus = Type.Object(
             Type.Object(
               {
                 program: Type.String(),
+                /** The program's, with a number where the zone has several; absent: the program's. */
+                name: Type.Optional(Type.String()),
                 pid: Type.Union([Type.Integer(), Type.Null()]),
                 state: Type.Union([
                   Type.Literal("starting"),
                   Type.Literal("ready"),
+                  Type.Literal("draining"),
                   Type.Literal("waiting"),
                   Type.Literal("stopped"),
                 ]),

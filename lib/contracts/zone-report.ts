@@ -37,6 +37,35 @@ export const RolloutArm = Type.Object(
 );
 export type RolloutArm = Static<typeof RolloutArm>;
 
+export const ERROR_TYPE_CHARACTERS_MAX = 128;
+/** A version whose instances fail one after the other while they start: callers are answered with the last failure. */
+export const FailingStart = Type.Object(
+  {
+    /** In a row. */
+    failures: Type.Integer({ minimum: 1 }),
+    /** Of the last failure, such as `Runtime.ImportModuleError`. */
+    errorType: Type.String({ maxLength: ERROR_TYPE_CHARACTERS_MAX }),
+    /** No instance is started before. */
+    retryInMs: Type.Integer({ minimum: 0 }),
+  },
+  extensible,
+);
+export type FailingStart = Static<typeof FailingStart>;
+
+/** Calls of one version that a cluster runs or holds back. */
+const VersionCalls = Type.Object(
+  {
+    tenant: Name,
+    functionName: Name,
+    version: VersionNumber,
+    calls: Type.Integer({ minimum: 0 }),
+  },
+  extensible,
+);
+export type VersionCalls = Static<typeof VersionCalls>;
+/** Those with the most calls; the others are started when they are called. */
+export const VERSION_CALLS_MAX = 100;
+
 export const AgentReport = Type.Object(
   {
     program: Type.Literal("agent"),
@@ -59,6 +88,8 @@ export const AgentReport = Type.Object(
           idle: Type.Integer({ minimum: 0 }),
           busy: Type.Integer({ minimum: 0 }),
           queued: Type.Integer({ minimum: 0 }),
+          /** Absent: its instances start. */
+          failing: Type.Optional(FailingStart),
         },
         extensible,
       ),
@@ -67,6 +98,20 @@ export const AgentReport = Type.Object(
   extensible,
 );
 export type AgentReport = Static<typeof AgentReport>;
+
+/** What an agent is told in return: what ran in the other zones when they were last heard, so that it can stand in for them. */
+export const AgentReportAnswer = Type.Object(
+  {
+    neighbours: Type.Array(
+      Type.Object(
+        { zone: Name, calls: Type.Array(VersionCalls, { maxItems: VERSION_CALLS_MAX }) },
+        extensible,
+      ),
+    ),
+  },
+  extensible,
+);
+export type AgentReportAnswer = Static<typeof AgentReportAnswer>;
 
 export const GatewayReport = Type.Object(
   {
@@ -129,6 +174,8 @@ export const Observation = Type.Object(
     capacitySlots: Type.Optional(Type.Integer({ minimum: 0 })),
     inFlight: Type.Optional(TierDemand),
     classDemand: Type.Optional(Type.Array(ClassDemand, { maxItems: DEMAND_CLASSES_MAX + 1 })),
+    /** The busiest versions of the zone's cluster; absent: none. */
+    versionCalls: Type.Optional(Type.Array(VersionCalls, { maxItems: VERSION_CALLS_MAX })),
     /** All gateways of the zone together. */
     arms: Type.Optional(Type.Array(RolloutArm, { maxItems: 1_000 })),
     /** Demand of the zone's gateways, for dividing quotas. */

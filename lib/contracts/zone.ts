@@ -12,6 +12,8 @@ export const Zone = Type.Object(
     clusterId: Name,
     latitudeDegrees: Type.Number({ minimum: -90, maximum: 90 }),
     longitudeDegrees: Type.Number({ minimum: -180, maximum: 180 }),
+    /** Draws callers from farther away, or, below 0, leaves more of them to its neighbours; absent: 0. */
+    biasPercent: Type.Optional(Type.Integer({ minimum: -99, maximum: 99 })),
   },
   { additionalProperties: false },
 );

@@ -39,6 +39,8 @@ export interface FeedFollower {
   readonly heardAtMs: () => number | undefined;
   /** When the catalog itself is known to have had nothing newer than the table; undefined before that. */
   readonly confirmedAtMs: () => number | undefined;
+  /** Tells the federator, as often as it must be told, that this receiver admits nothing any more on the rights it was given. */
+  readonly giveUpRights: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -63,10 +65,17 @@ export async function followFeedOnto(
   let heardAtMs: number | undefined;
   let confirmedAtMs: number | undefined;
   let nonce = 0;
+  let isLeaving = false;
+  let sendAck: SendAck | undefined;
 
   const inForce = (): Ack => {
     const { position = null, withdrawnPosition } = table.get() ?? {};
-    return { nonce, position, ...(withdrawnPosition !== undefined && { withdrawnPosition }) };
+    return {
+      nonce,
+      position,
+      ...(withdrawnPosition !== undefined && { withdrawnPosition }),
+      ...(isLeaving && { isLeaving }),
+    };
   };
   const acknowledge = (send: SendAck, when: "now" | "soon"): void => send(inForce(), when);
   const refuse = (send: SendAck, reason: string, position: Position | undefined): void => {
@@ -100,6 +109,7 @@ export async function followFeedOnto(
   const onFrame = (frame: FeedFrame, send: SendAck): "go-on" | "needs-full" => {
     const nowMs = clock.nowMs();
     heardAtMs = nowMs;
+    sendAck = send;
     if ("nonce" in frame) nonce = Math.max(nonce, frame.nonce);
     switch (frame.kind) {
       case "overlay":
@@ -140,6 +150,10 @@ export async function followFeedOnto(
     },
     heardAtMs: () => heardAtMs,
     confirmedAtMs: () => confirmedAtMs,
+    giveUpRights: () => {
+      isLeaving = true;
+      sendAck?.(inForce(), "now");
+    },
     close: async () => {
       stopping.abort(new Error("the follower was closed"));
       await following;

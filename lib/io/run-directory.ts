@@ -12,23 +12,35 @@ const REFRESH_MS = 200;
 /** How long a program is known whose file is gone: as long as one that Consul forgot. */
 const REMEMBERED_MS = 600_000;
 
-export const endpointFileName = (program: RunEndpoint["program"], zone: string | null): string =>
-  zone === null ? `${program}.json` : `${zone}.${program}.json`;
+/** `name` is the program's, with a number where a zone has several of it. */
+export const endpointFileName = (
+  program: RunEndpoint["program"],
+  zone: string | null,
+  name: string = program,
+): string => (zone === null ? `${name}.json` : `${zone}.${name}.json`);
 
 /** Says where this program listens, in one atomic step. */
-export async function publishEndpoint(runDirectory: string, endpoint: RunEndpoint): Promise<void> {
+export async function publishEndpoint(
+  runDirectory: string,
+  endpoint: RunEndpoint,
+  name?: string,
+): Promise<void> {
   await mkdir(runDirectory, { recursive: true, mode: 0o700 });
   await writeAtomically(
-    join(runDirectory, endpointFileName(endpoint.program, endpoint.zone)),
+    join(runDirectory, endpointFileName(endpoint.program, endpoint.zone, name)),
     `${JSON.stringify(endpoint)}\n`,
   );
 }
 
 /** The same, until it is closed: the file is written again where it went missing or is damaged. That of another boot stays. */
-export function keepPublished(runDirectory: string, endpoint: RunEndpoint): Promise<KeptFile> {
+export function keepPublished(
+  runDirectory: string,
+  endpoint: RunEndpoint,
+  name?: string,
+): Promise<KeptFile> {
   return keepFile(
-    join(runDirectory, endpointFileName(endpoint.program, endpoint.zone)),
-    () => publishEndpoint(runDirectory, endpoint),
+    join(runDirectory, endpointFileName(endpoint.program, endpoint.zone, name)),
+    () => publishEndpoint(runDirectory, endpoint, name),
     (found) => parseEndpoint(found) === undefined,
   );
 }

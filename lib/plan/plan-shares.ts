@@ -1,5 +1,5 @@
 import type { ClassDemand } from "#lib/contracts/control-records.ts";
-import { distanceKilometres } from "#lib/great-circle.ts";
+import { apparentKilometres } from "#lib/apparent-distance.ts";
 import { permittedZones } from "#lib/residency.ts";
 import { type DistantCluster, type Filling, fillClusters, type Parcel } from "./fill-clusters.ts";
 import { classKey, type PlacementClass, type Tier, TIERS } from "./placement-class.ts";
@@ -136,10 +136,13 @@ function packGroup(group: Group, tier: Tier, { zones, shifts }: PlanInputs): rea
     const nearestFirst = zones
       .filter(({ clusterId }) => group.permitted.has(clusterId))
       // Whole kilometres: two machines must never disagree on an order for a rounding.
-      .map((zone) => ({ zone, kilometres: Math.round(distanceKilometres(origin, zone)) }))
+      .map((zone) => ({ zone, kilometres: Math.round(apparentKilometres(origin, zone)) }))
       .toSorted(
         (one, other) =>
-          one.kilometres - other.kilometres || compare(one.zone.clusterId, other.zone.clusterId),
+          one.kilometres - other.kilometres ||
+          // Of zones in one place, each serves its own.
+          Number(other.zone.name === origin.name) - Number(one.zone.name === origin.name) ||
+          compare(one.zone.clusterId, other.zone.clusterId),
       );
     const usable = nearestFirst.flatMap(({ zone, kilometres }): DistantCluster[] => {
       const cluster = group.usable.find(({ clusterId }) => clusterId === zone.clusterId);

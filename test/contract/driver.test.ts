@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
+import type { Runtime } from "#lib/contracts/function-manifest.ts";
 import type { InstanceDriver, InstanceSpec } from "../../agents/drivers/driver.ts";
 import { createMemoryDriver, type MemoryHandler } from "../../agents/drivers/memory.ts";
 import { createProcessDriver } from "../../agents/drivers/process.ts";
@@ -26,34 +27,41 @@ driverContract("process driver, node", (t) => processHarness(t, "node"));
 if (hasPython()) driverContract("process driver, python", (t) => processHarness(t, "python"));
 else test("process driver, python", { skip: "python3 was not found on this machine" });
 
-async function processHarness(t: TestContext, runtime: "node" | "python"): Promise<DriverHarness> {
+driverContract("process driver, provided", (t) => processHarness(t, "provided"));
+
+async function processHarness(t: TestContext, runtime: Runtime): Promise<DriverHarness> {
   const directory = await mkdtemp(join(tmpdir(), "driver-"));
+  // Its first word comes with its launcher, whose own start is not what is tested here.
+  const connected = Promise.withResolvers<void>();
   const driver = await createProcessDriver({
     stateDirectory: directory,
     socketDirectory: directory,
     launcherGraceMs: 2_000,
     log: pino({ level: "silent" }),
-    onPids: () => undefined,
+    onPids: () => connected.resolve(),
   });
   t.after(async () => {
     await driver.close();
     await rm(directory, { recursive: true, force: true });
   });
+  await connected.promise;
   return harness(driver, runtime, "contract");
 }
 
-function harness(driver: InstanceDriver, runtime: "node" | "python", file: string): DriverHarness {
+function harness(driver: InstanceDriver, runtime: Runtime, file: string): DriverHarness {
   return {
     driver,
     start: (behaviour, onLog = () => undefined, concurrency = 1) => {
-      const isBroken = behaviour === "doesNotLoad" && file !== "memory";
+      const isProvided = runtime === "provided";
+      const isBroken = behaviour === "doesNotLoad" && file !== "memory" && !isProvided;
+      const named = isProvided ? behaviour : `${file}.${behaviour}`;
       const spec: InstanceSpec = {
         tenant: "demo",
         functionName: "contract",
         version: 1,
         runtime,
-        handler: isBroken ? "broken.handler" : `${file}.${behaviour}`,
-        codeDirectory: FUNCTIONS,
+        handler: isBroken ? "broken.handler" : named,
+        codeDirectory: isProvided ? join(FUNCTIONS, "provided") : FUNCTIONS,
         memoryMegabytes: 128,
         concurrency,
         environment: {},

@@ -14,6 +14,8 @@ export interface SlowResult {
   readonly clients: number;
   readonly calls: number;
   readonly failures: number;
+  /** Why, and how often. */
+  readonly reasons: string;
   readonly p99BeforeMs: number;
   /** While they open, and fill every buffer there is. */
   readonly p99OpeningMs: number;
@@ -69,7 +71,8 @@ export async function holdSlow(clients: number): Promise<SlowResult> {
   return {
     clients,
     calls: begun.latenciesMs.length + held.latenciesMs.length,
-    failures: begun.failures + held.failures,
+    failures: begun.failures.length + held.failures.length,
+    reasons: countEach([...begun.failures, ...held.failures]),
     p99BeforeMs: p99(before.latenciesMs),
     p99OpeningMs: p99(begun.latenciesMs),
     p99HeldMs: p99(held.latenciesMs),
@@ -84,7 +87,7 @@ async function startAgent(): Promise<Disposable & { readonly url: string }> {
 }
 
 interface EvenCalls {
-  readonly stop: () => Promise<{ latenciesMs: number[]; failures: number }>;
+  readonly stop: () => Promise<{ latenciesMs: number[]; failures: string[] }>;
 }
 
 /** Each call begins when it is due, however long those before it take. */
@@ -93,14 +96,16 @@ function callEvenly(url: string): EvenCalls {
   const running = new Set<Promise<void>>();
   const headers = { authorization: AUTH.slice("Authorization: ".length) };
   const dispatcher = new Agent({ connections: CALLING_CONNECTIONS });
-  let failures = 0;
+  const failures: string[] = [];
   const callOnce = async (): Promise<void> => {
     const startedAtMs = performance.now();
-    const answer = await request(`${url}/fn/demo/echo/`, { headers, dispatcher }).catch(
-      () => undefined,
-    );
-    await answer?.body.text();
-    if (answer?.statusCode !== 200) failures += 1;
+    try {
+      const { statusCode, body } = await request(`${url}/fn/demo/echo/`, { headers, dispatcher });
+      const text = await body.text();
+      if (statusCode !== 200) failures.push(`${statusCode} ${codeIn(text)}`);
+    } catch (error) {
+      failures.push(String(error));
+    }
     latenciesMs.push(performance.now() - startedAtMs);
   };
   const due = setInterval(() => {
@@ -115,6 +120,14 @@ function callEvenly(url: string): EvenCalls {
       return { latenciesMs, failures };
     },
   };
+}
+
+const codeIn = (problem: string): string => /"code":"(\w+)"/.exec(problem)?.[1] ?? "";
+
+function countEach(reasons: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  return Array.from(counts, ([reason, count]) => `${count} ${reason}`).join(", ");
 }
 
 /** Connections that have asked once and wait. */

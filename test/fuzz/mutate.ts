@@ -112,15 +112,19 @@ const MUTATIONS: readonly [Mutation, ...Mutation[]] = [
 ];
 
 /** The input of that name, always the same: one of the corpus, changed in one to four places. */
-export function mutatedInput(random: SeededRandom): string {
-  let bytes = random.pick(asChoices(random.chance(0.6) ? SERVED : SEEDS));
+export const mutatedInput = (random: SeededRandom): string =>
+  mutated(random.pick(asChoices(random.chance(0.6) ? SERVED : SEEDS)), random);
+
+/** Changed in one to four places. */
+export function mutated(original: string, random: SeededRandom): string {
+  let bytes = original;
   const count = 1 + random.index(MUTATIONS_MAX);
   for (let done = 0; done < count && bytes !== ""; done += 1)
     bytes = random.pick(MUTATIONS)(bytes, random).slice(0, BYTES_MAX);
   return bytes;
 }
 
-function asChoices<T>([first, ...others]: readonly T[]): readonly [T, ...T[]] {
+export function asChoices<T>([first, ...others]: readonly T[]): readonly [T, ...T[]] {
   if (first === undefined) throw new Error("there is nothing to choose from");
   return [first, ...others];
 }

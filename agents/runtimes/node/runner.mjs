@@ -8,6 +8,8 @@ import { connect } from "node:net";
 import { isAbsolute, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { format } from "node:util";
+import { installStreaming, isStreaming, openAnswer } from "./answer-stream.mjs";
+import { frameReader } from "./frame-reader.mjs";
 
 const READY = 1;
 const INIT_ERROR = 2;
@@ -17,6 +19,10 @@ const ERROR = 5;
 const LOG = 6;
 const CANCEL = 7;
 const DRAIN = 8;
+const HEAD = 9;
+const PART = 10;
+const END = 11;
+const CREDIT = 12;
 
 const RESULT_BYTES_MAX = 6 * 1024 * 1024;
 const LOG_BYTES_MAX = 65_536;
@@ -53,6 +59,7 @@ process.on("uncaughtException", (error) => {
   exitSoon(1);
 });
 
+installStreaming();
 let handler;
 try {
   handler = await loadHandler();
@@ -111,8 +118,8 @@ function initErrorType(error) {
 
 function onFrame(kind, callId, payload) {
   if (kind === INVOKE) startCall(callId, payload);
-  else if (kind === CANCEL)
-    calls.get(callId)?.abort.abort(new Error("the caller is gone or out of time"));
+  else if (kind === CREDIT) calls.get(callId)?.answer?.credit(payload.readUInt32BE(0));
+  else if (kind === CANCEL) cancelCall(calls.get(callId));
   else if (kind === DRAIN) {
     isDraining = true;
     if (calls.size === 0) exitSoon(0);
@@ -129,6 +136,7 @@ function startCall(id, payload) {
   currentCall.run(call, () => {
     try {
       const event = JSON.parse(payload.toString("utf8", headerEnd));
+      if (isStreaming(handler)) return streamAnswer(call, event, header);
       const settle = (error, result) => (error ? fail(call, error) : succeed(call, result));
       const returned = handler(event, contextOf(call, header, settle), settle);
       if (typeof returned?.then === "function")
@@ -141,6 +149,28 @@ function startCall(id, payload) {
     } catch (error) {
       fail(call, error);
     }
+  });
+}
+
+function cancelCall(call) {
+  const reason = new Error("the caller is gone or out of time");
+  call?.abort.abort(reason);
+  call?.answer?.stream.destroy();
+}
+
+/** The call is over when both the handler and its stream are: a handler that pipes something into the stream may return early. */
+function streamAnswer(call, event, header) {
+  const { stream, ended, credit } = openAnswer({
+    head: (said) => send(HEAD, call.id, said),
+    part: (bytes) => send(PART, call.id, bytes),
+  });
+  call.answer = { stream, credit };
+  const handled = (async () => handler(event, stream, contextOf(call, header, () => {})))();
+  handled.catch(() => stream.destroy());
+  Promise.allSettled([handled, ended]).then((ends) => {
+    const failed = ends.find(({ status }) => status === "rejected");
+    if (failed === undefined) endCall(call, END, Buffer.alloc(0));
+    else fail(call, failed.reason);
   });
 }
 
@@ -265,29 +295,4 @@ function send(kind, callId, payload) {
 function exitSoon(code) {
   setTimeout(() => exit(code), EXIT_GRACE_MS).unref();
   agent.end(() => exit(code));
-}
-
-function frameReader(onFrame) {
-  let rest = Buffer.alloc(0);
-  let chunks = [];
-  let bytes = 0;
-  let needed = 4;
-  return (chunk) => {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes < needed) return;
-    rest = chunks.length === 1 ? chunk : Buffer.concat(chunks, bytes);
-    needed = 4;
-    while (rest.length >= 4) {
-      const length = rest.readUInt32BE(0);
-      if (rest.length < 4 + length) {
-        needed = 4 + length;
-        break;
-      }
-      onFrame(rest.readUInt8(4), rest.readUInt32BE(5), rest.subarray(9, 4 + length));
-      rest = rest.subarray(4 + length);
-    }
-    chunks = rest.length === 0 ? [] : [rest];
-    bytes = rest.length;
-  };
 }

@@ -3,6 +3,7 @@ agent and serves its calls. Frames are those of lib/contracts/instance-frames.ts
 
 import contextvars
 import importlib
+import io
 import json
 import logging
 import os
@@ -12,9 +13,11 @@ import struct
 import sys
 import threading
 import time
-import traceback
 import types
 from concurrent.futures import ThreadPoolExecutor
+
+from meridian_errors import HandlerNotFound, error_payload, init_error_payload
+from meridian_json import to_json
 
 READY, INIT_ERROR, INVOKE, RESULT, ERROR, LOG, CANCEL, DRAIN = range(1, 9)
 RESULT_BYTES_MAX = 6 * 1024 * 1024
@@ -41,7 +44,8 @@ class Context:
         self.tracestate = header.get("tracestate")
         self.log_group_name = "/meridian/%s/%s" % (header["tenant"], header["functionName"])
         self.log_stream_name = settings["instance"]
-        self.identity = None
+        # Who calls with an identity of Amazon Cognito has one there; handlers read its members without asking for it.
+        self.identity = types.SimpleNamespace(cognito_identity_id=None, cognito_identity_pool_id=None)
         self.client_context = None
         self._deadline = deadline
         self.cancelled = threading.Event()
@@ -49,8 +53,11 @@ class Context:
     def get_remaining_time_in_millis(self):
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
+    def log(self, message):
+        sys.stdout.write(str(message))
 
-class AgentWriter:
+
+class AgentWriter(io.TextIOBase):
     """Takes the place of stdout and stderr: whole lines go to the agent with the id of their call."""
 
     encoding = "utf-8"
@@ -77,21 +84,46 @@ class AgentWriter:
         for start in range(0, len(text), LOG_CHARACTERS_MAX):
             send(LOG, call_id, text[start : start + LOG_CHARACTERS_MAX].encode("utf-8", "replace"))
 
-    def writelines(self, lines):
-        for line in lines:
-            self.write(line)
+    def writable(self):
+        return True
 
-    def flush(self):
-        pass
+    def reconfigure(self, **options):
+        """Programs ask for lines or another encoding; here come lines, in UTF-8."""
 
-    def isatty(self):
-        return False
+    @property
+    def buffer(self):
+        return ByteWriter(self)
+
+    def fileno(self):
+        return 1
+
+
+class ByteWriter(io.BufferedIOBase):
+    """What libraries find under `sys.stdout.buffer`."""
+
+    def __init__(self, writer):
+        self._writer = writer
 
     def writable(self):
         return True
 
-    def fileno(self):
-        return 1
+    def write(self, raw):
+        self._writer.write(bytes(raw).decode("utf-8", "replace"))
+        return len(raw)
+
+
+class CallFormatter(logging.Formatter):
+    """As AWS Lambda writes what a handler logs: level, time and request id, parted by tabs."""
+
+    converter = time.gmtime
+
+    def __init__(self):
+        super().__init__("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S")
+
+    def format(self, record):
+        context = calls.get(current_call.get() or only_call())
+        record.aws_request_id = "" if context is None else context.aws_request_id
+        return super().format(record)
 
 
 def only_call():
@@ -112,14 +144,6 @@ def send_json(kind, call_id, value):
     send(kind, call_id, json.dumps(value).encode("utf-8"))
 
 
-def error_payload(error, error_type=None):
-    return {
-        "errorMessage": str(error),
-        "errorType": error_type or type(error).__name__,
-        "stackTrace": [line.rstrip("\n") for line in traceback.format_exception(type(error), error, error.__traceback__)],
-    }
-
-
 def load_handler():
     path, _, name = settings["handler"].rpartition(".")
     sys.path.insert(0, settings["codeDirectory"])
@@ -131,20 +155,6 @@ def load_handler():
     if not callable(found):
         raise HandlerNotFound("Handler '%s' missing on module '%s'" % (name, module_name))
     return found
-
-
-class HandlerNotFound(Exception):
-    pass
-
-
-def init_error_type(error):
-    if isinstance(error, SyntaxError):
-        return "Runtime.UserCodeSyntaxError"
-    if isinstance(error, ImportError):
-        return "Runtime.ImportModuleError"
-    if isinstance(error, HandlerNotFound):
-        return "Runtime.HandlerNotFound"
-    return None
 
 
 def run_call(call_id, header, event_json):
@@ -162,7 +172,7 @@ def run_call(call_id, header, event_json):
             result = asyncio.run(result)
         end_with_result(call_id, result)
     except Exception as error:
-        end_call(call_id, ERROR, json.dumps(error_payload(error)).encode("utf-8"))
+        end_call(call_id, ERROR, json.dumps(error_payload(error, settings)).encode("utf-8"))
     except SystemExit as leaving:
         exit_now(leaving.code)
     finally:
@@ -186,9 +196,9 @@ def exit_now(code):
 
 def end_with_result(call_id, result):
     try:
-        raw = b"" if result is None else json.dumps(result, ensure_ascii=False).encode("utf-8")
+        raw = b"" if result is None else to_json(result).encode("utf-8")
     except (TypeError, ValueError, UnicodeEncodeError) as error:
-        end_call(call_id, ERROR, json.dumps(error_payload(error, "Runtime.MarshalError")).encode("utf-8"))
+        end_call(call_id, ERROR, json.dumps(error_payload(error, settings, "Runtime.MarshalError")).encode("utf-8"))
         return
     if len(raw) > RESULT_BYTES_MAX:
         message = "Response payload size (%d bytes) exceeded maximum allowed payload size (%d bytes)." % (len(raw), RESULT_BYTES_MAX)
@@ -270,11 +280,13 @@ agent = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 agent.connect(settings["socketPath"])
 # The folder of this file is not the function's business.
 sys.path.pop(0)
-logging.basicConfig(stream=sys.stdout, format="[%(levelname)s]\t%(message)s")
+root_handler = logging.StreamHandler(sys.stdout)
+root_handler.setFormatter(CallFormatter())
+logging.getLogger().addHandler(root_handler)
 try:
     handler = load_handler()
 except Exception as error:
-    send_json(INIT_ERROR, 0, {"instanceToken": settings["token"], **error_payload(error, init_error_type(error))})
+    send_json(INIT_ERROR, 0, {"instanceToken": settings["token"], **init_error_payload(error, settings)})
     os._exit(1)
 except SystemExit as leaving:
     sys.stdout.flush()
@@ -282,7 +294,7 @@ except SystemExit as leaving:
 sys.stdout.flush()
 sys.stdout, sys.stderr = AgentWriter(), AgentWriter()
 for log_handler in logging.getLogger().handlers:
-    if isinstance(log_handler, logging.StreamHandler):
+    if isinstance(log_handler, logging.StreamHandler) and not isinstance(log_handler, logging.FileHandler):
         log_handler.stream = sys.stdout
 send_json(READY, 0, {"instanceToken": settings["token"]})
 serve()

@@ -9,9 +9,12 @@ export const HANG_LIMIT_MS = 5_000;
 /** From its start to its first sign of life, and between any two until it is ready: its modules are loaded in one go. */
 export const START_LIMIT_MS = 20_000;
 
-/** One gateway for each zone that should have one. */
+/** Of the gateways that should run, one. */
 export interface WatchedGateway {
-  readonly zone: string;
+  /** Its zone. */
+  readonly group: string;
+  /** Among those of its zone. */
+  readonly name: string;
   /** One that died and was not started yet is `absent`. */
   readonly state: "absent" | "starting" | "ready";
   /** Since its last sign of life, in `up`'s own ticks. */
@@ -26,12 +29,12 @@ export const addSilence = (silentMs: number, sinceLastTickMs: number): number =>
   silentMs + Math.min(Math.max(sinceLastTickMs, 0), TICK_MS);
 
 /**
- * The zone whose gateway is to be withdrawn now; at most one at a time, the most silent first. Silence of several at once is the
+ * The gateway that is to be withdrawn now; at most one at a time, the most silent first. Silence of several at once is the
  * machine's rather than theirs: as long as nobody else serves, or one is being replaced, only a certain hang counts.
  */
-export function gatewayToWithdraw(gateways: readonly WatchedGateway[]): string | undefined {
+export function gatewayToWithdraw(gateways: readonly WatchedGateway[]): WatchedGateway | undefined {
   const mostSilentFirst = gateways.toSorted((one, other) => other.silentMs - one.silentMs);
-  return mostSilentFirst.find((gateway) => mustGo(gateway, gateways))?.zone;
+  return mostSilentFirst.find((gateway) => mustGo(gateway, gateways));
 }
 
 function mustGo(gateway: WatchedGateway, gateways: readonly WatchedGateway[]): boolean {

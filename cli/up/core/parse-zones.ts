@@ -13,17 +13,13 @@ const KNOWN: Readonly<Record<string, Place>> = {
   "ap-south": { latitudeDegrees: 19.1, longitudeDegrees: 72.9, jurisdiction: "in" },
 };
 
-interface Place {
-  readonly latitudeDegrees: number;
-  readonly longitudeDegrees: number;
-  readonly jurisdiction: string;
-}
+type Place = Pick<Zone, "latitudeDegrees" | "longitudeDegrees" | "jurisdiction" | "biasPercent">;
 
 export type ParsedZones =
   | { readonly kind: "zones"; readonly zones: readonly Zone[] }
   | { readonly kind: "refused"; readonly reason: string };
 
-/** `--zones name[=latitude:longitude:jurisdiction],…`; the known zones need no location. */
+/** `--zones name[=latitude:longitude:jurisdiction[:bias]],…`; the known zones need no location. */
 export function parseZones(text: string): ParsedZones {
   const parts = text
     .split(",")
@@ -58,7 +54,7 @@ function parseZone(part: string): Zone | string {
 }
 
 function parsePlace(name: string, text: string): Place | string {
-  const [latitude = "", longitude = "", jurisdiction = "", ...rest] = text.split(":");
+  const [latitude = "", longitude = "", jurisdiction = "", bias, ...rest] = text.split(":");
   const latitudeDegrees = parseDegrees(latitude, 90);
   const longitudeDegrees = parseDegrees(longitude, 180);
   if (latitudeDegrees === undefined)
@@ -67,7 +63,10 @@ function parsePlace(name: string, text: string): Place | string {
     return `zone "${name}": the longitude "${longitude}" is not a number from -180 to 180`;
   if (!NAME.test(jurisdiction) || rest.length > 0)
     return `zone "${name}": "${[jurisdiction, ...rest].join(":")}" is not a jurisdiction; write a word such as eu, us or in`;
-  return { latitudeDegrees, longitudeDegrees, jurisdiction };
+  if (bias !== undefined && !/^[+-]?\d{1,2}$/.test(bias))
+    return `zone "${name}": the bias "${bias}" is not a whole number from -99 to 99`;
+  const place = { latitudeDegrees, longitudeDegrees, jurisdiction };
+  return bias === undefined ? place : { ...place, biasPercent: Number(bias) };
 }
 
 function parseDegrees(text: string, limit: number): number | undefined {

@@ -6,6 +6,8 @@ export type ProgramName = "catalog" | "federator" | "agent" | "gateway";
 export const CATALOG_GROUP = "the catalog";
 /** More instances than this at once would thrash one machine that holds every zone. */
 const INSTANCES_MAX = 64;
+/** As many gateways as one machine has use for in one zone. */
+export const WORKERS_MAX = 16;
 
 export interface Federation {
   /** Absolute. */
@@ -15,8 +17,12 @@ export interface Federation {
   /** The one address; zone number n alone listens on `basePort` + n. */
   readonly basePort: number;
   readonly hasReusePort: boolean;
+  /** Gateway processes in each zone, all on the zone's own port and the shared one. */
+  readonly workers: number;
   readonly idleMs: number;
   readonly failover: "on" | "off";
+  /** Of the gateways. */
+  readonly fastLane: "on" | "off";
   /** The zones give up what an empty catalog does not hold any more. */
   readonly acceptsCatalogLoss: boolean;
   /** Addresses or networks whose forwarded headers the gateways believe. */
@@ -26,7 +32,11 @@ export interface Federation {
 
 /** One process: what to run, with which configuration, and where its traces go. */
 export interface ProgramPlan {
+  /** Tells it from all others of its group: the program's, with a number where it is not the first of several. */
+  readonly name: string;
   readonly program: ProgramName;
+  /** Runs only while it takes the place of another. */
+  readonly isSpare: boolean;
   readonly zone: string | null;
   /** Relative to the repository. */
   readonly entry: string;
@@ -107,15 +117,36 @@ function planZone(federation: Federation, zone: Zone, index: number): ProgramPla
       idleMs: federation.idleMs,
       instancesMax: INSTANCES_MAX,
     }),
-    plan(federation, "gateway", zone.name, {
+    ...planGateways(federation, zone.name, {
       ...shared,
-      stateDirectory: `${home}/gateway`,
       publicPort: federation.basePort + 1 + index,
       sharedPort: sharesPort ? federation.basePort : 0,
       failover: federation.failover,
       trustedProxies: federation.trustedProxies,
+      fastLane: federation.fastLane,
     }),
   ];
+}
+
+/** The zone's gateways, numbered from 1, and a place more for the one that replaces another: both run for a moment. */
+function planGateways(
+  federation: Federation,
+  zone: string,
+  config: Record<string, unknown>,
+): ProgramPlan[] {
+  const { stateDirectory, hasReusePort, workers } = federation;
+  const places = Array.from({ length: hasReusePort ? workers + 1 : 1 }, (_, index) => index + 1);
+  return places.map((worker) => {
+    const name = worker === 1 ? "gateway" : `gateway.${worker}`;
+    const its = {
+      ...config,
+      worker,
+      workers,
+      sharesPublicPort: hasReusePort,
+      stateDirectory: `${stateDirectory}/zones/${zone}/${name}`,
+    };
+    return { ...plan(federation, "gateway", zone, its, name), isSpare: worker > workers };
+  });
 }
 
 /** What secrets are encrypted under. Whoever has a backup of the rest of the state folder but not this file cannot read them. */
@@ -136,11 +167,14 @@ function plan(
   program: ProgramName,
   zone: string | null,
   config: Record<string, unknown>,
+  name: string = program,
 ): ProgramPlan {
-  const name = zone === null ? program : `${zone}.${program}`;
+  const fileName = zone === null ? name : `${zone}.${name}`;
   const runDirectory = `${stateDirectory}/run`;
   return {
+    name,
     program,
+    isSpare: false,
     zone,
     entry: ENTRIES[program],
     config: {
@@ -148,7 +182,7 @@ function plan(
       runDirectory,
       logLevel,
     },
-    configFile: `${runDirectory}/${name}.config.json`,
-    logFile: `${stateDirectory}/logs/${name}.log`,
+    configFile: `${runDirectory}/${fileName}.config.json`,
+    logFile: `${stateDirectory}/logs/${fileName}.log`,
   };
 }

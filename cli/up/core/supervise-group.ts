@@ -17,7 +17,13 @@ export interface ProgramState {
   readonly life:
     | { readonly kind: "alive"; readonly sinceMs: number }
     | { readonly kind: "waiting"; readonly untilMs: number }
-    | { readonly kind: "gone" };
+    | { readonly kind: "gone" }
+    /** A place for the successor of another; nobody is missed there. */
+    | { readonly kind: "spare" }
+    /** A successor that is not ready yet. */
+    | { readonly kind: "joining" }
+    /** It has a successor, and ends when what it runs has ended. */
+    | { readonly kind: "leaving" };
   /** Deaths in a row, each sooner than `STABLE_AFTER_MS` after its start. */
   readonly deaths: number;
   readonly diedAtMs: number;
@@ -27,6 +33,10 @@ export type GroupEvent =
   | { readonly kind: "start" }
   | { readonly kind: "stop" }
   | { readonly kind: "died"; readonly program: string }
+  /** A successor shall start in a place that is spare. */
+  | { readonly kind: "join"; readonly program: string }
+  /** It is ready, and the one before it leaves. */
+  | { readonly kind: "hand-over"; readonly from: string; readonly to: string }
   | { readonly kind: "tick" };
 
 export type GroupAction =
@@ -40,16 +50,18 @@ export interface GroupStep {
   readonly actions: readonly GroupAction[];
 }
 
-export function stoppedGroup(programs: readonly string[], staysDown: boolean): GroupState {
-  const gone: ProgramState = {
-    life: { kind: "gone" },
-    deaths: 0,
-    diedAtMs: Number.NEGATIVE_INFINITY,
-  };
+export function stoppedGroup(
+  programs: readonly string[],
+  staysDown: boolean,
+  spares: readonly string[] = [],
+): GroupState {
+  const never = { deaths: 0, diedAtMs: Number.NEGATIVE_INFINITY };
+  const place = (kind: "gone" | "spare") => (program: string) =>
+    [program, { ...never, life: { kind } }] as const;
   return {
     wanted: "stopped",
     staysDown,
-    programs: Object.fromEntries(programs.map((program) => [program, gone])),
+    programs: Object.fromEntries([...programs.map(place("gone")), ...spares.map(place("spare"))]),
   };
 }
 
@@ -57,15 +69,46 @@ export function stoppedGroup(programs: readonly string[], staysDown: boolean): G
 export function superviseGroup(state: GroupState, event: GroupEvent, nowMs: number): GroupStep {
   switch (event.kind) {
     case "start":
-      return spawnWhere({ ...state, wanted: "running" }, nowMs, ({ kind }) => kind !== "alive");
+      return spawnWhere({ ...state, wanted: "running" }, nowMs, isMissing);
     case "stop":
       return { state: stopWaiting({ ...state, wanted: "stopped" }), actions: [] };
     case "died":
       return afterDeath(state, event.program, nowMs);
+    case "join":
+      if (state.wanted === "stopped" || state.programs[event.program]?.life.kind !== "spare")
+        return { state, actions: [] };
+      return {
+        state: withLife(state, event.program, { kind: "joining" }),
+        actions: [{ kind: "spawn", program: event.program }],
+      };
+    case "hand-over":
+      return { state: handOver(state, event.from, event.to, nowMs), actions: [] };
     case "tick":
       if (state.wanted === "stopped") return { state, actions: [] };
       return spawnWhere(state, nowMs, (life) => life.kind === "waiting" && nowMs >= life.untilMs);
   }
+}
+
+/** Runs, if at all, beside those that the group consists of. */
+const isBeside = ({ kind }: ProgramState["life"]): boolean =>
+  kind === "spare" || kind === "joining" || kind === "leaving";
+
+const isMissing = ({ kind }: ProgramState["life"]): boolean =>
+  kind === "waiting" || kind === "gone";
+
+function withLife(state: GroupState, program: string, life: ProgramState["life"]): GroupState {
+  const was = state.programs[program];
+  return was === undefined
+    ? state
+    : { ...state, programs: { ...state.programs, [program]: { ...was, life } } };
+}
+
+/** One that was not running, or died meanwhile, leaves nothing but its place. */
+function handOver(state: GroupState, from: string, to: string, nowMs: number): GroupState {
+  if (state.programs[to]?.life.kind !== "joining") return state;
+  const isRunning = state.programs[from]?.life.kind === "alive";
+  const left = withLife(state, from, { kind: isRunning ? "leaving" : "spare" });
+  return withLife(left, to, { kind: "alive", sinceMs: nowMs });
 }
 
 function spawnWhere(
@@ -87,6 +130,8 @@ function spawnWhere(
 
 function afterDeath(state: GroupState, program: string, nowMs: number): GroupStep {
   const was = state.programs[program];
+  if (was?.life.kind === "joining" || was?.life.kind === "leaving")
+    return { state: withLife(state, program, { kind: "spare" }), actions: [] };
   if (was?.life.kind !== "alive") return { state, actions: [] };
   const wasStable = nowMs - was.life.sinceMs >= STABLE_AFTER_MS;
   const deaths = wasStable ? 1 : was.deaths + 1;
@@ -107,7 +152,9 @@ function afterDeath(state: GroupState, program: string, nowMs: number): GroupSte
 }
 
 const allDiedSince = (state: GroupState, sinceMs: number): boolean =>
-  Object.values(state.programs).every(({ diedAtMs }) => diedAtMs >= sinceMs);
+  Object.values(state.programs).every(
+    ({ life, diedAtMs }) => isBeside(life) || diedAtMs >= sinceMs,
+  );
 
 function stopWaiting(state: GroupState): GroupState {
   const programs = Object.entries(state.programs).map(([program, was]): [string, ProgramState] => [

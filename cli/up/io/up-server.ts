@@ -3,14 +3,19 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { ZONE_ACTIONS, type ZoneActionResult } from "#lib/contracts/supervision.ts";
+import {
+  type GatewayRestart,
+  ZONE_ACTIONS,
+  type ZoneActionResult,
+} from "#lib/contracts/supervision.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { PROBLEM_TYPE, toMeridianError, toProblem } from "#lib/problem.ts";
 import type { UpStatus } from "#lib/contracts/supervision.ts";
 
 /** The system's limit is 108 on Linux, 104 elsewhere. */
 const SOCKET_PATH_BYTES_MAX = 99;
-const ROUTE = /^\/zones\/([a-z0-9-]+):([a-z]+)$/;
+const ZONE_ROUTE = /^\/zones\/([a-z0-9-]+):([a-z]+)$/;
+const GATEWAYS_ROUTE = /^\/gateways\/([a-z0-9-]+):restart$/;
 
 export type ZoneAction = (typeof ZONE_ACTIONS)[number];
 
@@ -22,6 +27,7 @@ export interface UpServer {
 export interface UpServices {
   readonly status: () => UpStatus;
   readonly act: (zone: string, action: ZoneAction) => Promise<ZoneActionResult>;
+  readonly restartGateways: (zone: string) => Promise<GatewayRestart>;
 }
 
 /** What `meridian zone …` talks to: a socket only this user can open. */
@@ -64,12 +70,15 @@ function chooseSocketPath(runDirectory: string): string {
 
 async function answer(request: IncomingMessage, services: UpServices): Promise<object> {
   if (request.method === "GET" && request.url === "/status") return services.status();
-  const [, zone, word] = ROUTE.exec(request.url ?? "") ?? [];
+  const isPost = request.method === "POST";
+  const [, zoneOfGateways] = GATEWAYS_ROUTE.exec(request.url ?? "") ?? [];
+  if (isPost && zoneOfGateways !== undefined) return services.restartGateways(zoneOfGateways);
+  const [, zone, word] = ZONE_ROUTE.exec(request.url ?? "") ?? [];
   const action = ZONE_ACTIONS.find((known) => known === word);
-  if (request.method !== "POST" || zone === undefined || action === undefined)
+  if (!isPost || zone === undefined || action === undefined)
     throw new MeridianError(
       "MERIDIAN_NOT_FOUND",
-      "only GET /status and POST /zones/NAME:start|stop|kill are here",
+      "only GET /status, POST /zones/NAME:start|stop|kill and POST /gateways/ZONE:restart are here",
     );
   return services.act(zone, action);
 }

@@ -24,7 +24,7 @@ export async function pollUntil<T>(
   }
 }
 
-/** `/readyz` of the program says yes, wherever it listens now. */
+/** `/readyz` of the program says yes, wherever it listens now; where a zone has several, that of each. */
 export async function isReadyNow(
   runDirectory: string,
   program: RunEndpoint["program"],
@@ -32,12 +32,14 @@ export async function isReadyNow(
   signal: AbortSignal,
 ): Promise<boolean> {
   const endpoints = await readEndpoints(runDirectory);
-  const found = endpoints.find((one) => one.program === program && one.zone === zone);
-  if (found === undefined) return false;
+  const found = endpoints.filter((one) => one.program === program && one.zone === zone);
+  if (found.length === 0) return false;
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ATTEMPT_LIMIT_MS)]);
   try {
-    const { status } = await exchange(new URL("/readyz", found.urls.admin), { signal: limit });
-    return status === 200;
+    const answers = await Promise.all(
+      found.map(({ urls }) => exchange(new URL("/readyz", urls.admin), { signal: limit })),
+    );
+    return answers.every(({ status }) => status === 200);
   } catch {
     return false;
   }

@@ -145,7 +145,8 @@ function compileTenant(tenant: string, records: RecordReader): TenantRoute | und
   if (record === undefined) return undefined;
   const limits = records.quota(tenant)?.limits ?? DEFAULT_LIMITS;
   const isSuspended = record.suspendedAtMs === undefined ? {} : { isSuspended: true };
-  return { kind: "tenant", tenant, limits, ...isSuspended };
+  const home = record.homeRegion === undefined ? {} : { homeRegion: record.homeRegion };
+  return { kind: "tenant", tenant, limits, ...isSuspended, ...home };
 }
 
 function compileKey(keyHash: string, records: RecordReader): KeyRoute | undefined {

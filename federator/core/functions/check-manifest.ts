@@ -1,4 +1,4 @@
-import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
+import { BOOTSTRAP_FILE, type FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 
 /** What `placement.regions` names and no zone lies in. */
@@ -14,7 +14,13 @@ export const knownRegions = (zones: readonly Zone[]): readonly string[] => [
 ];
 
 const RESERVED_PREFIXES = ["AWS_LAMBDA_", "MERIDIAN_", "LD_"];
-const RESERVED_NAMES = ["_HANDLER", "LAMBDA_TASK_ROOT", "NODE_OPTIONS", "PYTHONHOME"];
+const RESERVED_NAMES = [
+  "_HANDLER",
+  "LAMBDA_TASK_ROOT",
+  "LAMBDA_RUNTIME_DIR",
+  "NODE_OPTIONS",
+  "PYTHONHOME",
+];
 
 /** Names in a manifest's environment that are the platform's: it sets them itself, or they would reach into how it starts instances. */
 export const reservedVariables = (
@@ -42,10 +48,13 @@ export const variablesSetTwice = ({
 
 const EXTENSIONS = { node: [".js", ".mjs", ".cjs"], python: [".py"] } as const;
 
-/** The files of an archive that may hold the handler, best first. */
+/** The files of an archive that may hold what is run, best first. */
 export function handlerFiles(manifest: FunctionManifest): readonly string[] {
-  const file = manifest.handler.slice(0, manifest.handler.lastIndexOf("."));
-  const path = file.startsWith("./") ? file.slice(2) : file;
+  if (manifest.runtime === "provided") return [BOOTSTRAP_FILE];
+  const { handler } = manifest;
+  const named = handler.startsWith("./") ? handler.slice(2) : handler;
+  if (manifest.interface === "http") return [named];
+  const path = named.slice(0, named.lastIndexOf("."));
   return EXTENSIONS[manifest.runtime].map((extension) => path + extension);
 }
 

@@ -67,6 +67,8 @@ function mistakesAt(path: string, message: string, params: object): readonly Mis
     }));
   if ("allowedValues" in params && Array.isArray(params.allowedValues))
     return [{ path, message: `${message}: ${params.allowedValues.join(", ")}` }];
+  if (path.endsWith("/fallback") && /propert/.test(message))
+    return [{ path, message: 'must be {"version": NUMBER} or {"answer": {…}}, and not both' }];
   const words = "pattern" in params ? WORDS.get(String(params.pattern)) : undefined;
   return [{ path, message: words ?? message }];
 }

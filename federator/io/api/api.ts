@@ -22,7 +22,9 @@ import { secretRoutes } from "./routes/secrets.ts";
 import { shiftRoutes } from "./routes/shifts.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { suspensionRoutes } from "./routes/suspensions.ts";
+import { tenantHomeRoutes } from "./routes/tenant-homes.ts";
 import { tenantRoutes } from "./routes/tenants.ts";
+import { usageRoutes } from "./routes/usage.ts";
 import { versionRoutes } from "./routes/versions.ts";
 import { whoamiRoutes } from "./routes/whoami.ts";
 import { strictValidation } from "./api-validation.ts";
@@ -79,6 +81,7 @@ async function publicRoutes(api: Api, ports: ApiPorts): Promise<void> {
   whoamiRoutes(api);
   tenantRoutes(api, ports);
   suspensionRoutes(api, ports);
+  tenantHomeRoutes(api, ports);
   keyRoutes(api, ports);
   await codeRoutes(api, ports);
   functionRoutes(api, ports);
@@ -96,6 +99,7 @@ async function publicRoutes(api: Api, ports: ApiPorts): Promise<void> {
   statusRoutes(api, ports);
   if (ports.catalogDesk !== undefined) catalogRoutes(api, ports, ports.catalogDesk);
   auditRoutes(api, ports);
+  usageRoutes(api, ports);
   api.get("/openapi.json", { schema: { hide: true } }, async () => api.swagger());
 }
 

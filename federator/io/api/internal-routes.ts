@@ -2,7 +2,7 @@ import { Type } from "typebox";
 import { readClockStamp } from "#lib/clock-stamp.ts";
 import { CLOCK_HEADER, FeedAck } from "#lib/contracts/feed.ts";
 import { Name } from "#lib/contracts/names.ts";
-import { Observation, ZoneReport } from "#lib/contracts/zone-report.ts";
+import { type AgentReportAnswer, Observation, ZoneReport } from "#lib/contracts/zone-report.ts";
 import type { Api } from "./api-context.ts";
 import type { Feed } from "../feed/feed.ts";
 import { type TableMark, UNKNOWN_DIGEST } from "../feed/table-deliveries.ts";
@@ -28,6 +28,9 @@ const FeedQuery = Type.Object(
 /** A cluster that is about to be stopped on purpose; who stops it does not wait for longer than this. */
 const PlannedDown = Type.Object({ clusterId: Name }, { additionalProperties: false });
 const PLAN_LIMIT_MS = 1_000;
+
+/** A zone that was lost is stood in for by what it ran; longer ago, it ran something else. */
+const NEIGHBOUR_MAX_AGE_MS = 60_000;
 
 export interface InternalRoutes {
   readonly feed: Feed;
@@ -67,7 +70,8 @@ export function internalRoutes(app: Api, parts: InternalRoutes): void {
     { bodyLimit: REPORT_BYTES_MAX, schema: { body: ZoneReport } },
     (request, reply) => {
       reports.receive(request.body);
-      return reply.code(204).send();
+      const answer = request.body.program === "agent" ? neighboursOf(gossip) : undefined;
+      return answer === undefined ? reply.code(204).send() : reply.code(200).send(answer);
     },
   );
 
@@ -90,4 +94,14 @@ export function internalRoutes(app: Api, parts: InternalRoutes): void {
   app.post("/internal/wait-applied", { schema: { body: WaitApplied } }, (request) =>
     desk.waitForOwn({ who: "gateways", ...request.body }),
   );
+}
+
+/** Undefined where no other zone runs anything. */
+function neighboursOf(gossip: Gossip): AgentReportAnswer | undefined {
+  const neighbours = gossip
+    .heardWithin(NEIGHBOUR_MAX_AGE_MS)
+    .flatMap(({ zone, versionCalls = [] }) =>
+      versionCalls.length === 0 ? [] : [{ zone, calls: [...versionCalls] }],
+    );
+  return neighbours.length === 0 ? undefined : { neighbours };
 }

@@ -11,7 +11,7 @@ export function refuseRemoval(
     case "missing":
       return new MeridianError(
         "MERIDIAN_NOT_FOUND",
-        `There is no ${what}; list what there is and choose.`,
+        `There is no ${what.replace(/^the /, "")}; list what there is and choose.`,
       );
     case "changed-meanwhile":
       return changedMeanwhile(what, plan.revision);

@@ -157,10 +157,16 @@ export function startFeed(options: FeedOptions): Feed {
     acknowledge: (ack) => {
       const state = receivers.get(ack.receiver);
       if (state === undefined) return;
+      // Not that of a process which had the name before.
+      const isItsOwn = state.clock?.clockId === ack.clock?.clockId;
       note(state, ack, clock.nowMs());
       if (state.refused === null) refusals.delete(ack.receiver);
       else if (refusals.size < RECEIVERS_MAX) refusals.set(ack.receiver, state.refused);
       rights.acknowledged(ack.receiver, ack.nonce);
+      if (ack.isLeaving === true && isItsOwn) {
+        rights.release(ack.receiver);
+        pump();
+      }
       told();
       if (ack.refused === undefined) return state.connection.pump();
       options.onRefused(ack.receiver, ack.refused);

@@ -2,6 +2,7 @@ import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import type { Placement } from "#lib/contracts/placement.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import { MeridianError } from "#lib/errors.ts";
+import { isFileAndExport, isProgramFile } from "#lib/handler-name.ts";
 import { permittedZones } from "#lib/residency.ts";
 import {
   handlerFiles,
@@ -36,9 +37,44 @@ export function checkManifest(
     throw invalid(
       `Both the environment and the secrets set ${twice.join(", ")}; leave one of them out.`,
     );
+  checkScaling(manifest);
+  if (manifest.runtime !== "provided" && !isFileAndExport(manifest.handler))
+    throw invalid(
+      `The handler ${manifest.handler} is not of the form file.export, such as index.handler; ${manifest.runtime} would not find it.`,
+    );
+  if (manifest.interface === "http") checkServer(manifest);
   if (manifest.hedge === true && !manifest.idempotent)
     throw invalid(
       "A function with `hedge` is started a second time while its first start may still be running; declare it `idempotent` if it can bear that, or leave `hedge` out.",
+    );
+}
+
+function checkServer({
+  handler,
+  runtime,
+  hedge,
+  environment,
+}: Omit<FunctionManifest, "placement">): void {
+  if (runtime !== "provided" && !isProgramFile(handler, runtime))
+    throw invalid(
+      `The handler of a server is the file that is run, and ${runtime} runs no ${handler}; name one such as ${runtime === "python" ? "server.py" : "server.mjs"}.`,
+    );
+  if (hedge === true)
+    throw invalid(
+      "A server's answers are streamed, and no stream is asked for twice; leave `hedge` out, or make the function a handler.",
+    );
+  if (Object.hasOwn(environment, "PORT"))
+    throw invalid(
+      "The environment sets PORT, which tells a server where to listen and is another one for each instance; leave it out.",
+    );
+}
+
+function checkScaling({ scaling }: Pick<FunctionManifest, "scaling">): void {
+  const { minInstances = 0, provisioned = 0, maxInstances } = scaling ?? {};
+  const asked = Math.max(minInstances, provisioned);
+  if (maxInstances !== undefined && asked > maxInstances)
+    throw invalid(
+      `The scaling asks for ${asked} instances without a call and allows ${maxInstances}; raise \`maxInstances\`, or ask for fewer.`,
     );
 }
 
@@ -72,9 +108,11 @@ export function checkPlacement({ regions, clustersMin }: Placement, zones: reado
 export function checkHandler(manifest: FunctionManifest, files: readonly string[]): void {
   const wanted = handlerFiles(manifest);
   if (wanted.some((file) => files.includes(file))) return;
+  const what =
+    manifest.runtime === "provided" ? 'The runtime "provided"' : `The handler ${manifest.handler}`;
   throw new MeridianError(
     "MERIDIAN_HANDLER_MISSING",
-    `The handler ${manifest.handler} needs one of the files ${wanted.join(", ")} at the root of the archive, which has none of them.`,
+    `${what} needs one of the files ${wanted.join(", ")} at the root of the archive, which has none of them.`,
   );
 }
 

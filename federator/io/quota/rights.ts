@@ -22,6 +22,8 @@ export interface RightsLedger {
   readonly renewed: () => void;
   readonly join: (gateway: string) => void;
   readonly leave: (gateway: string) => void;
+  /** It said itself that it holds nothing any more. */
+  readonly release: (gateway: string) => void;
   /** What the gateway must be told now, noted as told under the nonce; undefined when it knows. */
   readonly next: (gateway: string, nonce: number) => RightsFrame | undefined;
   /** The gateway has done as the frame of this nonce, or a later one, said. */
@@ -105,6 +107,13 @@ export function rightsLedger(
       if (state === undefined) return;
       state.isConnected = false;
       divideAgain(zoneRights.keys());
+    },
+    release: (gateway) => {
+      const state = gateways.get(gateway);
+      if (state === undefined) return;
+      gateways.delete(gateway);
+      divideAgain(state.mayHold.keys());
+      settled();
     },
     next: (gateway, nonce) => {
       const state = gateways.get(gateway);

@@ -1,9 +1,11 @@
-import type {
-  AgentReport,
-  GatewayReport,
-  Observation,
-  RolloutArm,
-  ZoneReport,
+import {
+  type AgentReport,
+  type GatewayReport,
+  type Observation,
+  type RolloutArm,
+  VERSION_CALLS_MAX,
+  type VersionCalls,
+  type ZoneReport,
 } from "#lib/contracts/zone-report.ts";
 import { sumDemand, totalDemand } from "#lib/plan/sum-demand.ts";
 import type { Clock } from "#lib/ports/clock.ts";
@@ -22,7 +24,10 @@ export interface Reports {
   /** Requests per second offered to the zone's gateways, by tenant. */
   readonly demand: () => ReadonlyMap<string, number>;
   /** What the plan is made from: what the zone's cluster can serve, and the calls in flight in all gateways of the zone. */
-  readonly load: () => Pick<Observation, "capacitySlots" | "inFlight" | "classDemand">;
+  readonly load: () => Pick<
+    Observation,
+    "capacitySlots" | "inFlight" | "classDemand" | "versionCalls"
+  >;
   /** What the gateways of the zone have counted of rollouts, all together. */
   readonly arms: () => readonly RolloutArm[];
 }
@@ -59,18 +64,34 @@ export function keepReports(clock: Clock): Reports {
       const sinceMs = clock.nowMs() - DEMAND_MAX_AGE_MS;
       const fresh = [...gateways.values()].filter(({ atMs }) => atMs >= sinceMs);
       const classDemand = [...sumDemand(fresh.flatMap(({ report }) => report.classDemand ?? []))];
-      const capacities = [...agents.values()]
-        .filter(({ atMs }) => atMs >= sinceMs)
-        .map(({ report }) => report.capacitySlots ?? report.instancesMax);
+      const freshAgents = [...agents.values()].filter(({ atMs }) => atMs >= sinceMs);
+      const versionCalls = busiest(freshAgents.map(({ report }) => report));
+      const capacities = freshAgents.map(
+        ({ report }) => report.capacitySlots ?? report.instancesMax,
+      );
       return {
         // Of a zone whose agent is silent nothing is known, which is not the same as no capacity.
         ...(capacities.length > 0 && { capacitySlots: capacities.reduce((a, b) => a + b) }),
         inFlight: totalDemand(classDemand),
         classDemand,
+        ...(versionCalls.length > 0 && { versionCalls }),
       };
     },
   };
 }
+
+const busiest = (reports: readonly AgentReport[]): VersionCalls[] =>
+  reports
+    .flatMap(({ functions }) => functions)
+    .map(({ tenant, functionName, version, busy, queued }) => ({
+      tenant,
+      functionName,
+      version,
+      calls: busy + queued,
+    }))
+    .filter(({ calls }) => calls > 0)
+    .toSorted((one, other) => other.calls - one.calls)
+    .slice(0, VERSION_CALLS_MAX);
 
 interface Received<T> {
   readonly report: T;

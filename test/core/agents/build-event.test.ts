@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { MeridianError } from "#lib/errors.ts";
+import { isTooLongAsJson } from "../../../agents/core/json-text-bytes.ts";
 import { buildEvent } from "../../../agents/core/build-event.ts";
 import type { Call } from "../../../agents/core/read-call.ts";
 
@@ -120,3 +122,32 @@ for (const [name, headers, body, isBase64Encoded] of bodyCases)
     const expected = Buffer.from(body).toString(isBase64Encoded ? "base64" : "utf8");
     assert.equal(seen["body"], expected);
   });
+
+const lengths: readonly (readonly [name: string, text: string])[] = [
+  ["plain", "abc"],
+  ["quotes", 'say "hi" \\ bye'],
+  ["controls", "\u0000\u0001\b\t\n\f\r\u001f\u007f"],
+  ["beyond ASCII", "grüße 😀 \u2028"],
+];
+for (const [name, text] of lengths)
+  test(`the length of ${name} text as JSON is told before it is written`, () => {
+    const bytes = Buffer.byteLength(JSON.stringify(text));
+    assert.equal(isTooLongAsJson(Buffer.from(text), bytes), false);
+    assert.equal(isTooLongAsJson(Buffer.from(text), bytes - 1), true);
+  });
+
+test("text that is none is not refused for a length that it would not have", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+      const written = JSON.stringify(Buffer.from(bytes).toString("utf8"));
+      assert.equal(isTooLongAsJson(bytes, Buffer.byteLength(written)), false);
+    }),
+  );
+});
+
+test("6 MiB of control characters are refused by their count, through either door", () => {
+  const controls = Buffer.alloc(6 * 1024 * 1024, 1);
+  const request = { ...parts, headers: { "content-type": "text/plain" } };
+  for (const given of [call("text/plain"), call("", { kind: "http", request })])
+    assert.throws(() => event(given, controls), { code: "MERIDIAN_BODY_TOO_LARGE" });
+});

@@ -3,12 +3,40 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { chooseInstance } from "../../../agents/core/choose-instance.ts";
 import { chooseDiscards } from "../../../agents/core/choose-discards.ts";
-import { chooseEvictions, decideScale } from "../../../agents/core/decide-scale.ts";
+import {
+  chooseEvictions,
+  decideScale,
+  evictableInstances,
+  initialScaleState,
+} from "../../../agents/core/decide-scale.ts";
+import { scalingSpec } from "../../../agents/core/scaling/scaling-spec.ts";
+import type { Scaling } from "#lib/contracts/scaling.ts";
 import { instanceRoom } from "../../../agents/core/instance-room.ts";
 import type { InstanceState } from "../../../agents/core/instance-lifecycle.ts";
 
 const limits = { extraIdleMs: 10_000, lastIdleMs: 60_000 };
 const NOW_MS = 100_000;
+
+interface Input<T> {
+  readonly waiting: number;
+  readonly room: number;
+  readonly concurrency: number;
+  readonly instances: readonly T[];
+  readonly scaling?: Scaling;
+  readonly expectedCalls?: number;
+  readonly isPlaced?: boolean;
+}
+const decide = <T extends { readonly state: InstanceState }>(input: Input<T>) => {
+  const spec = scalingSpec(input.concurrency, input.scaling, limits);
+  const observation = {
+    ...input,
+    expectedCalls: input.expectedCalls ?? 0,
+    isPlaced: input.isPlaced ?? true,
+    room: () => input.room,
+    spareRoom: () => input.room,
+  };
+  return decideScale(initialScaleState(spec, NOW_MS), observation, spec, NOW_MS);
+};
 
 interface Named {
   readonly name: string;
@@ -69,7 +97,7 @@ const cases = [
 for (const { name, waiting, room, from, start, retire } of cases)
   test(`scaling: ${name}`, () => {
     const input = { waiting, room, concurrency: 1, instances: [...from] };
-    const decision = decideScale(input, limits, NOW_MS);
+    const decision = decide<Named>(input);
     assert.equal(decision.start, start);
     assert.deepEqual(
       decision.retire.map((instance) => instance.name),
@@ -79,16 +107,16 @@ for (const { name, waiting, room, from, start, retire } of cases)
 
 test("scaling: an instance for as many calls as it takes", () => {
   const input = { waiting: 21, room: 99, concurrency: 10, instances: [starting] };
-  assert.equal(decideScale(input, limits, NOW_MS).start, 2);
+  assert.equal(decide(input).start, 2);
 });
 
 test("scaling: says when the next idle instance is due", () => {
   const instances = [idle("a", 4_000), idle("b", 1_000)];
   const input = { waiting: 0, room: 0, concurrency: 1, instances };
-  assert.equal(decideScale(input, limits, NOW_MS).checkAtMs, NOW_MS + 6_000);
+  assert.equal(decide(input).checkAtMs, NOW_MS + 6_000);
   const last = { ...input, instances: [idle("b", 1_000)] };
-  assert.equal(decideScale(last, limits, NOW_MS).checkAtMs, NOW_MS + 59_000);
-  assert.equal(decideScale({ ...input, instances: [busy()] }, limits, NOW_MS).checkAtMs, undefined);
+  assert.equal(decide(last).checkAtMs, NOW_MS + 59_000);
+  assert.equal(decide({ ...input, instances: [busy()] }).checkAtMs, undefined);
 });
 
 const anyInstance: fc.Arbitrary<Named> = fc.oneof(
@@ -98,24 +126,108 @@ const anyInstance: fc.Arbitrary<Named> = fc.oneof(
   fc.tuple(fc.uuid(), fc.nat(120_000)).map(([name, idleMs]) => idle(name, idleMs)),
 );
 
-test("scaling: never starts beyond the room, never ends what works, and looks again in time", () => {
+const anyScaling: fc.Arbitrary<Scaling> = fc.record(
+  {
+    mode: fc.constantFrom("request", "kpa"),
+    minInstances: fc.nat(5),
+    maxInstances: fc.integer({ min: 5, max: 20 }),
+    provisioned: fc.nat(5),
+    activationScale: fc.integer({ min: 1, max: 5 }),
+  },
+  { requiredKeys: [] },
+);
+
+test("scaling: whatever is asked for, a busy instance is never taken away, no limit is passed and no promise broken", () => {
   fc.assert(
     fc.property(
       fc.nat(100),
       fc.nat(20),
       fc.integer({ min: 1, max: 5 }),
       fc.array(anyInstance),
-      (waiting, room, concurrency, instances) => {
-        const decision = decideScale({ waiting, room, concurrency, instances }, limits, NOW_MS);
-        assert.ok(decision.start >= 0 && decision.start <= room);
-        assert.ok(decision.start * concurrency < waiting + concurrency);
+      anyScaling,
+      fc.nat(10),
+      (waiting, room, concurrency, instances, scaling, expectedCalls) => {
+        const input = { waiting, room, concurrency, instances, scaling, expectedCalls };
+        const decision = decide(input);
+        assert.ok(decision.start >= 0 && decision.start <= 2 * room);
         for (const { state } of decision.retire) assert.equal(state.kind, "idle");
         assert.ok(decision.checkAtMs === undefined || decision.checkAtMs > NOW_MS);
-        const isIdle = instances.filter(({ state }) => state.kind === "idle").length;
-        assert.equal(decision.checkAtMs === undefined, decision.retire.length === isIdle);
+        const live = instances.filter(({ state }) => state.kind !== "gone").length;
+        const working = instances.filter(({ state }) => state.kind === "busy").length;
+        const after = live + decision.start - decision.retire.length;
+        const { minInstances = 0, maxInstances = Infinity, provisioned = 0 } = scaling;
+        assert.ok(decision.start === 0 || live + decision.start <= maxInstances);
+        const promised = Math.min(Math.max(minInstances, working + provisioned), maxInstances);
+        assert.ok(decision.retire.length === 0 || after >= promised);
+        assert.ok(after >= Math.min(promised, live) && (after >= promised || decision.isShort));
       },
     ),
   );
+});
+
+const promises = [
+  { name: "a minimum is there before any call", scaling: { minInstances: 2 }, from: [], start: 2 },
+  {
+    name: "an instance that works counts for the minimum",
+    scaling: { minInstances: 2 },
+    from: [busy()],
+    start: 1,
+  },
+  {
+    name: "and not for the spares",
+    scaling: { provisioned: 2 },
+    from: [busy(), idle("spare", 90_000)],
+    start: 1,
+  },
+  { name: "idle as long as it may be", scaling: { minInstances: 1 }, from: [idle("kept", 99_999)] },
+  { name: "nothing beyond the maximum", scaling: { maxInstances: 1 }, waiting: 5, start: 1 },
+  {
+    name: "nor for spares",
+    scaling: { provisioned: 5, maxInstances: 2 },
+    from: [busy()],
+    start: 1,
+  },
+  { name: "nothing for a version that the table lacks", scaling: { minInstances: 2 }, gone: true },
+  { name: "what is expected is started", expectedCalls: 3, start: 3 },
+  { name: "less what is here", expectedCalls: 3, from: [busy(), idle("free", 1)], start: 1 },
+] as const;
+for (const { name, start = 0, ...row } of promises as readonly PromiseRow[])
+  test(`scaling: ${name}`, () => {
+    const { scaling = {}, expectedCalls = 0, waiting = 0, gone = false, from = [] } = row;
+    const input = { waiting, room: 9, concurrency: 1, instances: from, scaling, expectedCalls };
+    const decision = decide({ ...input, isPlaced: !gone });
+    assert.equal(decision.start, start);
+    assert.deepEqual(decision.retire, []);
+  });
+
+interface PromiseRow {
+  readonly name: string;
+  readonly start?: number;
+  readonly scaling?: Scaling;
+  readonly expectedCalls?: number;
+  readonly waiting?: number;
+  readonly gone?: boolean;
+  readonly from?: readonly Named[];
+}
+
+test("scaling: what no room is left for is told", () => {
+  const input = { waiting: 0, room: 1, concurrency: 1, instances: [] };
+  const decision = decide({ ...input, scaling: { minInstances: 2 } });
+  assert.equal(decision.start, 1);
+  assert.ok(decision.isShort);
+});
+
+test("another version's call gets the place of an idle instance only beyond what is promised", () => {
+  const instances = [busy(), idle("new", 1), idle("old", 50), idle("older", 70)];
+  const evicted = (scaling: Scaling, isPlaced = true) =>
+    evictableInstances(instances, scalingSpec(1, scaling, limits), isPlaced)
+      .map(({ name }) => name)
+      .toSorted((one, two) => one.localeCompare(two));
+  assert.deepEqual(evicted({}), ["new", "old", "older"]);
+  assert.deepEqual(evicted({ provisioned: 2 }), ["older"]);
+  assert.deepEqual(evicted({ minInstances: 2 }), ["old", "older"]);
+  assert.deepEqual(evicted({ minInstances: 9 }), []);
+  assert.deepEqual(evicted({ minInstances: 9 }, false), ["new", "old", "older"]);
 });
 
 test("evictions take the longest unused first and never what works", () => {

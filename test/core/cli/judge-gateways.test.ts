@@ -12,13 +12,15 @@ import {
   type WatchedGateway,
 } from "../../../cli/up/core/judge-gateways.ts";
 
-const ready = (zone: string, silentMs = 0): WatchedGateway => ({ zone, state: "ready", silentMs });
-const starting = (zone: string, silentMs = 0): WatchedGateway => ({
-  zone,
-  state: "starting",
+const watched = (state: WatchedGateway["state"], group: string, silentMs = 0): WatchedGateway => ({
+  group,
+  name: "gateway",
+  state,
   silentMs,
 });
-const absent = (zone: string): WatchedGateway => ({ zone, state: "absent", silentMs: 0 });
+const ready = (group: string, silentMs = 0) => watched("ready", group, silentMs);
+const starting = (group: string, silentMs = 0) => watched("starting", group, silentMs);
+const absent = (group: string) => watched("absent", group);
 const SILENT = SILENCE_LIMIT_MS;
 const HANGS = HANG_LIMIT_MS;
 
@@ -87,12 +89,17 @@ const cases: readonly {
     gateways: [ready("a", SILENT), starting("b", START_LIMIT_MS)],
     goes: "b",
   },
+  {
+    name: "one of two workers of a zone is silent while the other serves",
+    gateways: [{ ...ready("b"), name: "gateway.2" }, ready("b", SILENT)],
+    goes: "b",
+  },
   { name: "nobody is there", gateways: [absent("a"), absent("b")], goes: undefined },
 ];
 
 for (const { name, gateways, goes } of cases)
   test(`${name}: ${goes === undefined ? "nobody is" : `${goes} is`} withdrawn`, () => {
-    assert.equal(gatewayToWithdraw(gateways), goes);
+    assert.equal(gatewayToWithdraw(gateways)?.group, goes);
   });
 
 test("short of a certain hang, whoever is withdrawn leaves one behind that serves", () => {
@@ -102,11 +109,15 @@ test("short of a certain hang, whoever is withdrawn leaves one behind that serve
   });
   fc.assert(
     fc.property(fc.array(gateway, { maxLength: 5 }), (drawn) => {
-      const gateways = drawn.map((one, index): WatchedGateway => ({ ...one, zone: String(index) }));
-      const zone = gatewayToWithdraw(gateways);
+      const gateways = drawn.map((one, index): WatchedGateway => ({
+        ...one,
+        group: "a",
+        name: `gateway.${index}`,
+      }));
+      const goes = gatewayToWithdraw(gateways);
       const isServing = ({ state, silentMs }: WatchedGateway) =>
         state === "ready" && silentMs < LIVELY_MS;
-      assert.ok(zone === undefined || gateways.some((one) => one.zone !== zone && isServing(one)));
+      assert.ok(goes === undefined || gateways.some((one) => one !== goes && isServing(one)));
     }),
   );
 });

@@ -49,6 +49,15 @@ test("a given location wins over the known one", () => {
   assert.equal(parsed.zones[0]?.jurisdiction, "de");
 });
 
+test("a zone may draw callers from farther away, or leave more to others", () => {
+  const parsed = parseZones("eu-west=50:8.5:de:25,us-east=38.9:-77.4:us:-10");
+  assert.ok(parsed.kind === "zones");
+  assert.deepEqual(
+    parsed.zones.map(({ biasPercent }) => biasPercent),
+    [25, -10],
+  );
+});
+
 const refused: readonly { text: string; reason: RegExp }[] = [
   { text: "", reason: /at least one/ },
   { text: " , ", reason: /at least one/ },
@@ -62,7 +71,9 @@ const refused: readonly { text: string; reason: RegExp }[] = [
   { text: "x=:0:eu", reason: /latitude ""/ },
   { text: "x=0:0", reason: /jurisdiction/ },
   { text: "x=0:0:EU", reason: /"EU" is not a jurisdiction/ },
-  { text: "x=0:0:eu:de", reason: /"eu:de" is not a jurisdiction/ },
+  { text: "x=0:0:eu:de", reason: /the bias "de" is not a whole number/ },
+  { text: "x=0:0:eu:100", reason: /the bias "100"/ },
+  { text: "x=0:0:eu:1:2", reason: /is not a jurisdiction/ },
   { text: "x=0:0:eu=1", reason: /is not a zone/ },
   { text: `${"a".repeat(61)}=0:0:eu`, reason: /is not a zone/ },
   { text: Array.from({ length: 17 }, (_, n) => `z${n}=0:0:eu`).join(","), reason: /at most 16/ },

@@ -10,17 +10,21 @@ const federation: Federation = {
   catalog: { kind: "embedded" },
   basePort: 8_080,
   hasReusePort: true,
+  workers: 1,
   idleMs: 60_000,
   failover: "on",
+  fastLane: "on",
   acceptsCatalogLoss: false,
   trustedProxies: [],
   logLevel: "info",
 };
 const gateways = (plans: ReturnType<typeof planPrograms>) =>
-  plans.filter(({ program }) => program === "gateway").map(({ config }) => config);
+  plans
+    .filter(({ program, isSpare }) => program === "gateway" && !isSpare)
+    .map(({ config }) => config);
 
 test("three zones are ten processes, the catalog in none of the zones", () => {
-  const plans = planPrograms(federation);
+  const plans = planPrograms(federation).filter(({ isSpare }) => !isSpare);
   assert.equal(plans.length, 10);
   assert.deepEqual(
     plans.filter(({ zone }) => zone === null).map(({ program }) => program),
@@ -40,6 +44,26 @@ test("every gateway shares the one address and has the next port for itself", ()
     configs.map(({ publicPort }) => publicPort),
     [8_081, 8_082, 8_083],
   );
+});
+
+test("workers of a zone share its port and nothing that they write, and one place is kept for a successor", () => {
+  const plans = planPrograms({ ...federation, workers: 2 }).filter(
+    ({ zone, program }) => zone === "us-east" && program === "gateway",
+  );
+  assert.deepEqual(
+    plans.map(({ name, isSpare }) => [name, isSpare]),
+    [
+      ["gateway", false],
+      ["gateway.2", false],
+      ["gateway.3", true],
+    ],
+  );
+  assert.deepEqual(new Set(plans.map(({ config }) => config["publicPort"])), new Set([8_082]));
+  assert.ok(plans.every(({ config }) => config["sharesPublicPort"] === true));
+  for (const key of ["worker", "stateDirectory"])
+    assert.equal(new Set(plans.map(({ config }) => config[key])).size, 3);
+  for (const key of ["configFile", "logFile"] as const)
+    assert.equal(new Set(plans.map((plan) => plan[key])).size, 3);
 });
 
 test("without SO_REUSEPORT the first gateway alone has the address", () => {

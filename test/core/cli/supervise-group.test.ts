@@ -144,7 +144,63 @@ const cases: readonly Case[] = [
     actions: [later("catalog", BACKOFF_FIRST_MS)],
   },
 ];
-for (const { name, group, happens, actions } of cases)
+const withSpare = stoppedGroup(ZONE, true, ["gateway.2"]);
+const handOver: GroupEvent = { kind: "hand-over", from: "gateway", to: "gateway.2" };
+const joins: readonly Happening[] = [started, [500, { kind: "join", program: "gateway.2" }]];
+const handedOver: readonly Happening[] = [...joins, [900, handOver]];
+const replacements: readonly Case[] = [
+  { name: "a spare place stays empty", happens: [started], actions: ZONE.map(spawn) },
+  { name: "a successor is spawned beside", happens: joins, actions: [spawn("gateway.2")] },
+  {
+    name: "a stopped group gets no successor",
+    happens: [started, [100, stop], [500, { kind: "join", program: "gateway.2" }]],
+    actions: [],
+  },
+  {
+    name: "a successor that dies before it is ready is not missed",
+    happens: [...joins, [600, died("gateway.2")], [9_000, tick]],
+    actions: [],
+  },
+  {
+    name: "one that was replaced is not missed when it ends",
+    happens: [...handedOver, [1_000, died("gateway")], [9_000, tick]],
+    actions: [],
+  },
+  {
+    name: "its successor is",
+    happens: [...handedOver, [1_000, died("gateway")], [20_000, died("gateway.2")]],
+    actions: [later("gateway.2", BACKOFF_FIRST_MS)],
+  },
+  {
+    name: "a place that became empty is for the next successor",
+    happens: [
+      ...handedOver,
+      [1_000, died("gateway")],
+      [2_000, { kind: "join", program: "gateway" }],
+    ],
+    actions: [spawn("gateway")],
+  },
+  {
+    name: "one that died while its successor started leaves it the place",
+    happens: [...joins, [600, died("gateway")], [650, handOver], [9_000, tick]],
+    actions: [],
+  },
+  {
+    name: "all that serve dying together are a zone that fell, whoever else is about to join or leave",
+    happens: [
+      ...handedOver,
+      [1_000, died("agent")],
+      [1_000, died("federator")],
+      [1_000, died("gateway.2")],
+    ],
+    actions: [{ kind: "fell" }],
+  },
+];
+
+for (const { name, group, happens, actions } of [
+  ...cases,
+  ...replacements.map((one) => ({ ...one, group: withSpare })),
+])
   test(name, () => {
     let state = group ?? stoppedGroup(ZONE, true);
     let last: readonly GroupAction[] = [];

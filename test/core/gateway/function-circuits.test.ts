@@ -58,13 +58,13 @@ test("a circuit is of one function on one cluster", () => {
   const all = opened();
   assert.equal(standing(all, 0, "demo/hello@2"), "closed");
   assert.equal(all.standing("us-east-1", FUNCTION, 0).kind, "closed");
-  assert.deepEqual(all.count(), { kept: 1, open: 1 });
+  assert.deepEqual(all.count(5), { kept: 1, open: 1 });
 });
 
 test("functions that never fail have none", () => {
   const all = circuits();
   calls(all, "+?+?".repeat(20), 0);
-  assert.deepEqual(all.count(), { kept: 0, open: 0 });
+  assert.deepEqual(all.count(5), { kept: 0, open: 0 });
 });
 
 test("it is open for five seconds, twice as long each time it fails its trials, a minute at most", () => {
@@ -142,20 +142,27 @@ test("a call that is sent although it is open counts for nothing", () => {
 test("what was not heard of for two minutes is forgotten as others end, a few at a time", () => {
   const all = circuits(50);
   for (let index = 0; index < 40; index += 1) call(all, "failed", 0, `demo/f${index}@1`);
-  assert.equal(all.count().kept, 40);
+  assert.equal(all.count(0).kept, 40);
   call(all, "sound", 120_000, "demo/other@1");
-  assert.equal(all.count().kept, 40);
+  assert.equal(all.count(0).kept, 40);
   for (let index = 0; index < 40; index += 1) call(all, "sound", 120_001, "demo/other@1");
-  assert.deepEqual(all.count(), { kept: 0, open: 0 });
+  assert.deepEqual(all.count(0), { kept: 0, open: 0 });
+});
+
+test("what nobody calls any more is not counted for ever", () => {
+  const all = opened();
+  assert.deepEqual(all.count(120_000), { kept: 1, open: 1 });
+  assert.deepEqual(all.count(120_001), { kept: 0, open: 0 });
+  assert.equal(standing(all, 120_001), "closed");
 });
 
 test("a full table gives up the one that was not heard of for longest", () => {
   const all = circuits(8);
   for (let index = 0; index < 8; index += 1)
     for (let time = 0; time < 5; time += 1) call(all, "failed", index, `demo/f${index}@1`);
-  assert.deepEqual(all.count(), { kept: 8, open: 8 });
+  assert.deepEqual(all.count(8), { kept: 8, open: 8 });
   call(all, "failed", 10, "demo/new@1");
-  assert.deepEqual(all.count(), { kept: 8, open: 7 });
+  assert.deepEqual(all.count(10), { kept: 8, open: 7 });
   assert.equal(standing(all, 10, "demo/f0@1"), "closed");
   assert.equal(standing(all, 10, "demo/f1@1"), "open");
 });
@@ -179,7 +186,7 @@ test("whatever happens: bounded, an open one reopens within a minute, and counts
         if (isLate) late.push(end);
         else end();
         if (late.length > 5) late.shift()?.();
-        const { kept, open } = all.count();
+        const { kept, open } = all.count(nowMs);
         assert.ok(kept <= 8 && open >= 0 && open <= kept);
         const its = all.standing(CLUSTER, name, nowMs);
         if (its.kind === "open") assert.ok(its.forMs > 0 && its.forMs <= 60_000);

@@ -3,7 +3,11 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { countryCentroids } from "../../../gateway/core/country-centroids.ts";
 import { distanceKilometres } from "#lib/great-circle.ts";
-import { type CallerClues, locateCaller } from "../../../gateway/core/locate-caller.ts";
+import {
+  type CallerClues,
+  locateCaller,
+  nearGateway,
+} from "../../../gateway/core/locate-caller.ts";
 import { parseAddress } from "../../../gateway/core/network-address.ts";
 import { apSouth, euWest, euWestB, threeZones, usEast } from "./zones.ts";
 
@@ -18,7 +22,13 @@ const geography = {
   gatewayZone: apSouth,
   countryOf: (address: string) => countries[address],
 };
-const none: CallerClues = { region: undefined, edgeCountry: undefined, address: undefined };
+const none: CallerClues = {
+  region: undefined,
+  affinityZone: undefined,
+  homeRegion: undefined,
+  edgeCountry: undefined,
+  address: undefined,
+};
 const at = (address: string) => parseAddress(address);
 
 interface Case {
@@ -38,6 +48,24 @@ const cases: readonly Case[] = [
     name: "a zone that is not named for its region can be named too",
     clues: { region: "eu-west-b" },
     source: "explicit",
+    value: "eu-west-b",
+  },
+  {
+    name: "then the zone of its affinity token",
+    clues: { affinityZone: "eu-west", homeRegion: "us-east", edgeCountry: "DE" },
+    source: "affinity",
+    value: "eu-west",
+  },
+  {
+    name: "a token of a zone that is gone says nothing",
+    clues: { affinityZone: "mars", homeRegion: "us-east" },
+    source: "tenant-home",
+    value: "us-east",
+  },
+  {
+    name: "then the home of its tenant",
+    clues: { homeRegion: "eu-west-b", edgeCountry: "US", address: at("8.8.8.8") },
+    source: "tenant-home",
     value: "eu-west-b",
   },
   {
@@ -93,8 +121,41 @@ const cases: readonly Case[] = [
 for (const { name, clues, source, value } of cases)
   test(name, () => {
     const located = locateCaller({ ...none, ...clues }, geography);
+    const { origin } =
+      located.kind === "located" ? located.location : nearGateway(apSouth, geography);
+    assert.deepEqual([origin.source, origin.value], [source, value]);
+  });
+
+test("a caller of whom nothing is known is where the gateway's way is shortest", () => {
+  const { origin, originZone } = nearGateway(usEast, geography);
+  assert.deepEqual([origin.source, origin.value, originZone], ["round-trip", "us-east", "us-east"]);
+});
+
+test("whoever names a zone is counted with its callers, whatever lies in the same place", () => {
+  const twin = { ...apSouth, name: "ap-south-b", clusterId: "ap-south-b-1" };
+  const located = locateCaller(
+    { ...none, region: "ap-south-b" },
+    { ...geography, zones: [...geography.zones, twin] },
+  );
+  assert.ok(located.kind === "located");
+  assert.equal(located.location.originZone, "ap-south-b");
+});
+
+const biases: readonly (readonly [eu: number, us: number, originZone: string])[] = [
+  [0, 0, "us-east"],
+  [50, 0, "eu-west"],
+  [0, -99, "eu-west"],
+  [-50, -50, "us-east"],
+];
+for (const [eu, us, expected] of biases)
+  test(`with a bias of ${eu} and ${us}, Canada's callers are counted with ${expected}`, () => {
+    const zones = [
+      { ...euWest, biasPercent: eu },
+      { ...usEast, biasPercent: us },
+    ];
+    const located = locateCaller({ ...none, edgeCountry: "CA" }, { ...geography, zones });
     assert.ok(located.kind === "located");
-    assert.deepEqual([located.origin.source, located.origin.value], [source, value]);
+    assert.equal(located.location.originZone, expected);
   });
 
 test("a region that does not exist is told, not guessed", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clientAddress } from "../../../gateway/core/client-address.ts";
+import { clientAddress, clientScheme } from "../../../gateway/core/client-address.ts";
 import { isWithin, parseAddress, parseNetwork } from "../../../gateway/core/network-address.ts";
 
 const addresses: readonly (readonly [text: string, canonical: string | undefined])[] = [
@@ -166,4 +166,41 @@ const spoofs: readonly Spoof[] = [
 for (const { name, peer, forwardedFor, client } of spoofs)
   test(name, () => {
     assert.equal(clientAddress(peer, forwardedFor, TRUSTED).client?.text, client);
+  });
+
+const hops: readonly (readonly [
+  peer: string,
+  forwardedFor: string | undefined,
+  proxies: number,
+])[] = [
+  ["203.0.113.9", "8.8.8.8", 0],
+  ["10.0.0.1", undefined, 1],
+  ["10.0.0.1", "8.8.8.8", 1],
+  ["10.0.0.1", "1.2.3.4, 8.8.8.8, 10.0.0.2", 2],
+  ["10.0.0.1", "not an address, 10.0.0.2", 2],
+];
+for (const [peer, forwardedFor, proxies] of hops)
+  test(`from ${peer} with ${forwardedFor ?? "nothing"} forwarded, ${proxies} proxies are believed`, () => {
+    assert.equal(clientAddress(peer, forwardedFor, TRUSTED).proxies, proxies);
+  });
+
+const schemes: readonly (readonly [
+  said: string | undefined,
+  proxies: number,
+  scheme: "http" | "https",
+])[] = [
+  [undefined, 1, "http"],
+  ["https", 0, "http"],
+  ["https", 1, "https"],
+  ["HTTPS ", 1, "https"],
+  ["https, http", 2, "https"],
+  ["https, http", 1, "http"],
+  ["https", 2, "https"],
+  ["https, http, http", 2, "http"],
+  ["wss", 1, "http"],
+  ["", 1, "http"],
+];
+for (const [said, proxies, scheme] of schemes)
+  test(`"${said ?? "nothing"}" by ${proxies} believed proxies over plain HTTP means ${scheme}`, () => {
+    assert.equal(clientScheme("http", said, proxies), scheme);
   });

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { permittedZones } from "#lib/residency.ts";
+import type { Preference } from "../../../gateway/core/draw-cluster.ts";
 import {
   type ClusterSnapshot,
   isOpenEverywhere,
   orderClusters,
-  type Preference,
 } from "../../../gateway/core/order-clusters.ts";
 import { apSouth, euWest, threeZones, usEast } from "./zones.ts";
 
@@ -21,6 +21,7 @@ const healthy = (zone: ClusterSnapshot["zone"]): ClusterSnapshot => ({
   isTripped: false,
   circuit: { kind: "closed" },
   room: { kind: "room" },
+  inFlight: 0,
 });
 const eu = healthy(euWest);
 const us = healthy(usEast);
@@ -37,6 +38,7 @@ const draw = (value: number) => ({ next: () => value });
 const preference = (shares: Case["shares"]): Preference | undefined =>
   shares && {
     originZone: "eu-west",
+    isSteady: false,
     clusters: [
       { clusterId: "eu-west-1", share: shares[0] },
       { clusterId: "us-east-1", share: shares[1] },
@@ -78,6 +80,19 @@ const cases: readonly Case[] = [
     name: "so do this gateway's own pings",
     clusters: [{ ...eu, pings: "avoid" }, us, ap],
     order: ["us-east-1", "ap-south-1"],
+  },
+  {
+    name: "one that is late comes after what is not",
+    clusters: [{ ...eu, pings: "late" }, us, ap],
+    order: ["us-east-1", "ap-south-1"],
+  },
+  {
+    name: "and is used where there is nothing else",
+    clusters: [
+      { ...eu, pings: "late" },
+      { ...us, pings: "avoid" },
+    ],
+    order: ["eu-west-1"],
   },
   {
     name: "so does an open breaker",
@@ -314,6 +329,7 @@ test("no state of health makes a call leave its placement", () => {
       { kind: "room" } as const,
       { kind: "full", inFlight: 32, limit: 32 } as const,
     ),
+    inFlight: fc.nat(100),
   });
   const origin = fc.record({
     latitudeDegrees: fc.integer({ min: -90, max: 90 }),

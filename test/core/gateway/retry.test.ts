@@ -9,11 +9,12 @@ import {
 import { noPingsYet, type PingEvent, stepPings } from "../../../gateway/core/judge-pings.ts";
 import { createDemandMeter } from "../../../gateway/core/measure-demand.ts";
 import { createRequestIds } from "../../../gateway/core/request-id.ts";
-import { createRetryBudget } from "../../../gateway/core/retry-budget.ts";
+import { createRetryBudgets } from "../../../gateway/core/retry-budget.ts";
 
 const first: AttemptsSoFar = {
   failure: "not-sent",
   isIdempotent: false,
+  isBodySpent: false,
   attempts: 1,
   attemptsMax: 3,
   withdrawals: 0,
@@ -31,6 +32,11 @@ const retries: readonly (readonly [
     "but for a function declared idempotent, on the budget",
     { failure: "maybe-executed", isIdempotent: true },
     "again-on-budget",
+  ],
+  [
+    "what was refused after a part of its body was sent on is not: that part is gone",
+    { failure: "refused", isBodySpent: true },
+    "give-up",
   ],
   ["what was withdrawn once is tried elsewhere", { failure: "not-begun", withdrawals: 1 }, "again"],
   [
@@ -58,7 +64,8 @@ test("the pause before the same cluster is spread over 25 to 250 ms, and leaves 
   assert.equal(pauseBeforeSameMs(20, most), 0);
 });
 
-const budget = () => createRetryBudget({ retriesMin: 10, retryPercent: 20 });
+const LIMITS = { retriesMin: 10, retryPercent: 20, retriesMinOfAll: 40 };
+const budget = () => createRetryBudgets(LIMITS).of("demo");
 const spendAll = (spender: ReturnType<typeof budget>, nowMs: number): number => {
   let spent = 0;
   while (spender.trySpend(nowMs)) spent += 1;
@@ -138,12 +145,38 @@ test("while every attempt fails, all retries together stay a fifth of the reques
   );
 });
 
+test("a tenant whose calls fail uses up nothing of its neighbours' retries", () => {
+  const all = createRetryBudgets(LIMITS);
+  for (let request = 0; request < 1_000; request += 1) all.of("noisy").countRequest(0);
+  assert.equal(spendAll(all.of("noisy"), 0), 200);
+  assert.equal(spendAll(all.of("quiet"), 0), 10, "its minimum");
+  for (let request = 0; request < 100; request += 1) all.of("busy").countRequest(0);
+  assert.equal(spendAll(all.of("busy"), 0), 20, "its share");
+});
+
+test("many that call little together retry no more than all may; who has a share keeps it", () => {
+  const all = createRetryBudgets(LIMITS);
+  let permitted = 0;
+  for (let tenant = 0; tenant < 50; tenant += 1) permitted += spendAll(all.of(`t-${tenant}`), 0);
+  assert.equal(permitted, 40);
+  for (let request = 0; request < 100; request += 1) all.of("busy").countRequest(0);
+  assert.equal(spendAll(all.of("busy"), 0), 20);
+});
+
+test("however many tenants call, what is kept of them is bounded, and the last are known", () => {
+  const all = createRetryBudgets(LIMITS);
+  const first = all.of("first");
+  for (let tenant = 0; tenant < 2_000; tenant += 1) all.of(`t-${tenant}`);
+  assert.notEqual(all.of("first"), first);
+  assert.equal(all.of("t-1999"), all.of("t-1999"));
+});
+
 test("the state of the budget is that of the last ten seconds", () => {
-  const one = budget();
-  for (let request = 0; request < 100; request += 1) one.countRequest(0);
-  one.trySpend(1_000);
-  assert.deepEqual(one.state(1_000), { requests: 100, spent: 1, allowed: 20 });
-  assert.deepEqual(one.state(60_000), { requests: 0, spent: 0, allowed: 10 });
+  const all = createRetryBudgets(LIMITS);
+  for (let request = 0; request < 400; request += 1) all.of("demo").countRequest(0);
+  all.of("demo").trySpend(1_000);
+  assert.deepEqual(all.state(1_000), { requests: 400, spent: 1, allowed: 120, refused: 0 });
+  assert.deepEqual(all.state(60_000), { requests: 0, spent: 0, allowed: 40, refused: 0 });
 });
 
 test("requests older than ten seconds earn nothing", () => {

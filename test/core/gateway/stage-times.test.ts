@@ -81,6 +81,7 @@ describe("the times of a call", () => {
       queue: 2,
       "cold-start": 0,
       function: 7,
+      "same-key": 0,
       link: 1,
       answer: 1,
     });
@@ -134,4 +135,17 @@ describe("the times of a call", () => {
       }),
     );
   });
+});
+
+test("who waits for a call with the same key waits for the function, not for the link", () => {
+  const joined = {
+    ...usual,
+    attemptNotes: [attemptNote(4, 5_014, { isReplayed: true })],
+    answeredAtMs: 5_014,
+    finishedAtMs: 5_015,
+  };
+  const times = stageTimes(joined);
+  assert.deepEqual([times["same-key"], times.link], [5_010, 0]);
+  assert.ok(overheadMs(joined) < 10);
+  assert.notEqual(slowestStage(times), "same-key");
 });

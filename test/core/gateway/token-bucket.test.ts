@@ -35,6 +35,33 @@ test("a bucket starts empty and fills at its rate up to its burst", () => {
   assert.equal(refill(bucket, rate, 500).tokens, 0, "a clock that went back gives nothing");
 });
 
+test("a gateway that leaves spends what has gathered and no more, whatever it is told after", () => {
+  const account = createTenantLimits(0, 0);
+  account.applyShares([share(WHOLE, 0)], 0, 0);
+  assert.equal(admittedOf(account, 30, 200), 20);
+  account.giveUpShares(300);
+  account.applyShares([share(WHOLE, 0)], 0, 400);
+  assert.equal(admittedOf(account, 30, 10_000), 10, "from 200 ms to 300 ms");
+  assert.equal(admittedOf(account, 30, 20_000), 0);
+});
+
+test("a gateway that leaves has gathered also for a tenant that has not called yet", () => {
+  const account = createTenantLimits(0, 0);
+  account.applyShares([share(WHOLE, 0)], 0, 0);
+  account.giveUpShares(100);
+  assert.equal(admittedOf(account, 30, 5_000), 10);
+});
+
+test("each of two workers permits half of the calls that a tenant may have running", () => {
+  const four = { ...limits, concurrency: 4 };
+  const worker = createTenantLimits(WHOLE, 0, 2);
+  assert.deepEqual(
+    [1, 2, 3].map(() => worker.enter("demo", four)),
+    [true, true, false],
+  );
+  assert.ok(createTenantLimits(WHOLE, 0, 8).enter("demo", four), "and one call at least");
+});
+
 test("a share below one token still lets single calls through", () => {
   const rate = { ratePerSecond: 0.5, burst: 0.2 };
   assert.equal(refill(emptyBucket(0), rate, 10_000).tokens, 1);

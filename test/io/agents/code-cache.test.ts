@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { pino } from "pino";
 import { ZipFile } from "yazl";
 import { MeridianError } from "#lib/errors.ts";
@@ -39,6 +40,17 @@ test("code is fetched once for all who ask, unpacked whole, and found again afte
   assert.equal(again.has(world.digest), true);
   assert.equal((await again.hold(world.digest, archive.length)).directory, one.directory);
   assert.equal(world.fetches(), 1);
+});
+
+test("CommonJS stays CommonJS below a project of ES modules", async (t) => {
+  const archive = await zip({ "index.js": "exports.handler = () => 42;" });
+  const project = await temporary(t);
+  await writeFile(join(project, "package.json"), '{"type":"module"}');
+  const fetch = (_digest: string, _bytesMax: number, path: string) => writeFile(path, archive);
+  const cache = await openCodeCache(join(project, "state/code"), 1_000_000, fetch, log);
+  const { directory } = await cache.hold(digestOf(archive), archive.length);
+  const module: unknown = await import(pathToFileURL(join(directory, "index.js")).href);
+  assert.equal((module as { handler: () => number }).handler(), 42);
 });
 
 test("what is not held makes room for newer code; what is held stays", async (t) => {
@@ -112,7 +124,7 @@ for (const [what, archive] of hostile)
     const cache = await world.open();
     await assert.rejects(cache.hold(world.digest, bytes.length), isInvalid);
     assert.equal(cache.has(world.digest), false);
-    assert.deepEqual(await readdir(world.folder), ["arriving"]);
+    assert.deepEqual((await readdir(world.folder)).toSorted(), ["arriving", "package.json"]);
     assert.deepEqual(await readdir(join(world.folder, "arriving")), []);
   });
 

@@ -166,6 +166,7 @@ function startPools(t: TestContext, world: PoolsWorld) {
       secrets: { environmentOf: () => Promise.resolve({}) },
       clock: systemClock,
       metrics: agentMetrics(new Registry(), () => []),
+      usage: { callBegan: () => () => undefined },
       onLog: () => undefined,
     },
     {
@@ -185,7 +186,7 @@ function startPools(t: TestContext, world: PoolsWorld) {
   const run = (of: PoolVersion) =>
     pools.run(of, {
       requestId: "r-1",
-      event: Buffer.from("null"),
+      input: { kind: "event", json: Buffer.from("null") },
       deadlineAtMs: systemClock.nowMs() + 20_000,
       signal: new AbortController().signal,
       leave: startsAtOnce,

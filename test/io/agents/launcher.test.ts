@@ -34,7 +34,7 @@ for (const { name, wish } of unstartable)
     const instance = driver.start(spec("hostile", wish), () => undefined);
     assert.notEqual((await instance.started).kind, "ready");
 
-    const call = neighbour.invoke(HEADER, Buffer.from("{}"));
+    const call = neighbour.invoke(HEADER, { kind: "event", json: Buffer.from("{}") });
     assert.equal((await call.outcome).kind, "result");
     assert.ok(driver.list().some(({ id }) => id === neighbour.id));
     assert.equal(await readFile(join(folder, "launcher.log"), "utf8"), "");

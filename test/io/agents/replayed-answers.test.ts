@@ -68,7 +68,11 @@ function startWorld(scheduler: Scheduler, isIdempotent: boolean): World {
       start: ({ id, fingerprint }) =>
         act(() => durable.set(id, { fingerprint, state: "outcome-unknown" }) === durable),
       finish: (id, answer) =>
-        act(() => durable.set(id, { fingerprint: id, state: "answered", answer }) === durable),
+        act(() => {
+          const kept = answer && ({ fingerprint: id, state: "answered", answer } as const);
+          durable.set(id, kept ?? { fingerprint: id, state: "answer-not-kept" });
+          return kept !== undefined;
+        }),
       forget: (id) => act(() => void durable.delete(id)),
       close: () => Promise.resolve(),
     };
@@ -121,10 +125,11 @@ function startWorld(scheduler: Scheduler, isIdempotent: boolean): World {
         failure: ({ code }) => answerOf(code),
       };
       world.unsettled += 1;
-      void answers(call, executeOf(planned, agent)).then(({ body }) => {
+      void answers(call, executeOf(planned, agent)).then((answer) => {
         if (life.isOver) return;
+        assert.ok("body" in answer);
         world.unsettled -= 1;
-        world.answers.push({ key: planned.key, body: body.toString() });
+        world.answers.push({ key: planned.key, body: answer.body.toString() });
       });
     },
   };

@@ -29,6 +29,16 @@ for (const { argv, type, body } of sent)
     assert.equal(api.seen[0]?.body, body);
   });
 
+test("an invocation takes a key and a region along", async (context) => {
+  const api = await preparedApi(context, { [INVOKE]: { text: "answer" } });
+  const wishes = ["--idempotency-key", "order-17", "--region", "us-east"];
+  const result = await meridian(["invoke", "hello", ...wishes, "--state", api.state]);
+  assert.equal(result.exitCode, 0, result.stderr);
+  const { headers } = api.seen[0] ?? assert.fail("it was called");
+  assert.equal(headers["idempotency-key"], "order-17");
+  assert.equal(headers["meridian-region"], "us-east");
+});
+
 test("an error of the function itself is printed and fails the command", async (context) => {
   const api = await preparedApi(context, {
     [INVOKE]: {

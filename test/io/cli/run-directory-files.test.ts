@@ -9,7 +9,9 @@ import { temporaryFolder } from "./temporary-folder.ts";
 test("a configuration that was deleted or cut off is whole again for the next start", async (context) => {
   const folder = await temporaryFolder(context);
   const plan: ProgramPlan = {
+    name: "agent",
     program: "agent",
+    isSpare: false,
     zone: "here",
     entry: "",
     config: { zone: "here" },

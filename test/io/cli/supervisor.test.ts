@@ -9,12 +9,13 @@ import { spawnProgram } from "../../../cli/up/io/spawn-program.ts";
 import { createSupervisor, type Supervisor } from "../../../cli/up/supervisor.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
-/** Beats, is ready, drains on SIGTERM, and as an agent reports a child of its own, which ends some time. */
+/** Beats, is ready, ends on SIGTERM, drains without an end on SIGUSR2, and as an agent reports a child of its own, which ends some time. */
 const PROGRAM = `
   const { spawn } = await import("node:child_process");
   process.send({ kind: "ready" });
   setInterval(() => process.send({ kind: "beat" }), 50);
   process.on("SIGTERM", () => process.exit(0));
+  process.on("SIGUSR2", () => process.send({ kind: "draining" }));
   process.on("disconnect", () => process.exit(0));
   if (process.argv[1] === "agent") {
     const launcher = spawn(process.execPath, ["-e", "setTimeout(() => undefined, 20000)"], { stdio: "ignore" });
@@ -83,32 +84,86 @@ test("a frozen gateway is withdrawn and started again; a frozen agent is left al
   assert.ok(identifyProcess(agent) !== undefined);
 });
 
-async function superviseZone(context: TestContext): Promise<{
+test("a gateway is replaced: its successor serves before it is told to end, and nobody calls that a death", async (context) => {
+  const { supervisor, said, bequeathed, vacated } = await superviseZone(context);
+  supervisor.start("here");
+  await allReady(supervisor);
+  const before = pidOf(supervisor, "gateway");
+  const replacement = await supervisor.replace("here", "gateway");
+  const after = pidOf(supervisor, "gateway");
+  assert.notEqual(after, before);
+  assert.deepEqual(replacement, { kind: "replaced", by: after });
+  assert.deepEqual(bequeathed, ["gateway to gateway.2"]);
+  assert.deepEqual(vacated, ["gateway"]);
+  await supervisor.replace("here", "gateway.2");
+  assert.deepEqual(bequeathed, ["gateway to gateway.2", "gateway.2 to gateway"]);
+  assert.deepEqual(said, []);
+  assert.equal(supervisor.status("here").length, 3);
+});
+
+test("a gateway that somebody tells to end has a successor before it has ended", async (context) => {
+  const { supervisor, said, vacated } = await superviseZone(context);
+  supervisor.start("here");
+  await allReady(supervisor);
+  const before = pidOf(supervisor, "gateway");
+  process.kill(before, "SIGUSR2");
+  await until(() => vacated.includes("gateway"));
+  assert.notEqual(pidOf(supervisor, "gateway"), before);
+  await allReady(supervisor);
+  assert.deepEqual(said, []);
+});
+
+test("a successor that dies is given up, and the gateway goes on", async (context) => {
+  const { supervisor } = await superviseZone(context, "gateway.2");
+  supervisor.start("here");
+  await allReady(supervisor);
+  const before = pidOf(supervisor, "gateway");
+  assert.deepEqual(await supervisor.replace("here", "gateway"), {
+    kind: "not-replaced",
+    why: "not-ready",
+  });
+  assert.equal(pidOf(supervisor, "gateway"), before);
+  assert.ok(supervisor.status("here").every(({ state }) => state === "ready"));
+});
+
+async function superviseZone(
+  context: TestContext,
+  failing?: string,
+): Promise<{
   readonly supervisor: Supervisor;
   readonly said: readonly string[];
   readonly fallen: readonly string[];
+  readonly bequeathed: readonly string[];
+  readonly vacated: readonly string[];
 }> {
   const folder = await temporaryFolder(context);
   const said: string[] = [];
   const fallen: string[] = [];
-  const plan = (program: ProgramName): ProgramPlan => ({
+  const bequeathed: string[] = [];
+  const vacated: string[] = [];
+  const plan = (program: ProgramName, name: string = program): ProgramPlan => ({
+    name,
     program,
+    isSpare: name !== program,
     zone: "here",
     entry: "",
     config: {},
     configFile: "",
     logFile: join(folder, `${program}.log`),
   });
-  const supervisor = createSupervisor([plan("federator"), plan("agent"), plan("gateway")], {
+  const plans = [plan("federator"), plan("agent"), plan("gateway"), plan("gateway", "gateway.2")];
+  const supervisor = createSupervisor(plans, {
     clock: systemClock,
     say: (text) => said.push(text),
     onDied: () => undefined,
     onFell: (group) => fallen.push(group),
     onProcessesChanged: () => undefined,
-    spawn: ({ program, logFile }, onMessage) =>
+    bequeath: (from, to) => bequeathed.push(`${from.name} to ${to.name}`),
+    onVacated: ({ name }) => vacated.push(name),
+    spawn: ({ program, name, logFile }, onMessage) =>
       spawnProgram(
         {
-          args: ["--input-type=module", "-e", PROGRAM, program],
+          args: ["--input-type=module", "-e", name === failing ? "" : PROGRAM, program],
           workingDirectory: folder,
           logFile,
           environment: process.env,
@@ -120,7 +175,7 @@ async function superviseZone(context: TestContext): Promise<{
     supervisor.killAll();
     await supervisor.stopAll();
   });
-  return { supervisor, said, fallen };
+  return { supervisor, said, fallen, bequeathed, vacated };
 }
 
 const pidOf = (supervisor: Supervisor, program: ProgramName): number =>

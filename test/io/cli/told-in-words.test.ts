@@ -34,6 +34,13 @@ for (const { argv, told } of mistakes)
     assert.match(stderr, told);
   });
 
+for (const verb of ["run", "validate"])
+  test(`drill ${verb} of a file that is not there says so`, async () => {
+    const { exitCode, stdout } = await meridian(["drill", verb, "no-such-drill.json"]);
+    assert.equal(exitCode, 2);
+    assert.match(stdout, /there is no file no-such-drill\.json; those that come along/);
+  });
+
 const unknown: readonly { readonly file: object; readonly told: RegExp }[] = [
   {
     file: { memoryMB: 256 },

@@ -3,18 +3,20 @@ import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { MeridianError } from "#lib/errors.ts";
-import { UpStatus, ZoneActionResult } from "#lib/contracts/supervision.ts";
+import { GatewayRestart, UpStatus, ZoneActionResult } from "#lib/contracts/supervision.ts";
 import { UsageError } from "../../../cli/failures.ts";
 import { askUp } from "../../../cli/up-client.ts";
 import { startUpServer, type UpServices } from "../../../cli/up/io/up-server.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
+const nothingToRestart = async (zone: string) => ({ zone, restarted: [] });
 const STATUS: UpStatus = { pid: 1, endpoint: "http://127.0.0.1:8080", groups: [] };
 
 test("a zone action and the status go over a socket that only its user can open", async (context) => {
   const acted: string[] = [];
   const { state, socketPath } = await serve(context, await temporaryFolder(context), {
     status: () => STATUS,
+    restartGateways: nothingToRestart,
     act: async (zone, action) => {
       acted.push(`${zone} ${action}`);
       return { zone, state: "stopped" };
@@ -27,11 +29,22 @@ test("a zone action and the status go over a socket that only its user can open"
   assert.deepEqual(await askUp(state, UpStatus, "GET", "/status"), STATUS);
 });
 
+test("gateways are restarted by zone, and what took whose place is told", async (context) => {
+  const { state } = await serve(context, await temporaryFolder(context), {
+    status: () => STATUS,
+    act: async (zone) => ({ zone, state: "running" }),
+    restartGateways: async (zone) => ({ zone, restarted: [{ pid: 7, by: 8 }] }),
+  });
+  const result = await askUp(state, GatewayRestart, "POST", "/gateways/eu-west:restart");
+  assert.deepEqual(result, { zone: "eu-west", restarted: [{ pid: 7, by: 8 }] });
+});
+
 test("a state folder whose path is too long for a socket has it elsewhere", async (context) => {
   const deep = join(await temporaryFolder(context), "x".repeat(120));
   await mkdir(deep);
   const { state, socketPath } = await serve(context, deep, {
     status: () => STATUS,
+    restartGateways: nothingToRestart,
     act: async (zone) => ({ zone, state: "running" }),
   });
   assert.ok(Buffer.byteLength(socketPath) < 100);
@@ -41,6 +54,7 @@ test("a state folder whose path is too long for a socket has it elsewhere", asyn
 test("what cannot be done comes back as the problem it is", async (context) => {
   const { state } = await serve(context, await temporaryFolder(context), {
     status: () => STATUS,
+    restartGateways: nothingToRestart,
     act: () => {
       throw new MeridianError("MERIDIAN_NOT_FOUND", "there is no zone of that name");
     },

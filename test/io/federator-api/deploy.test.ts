@@ -99,6 +99,18 @@ test("what cannot be deployed is refused with what is wrong, and nothing is left
     /main\.js, main\.mjs, main\.cjs/,
   );
   assertProblem(
+    await deploy(eu, "bad", { runtime: "provided" }),
+    400,
+    "MERIDIAN_HANDLER_MISSING",
+    /The runtime "provided" needs one of the files bootstrap/,
+  );
+  assertProblem(
+    await deploy(eu, "bad", { handler: "index" }),
+    400,
+    "MERIDIAN_MANIFEST_INVALID",
+    /not of the form file\.export/,
+  );
+  assertProblem(
     await deploy(eu, "bad", { placement: { regions: ["eu", "mars"] } }),
     400,
     "MERIDIAN_REGION_UNKNOWN",

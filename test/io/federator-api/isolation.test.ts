@@ -45,6 +45,7 @@ interface Route {
 const tenantRoutes: readonly Route[] = [
   { method: "POST", path: "/v1/tenants/TENANT:suspend", body: {} },
   { method: "POST", path: "/v1/tenants/TENANT:resume", body: {} },
+  { method: "POST", path: "/v1/tenants/TENANT:home", body: { homeRegion: null } },
   { method: "GET", path: "/v1/tenants/TENANT/keys" },
   { method: "POST", path: "/v1/tenants/TENANT/keys", body: {} },
   { method: "DELETE", path: `/v1/tenants/TENANT/keys/${"0".repeat(16)}` },

@@ -71,6 +71,13 @@ for (const [name, fallback] of refused)
     assertProblem(await deploy("odd", { fallback }), 400, "MERIDIAN_MANIFEST_INVALID");
   });
 
+test("what a fallback must be is said in words", async () => {
+  for (const fallback of [{}, { version: 1, ...answer() }]) {
+    const { body } = await deploy("odd", { fallback });
+    assert.match(String(body.detail), /fallback must be .*"version".* or .*"answer".*not both/);
+  }
+});
+
 test("a fixed answer is kept as it was sent", async () => {
   const fallback = answer({ status: 503, contentType: "text/html", body: "<p>Later ✓</p>" });
   await deployed("fixed", { fallback });

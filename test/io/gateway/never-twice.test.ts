@@ -116,6 +116,7 @@ async function startCountingAgent(zone: string): Promise<string> {
     clock: systemClock,
     log: pino({ level: "silent" }),
     readLogs: () => Promise.resolve([]),
+    readUsage: async () => ({}),
     serve: async ({ readBody, leave }) => {
       const id = (await readBody()).toString();
       const hasToWait = random.next() < 0.3;

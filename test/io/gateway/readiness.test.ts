@@ -27,6 +27,8 @@ function started() {
       confirmedAgeMs: () => 0,
       isOverlaid: () => false,
       hasRights: () => state.hasRights,
+      hasShare: () => state.hasRights,
+      giveUpRights: () => undefined,
       close: async () => undefined,
     },
     {

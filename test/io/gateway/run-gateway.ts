@@ -47,6 +47,7 @@ export async function testFederation(): Promise<TestFederation> {
       sharedPort: 0,
       trustedProxies: ["127.0.0.1"],
       drainMs: 2_000,
+      lingerMs: 100,
       ...changes,
     });
     if (!Value.Check(GatewayConfig, config)) throw new Error("the test's configuration is wrong");
@@ -76,6 +77,7 @@ export interface FunctionShape {
   readonly timeoutMs?: number;
   readonly tier?: "critical" | "normal" | "batch";
   readonly hedge?: boolean;
+  readonly interface?: "http";
   readonly fallback?: FunctionManifest["fallback"];
   /** Makes the function's live version its second: where the first may run. */
   readonly formerRegions?: readonly string[];

@@ -54,6 +54,7 @@ export async function startLinkWorld(
     clock: systemClock,
     log: pino({ level: "silent" }),
     readLogs: () => Promise.resolve([]),
+    readUsage: async () => ({}),
     serve:
       options.serve ??
       (async (exchange) => {

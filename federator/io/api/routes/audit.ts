@@ -2,9 +2,8 @@ import { Type } from "typebox";
 import { Value } from "typebox/value";
 import { AuditEntry } from "#lib/contracts/api-status.ts";
 import { Name } from "#lib/contracts/names.ts";
-import { MeridianError } from "#lib/errors.ts";
-import { visibleTenant } from "../../../core/authorize.ts";
 import { type Api, type ApiPorts, callerOf } from "../api-context.ts";
+import { askedTenant } from "../asked-tenant.ts";
 
 const PEER_TIMEOUT_MS = 1_000;
 const closed = { additionalProperties: false } as const;
@@ -45,7 +44,7 @@ export function auditRoutes(api: Api, ports: ApiPorts): void {
     },
     async (request) => {
       const { limit: count } = request.query;
-      const tenant = auditedTenant(callerOf(request), request.query.tenant);
+      const tenant = askedTenant(callerOf(request), request.query.tenant, "audit");
       const query = new URLSearchParams({ limit: String(count) });
       if (tenant !== null) query.set("tenant", tenant);
       const others = zones.map(({ name }) => name).filter((name) => name !== zone);
@@ -77,21 +76,4 @@ export function internalAuditRoutes(api: Api, { audit, zone }: ApiPorts): void {
       return { items: entries.map((entry) => ({ zone, ...entry })) };
     },
   );
-}
-
-/** Null means everyone's. A key of a tenant that asks for another's gets the answer for what is not there. */
-function auditedTenant(
-  caller: Parameters<typeof visibleTenant>[0],
-  asked: string | undefined,
-): string | null {
-  const visible = visibleTenant(caller);
-  if (visible === undefined)
-    throw new MeridianError("MERIDIAN_FORBIDDEN", "This key may not read the audit.");
-  if (visible === null) return asked ?? null;
-  if (asked !== undefined && asked !== visible)
-    throw new MeridianError(
-      "MERIDIAN_NOT_FOUND",
-      `There is no tenant ${JSON.stringify(asked)} for this key; leave the tenant out to see your own.`,
-    );
-  return visible;
 }

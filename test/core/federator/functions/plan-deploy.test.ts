@@ -61,6 +61,8 @@ const handlers = [
   { given: {}, files: ["index.js", "index.mjs", "index.cjs"] },
   { given: { handler: "./src/app.main" }, files: ["src/app.js", "src/app.mjs", "src/app.cjs"] },
   { given: { handler: "app.handler", runtime: "python" }, files: ["app.py"] },
+  { given: { handler: "greet", runtime: "provided" }, files: ["bootstrap"] },
+  { given: { handler: "./src/server.js", interface: "http" }, files: ["src/server.js"] },
 ];
 for (const { given, files } of handlers)
   test(`the handler of ${JSON.stringify(given)} is looked for in ${files.join(", ")}`, () => {

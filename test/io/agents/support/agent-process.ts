@@ -20,6 +20,7 @@ export interface AgentProcess {
   readonly config: AgentConfig;
   readonly pids: readonly number[];
   readonly invoke: Caller["invoke"];
+  readonly open: Caller["open"];
 }
 
 /** An agent in a process of its own, so that it can be killed. */
@@ -45,7 +46,7 @@ export async function startAgentProcess(
     if (message.kind === "ready") ready.resolve();
   });
   await ready.promise;
-  const { invoke } = callerOf(t, (await endpointOf(config)).urls.internal ?? "");
+  const { invoke, open } = callerOf(t, (await endpointOf(config)).urls.internal ?? "");
   return {
     child,
     config,
@@ -53,5 +54,6 @@ export async function startAgentProcess(
       return pids;
     },
     invoke,
+    open,
   };
 }

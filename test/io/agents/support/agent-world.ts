@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -86,6 +86,7 @@ export async function prepareZone(t: TestContext, placed: readonly Placed[]): Pr
     codeCacheBytesMax: 100 * 1024 * 1024,
     functionLogBytesMax: 10 * 1024 * 1024,
     functionLogAgeMaxMs: 86_400_000,
+    usageBytesMax: 16 * 1024 * 1024,
     replayWindowMs: 86_400_000,
     replayKeysMax: 1_000,
     replayBytesMax: 10 * 1024 * 1024,
@@ -145,6 +146,7 @@ async function zipFolder(folder: string): Promise<Buffer> {
       const path = join(entry.parentPath, entry.name);
       zip.addBuffer(await readFile(path), path.slice(folder.length + 1), {
         mtime: new Date(0),
+        mode: (await stat(path)).mode,
       });
     }
   zip.end();
@@ -159,8 +161,15 @@ export interface Answer {
   readonly isExecuted: boolean;
 }
 
+export interface OpenAnswer extends Pick<Answer, "status" | "headers"> {
+  readonly body: Readable;
+  readonly trailers: () => Readonly<Record<string, string>>;
+}
+
 export interface Caller {
   readonly invoke: (name: string, options?: InvokeOptions) => Promise<Answer>;
+  /** The answer as soon as it begins. */
+  readonly open: (name: string, options?: InvokeOptions) => Promise<OpenAnswer>;
   readonly get: (path: string, token?: string) => Promise<Answer>;
 }
 
@@ -179,17 +188,20 @@ export interface InvokeOptions {
 export function callerOf(t: TestContext, url: string): Caller {
   const dispatcher = new Agent({ connections: 256 });
   undoLater(t, () => dispatcher.destroy());
+  const send = (name: string, options: InvokeOptions) =>
+    request(`${url}/invoke`, {
+      dispatcher,
+      method: "POST",
+      headers: invokeHeaders(name, options),
+      body: options.json === undefined ? (options.body ?? null) : JSON.stringify(options.json),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
   return {
-    invoke: async (name, options = {}) =>
-      read(
-        await request(`${url}/invoke`, {
-          dispatcher,
-          method: "POST",
-          headers: invokeHeaders(name, options),
-          body: options.json === undefined ? (options.body ?? null) : JSON.stringify(options.json),
-          ...(options.signal === undefined ? {} : { signal: options.signal }),
-        }),
-      ),
+    invoke: async (name, options = {}) => read(await send(name, options)),
+    open: async (name, options = {}) => {
+      const { statusCode: status, headers, body, trailers } = await send(name, options);
+      return { status, headers, body, trailers: () => trailers };
+    },
     get: async (path, token = BOOT_TOKEN) =>
       read(
         await request(`${url}${path}`, {

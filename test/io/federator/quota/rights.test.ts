@@ -92,7 +92,10 @@ test("of many tenants only those are told whose right changed", () => {
 
 test("whatever is told, lost and acknowledged in whatever order, gateways never hold more than the right", () => {
   const step = fc.oneof(
-    fc.record({ kind: fc.constantFrom("join", "leave", "tell", "ack"), gateway: fc.nat(2) }),
+    fc.record({
+      kind: fc.constantFrom("join", "leave", "release", "tell", "ack"),
+      gateway: fc.nat(2),
+    }),
     fc.record({ kind: fc.constant("renew"), gateway: fc.constant(0) }),
   );
   fc.assert(
@@ -105,7 +108,10 @@ test("whatever is told, lost and acknowledged in whatever order, gateways never 
         const name = `z.gateway.${gateway}`;
         if (kind === "join") ledger.join(name);
         else if (kind === "leave") ledger.leave(name);
-        else if (kind === "renew") ledger.renewed();
+        else if (kind === "release") {
+          holds.delete(name);
+          ledger.release(name);
+        } else if (kind === "renew") ledger.renewed();
         else if (kind === "ack") ledger.acknowledged(name, done.get(name) ?? -1);
         else {
           const told = tell(name);
@@ -160,6 +166,21 @@ test("what a gateway took with it comes back when it cannot believe in it any mo
   assert.equal(tell("new"), undefined);
   advance(1_000);
   assert.equal(tell("new")?.leaseMillionths, RIGHT.leaseMillionths);
+});
+
+test("what a gateway gives up itself is another's at once", () => {
+  const { ledger, tell } = open();
+  ledger.join("old");
+  ledger.acknowledged("old", tell("old")?.nonce ?? 0);
+  ledger.join("new");
+  tell("new");
+  ledger.acknowledged("old", tell("old")?.nonce ?? 0);
+  assert.equal(tell("new")?.leaseMillionths, RIGHT.leaseMillionths / 2);
+  ledger.release("old");
+  assert.equal(tell("new")?.leaseMillionths, RIGHT.leaseMillionths);
+  assert.equal(tell("old"), undefined);
+  ledger.leave("old");
+  assert.equal(ledger.leaseHeld("demo"), RIGHT.leaseMillionths);
 });
 
 test("a gateway that comes back under its name has its right at once", () => {

@@ -1,0 +1,4 @@
+setInterval(() => undefined, 1_000);
+await new Promise(() => undefined);
+
+export const handler = () => "never";

@@ -1,0 +1,3 @@
+"""Stands for what pip puts beside the code."""
+
+GREETING = "Hello"

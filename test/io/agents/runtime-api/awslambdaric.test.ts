@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test, type TestContext } from "node:test";
+import { promisify } from "node:util";
+import { pino } from "pino";
+import type { CallEnd, Instance, InstanceLog } from "../../../../agents/drivers/driver.ts";
+import { createProcessDriver } from "../../../../agents/drivers/process.ts";
+import { eventually } from "../support/agent-world.ts";
+
+/*
+ * AWS's own runtime client for Python, as it is published, on our Runtime API: an outside opinion of whether that is AWS's. Its function
+ * is ric-python/app.py.
+ */
+
+const SOURCE = join(import.meta.dirname, "ric-python");
+const PIP = "python3 -m pip install --quiet --disable-pip-version-check --target";
+const run = promisify(execFile);
+
+const code = await mkdtemp(join(tmpdir(), "ric-"));
+after(() => rm(code, { recursive: true, force: true }));
+const missing = await install(code);
+const options = missing === undefined ? {} : { skip: missing };
+
+/** The client and the function in one folder, as one would deploy them; the reason where that cannot be done here. */
+async function install(folder: string): Promise<string | undefined> {
+  const requirements = join(SOURCE, "requirements.txt");
+  try {
+    const [python = "", ...words] = `${PIP} ${folder} --requirement ${requirements}`.split(" ");
+    await run(python, words, { timeout: 240_000 });
+  } catch (error) {
+    return `awslambdaric could not be installed (${String(error).slice(0, 80)}): \`${PIP} FOLDER awslambdaric\` would`;
+  }
+  const { stdout } = await run("python3", ["-c", "import sys; print(sys.executable)"]);
+  await cp(join(SOURCE, "app.py"), join(folder, "app.py"));
+  const script = `#!/bin/sh\nexec ${stdout.trim()} -m awslambdaric "$_HANDLER"\n`;
+  await writeFile(join(folder, "bootstrap"), script, { mode: 0o755 });
+  return undefined;
+}
+
+interface Started {
+  readonly instance: Instance;
+  readonly lines: readonly InstanceLog[];
+}
+
+async function start(t: TestContext, handler: string, concurrency = 1): Promise<Started> {
+  const directory = await mkdtemp(join(tmpdir(), "driver-"));
+  const driver = await createProcessDriver({
+    stateDirectory: directory,
+    socketDirectory: directory,
+    launcherGraceMs: 2_000,
+    log: pino({ level: "silent" }),
+    onPids: () => undefined,
+  });
+  t.after(async () => {
+    await driver.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  const lines: InstanceLog[] = [];
+  const instance = driver.start(
+    {
+      tenant: "demo",
+      functionName: "greet",
+      version: 4,
+      runtime: "provided",
+      handler,
+      codeDirectory: code,
+      memoryMegabytes: 256,
+      concurrency,
+      environment: {},
+      initTimeoutMs: 20_000,
+    },
+    (line) => lines.push(line),
+  );
+  return { instance, lines };
+}
+
+async function call({ instance }: Started, requestId: string, event: unknown): Promise<CallEnd> {
+  const started = await instance.started;
+  assert.equal(started.kind, "ready", JSON.stringify(started));
+  const header = {
+    requestId,
+    deadlineMs: 5_000,
+    tenant: "demo",
+    functionName: "greet",
+    functionVersion: "4",
+    memoryMegabytes: 256,
+  };
+  const json = Buffer.from(JSON.stringify(event));
+  return instance.invoke(header, { kind: "event", json }).outcome;
+}
+
+function resultOf(end: CallEnd): Record<string, unknown> {
+  assert.equal(end.kind, "result", JSON.stringify(end));
+  return JSON.parse(end.json.toString("utf8"));
+}
+
+test("its context says what a call of Meridian is", options, async (t) => {
+  const started = await start(t, "app.greet");
+  const { remainingMs, pid, ...said } = resultOf(await call(started, "r-1", { name: "Ännchen" }));
+  assert.deepEqual(said, {
+    text: "Hello Ännchen",
+    requestId: "r-1",
+    arn: "arn:meridian:lambda::demo:function:greet:4",
+    function: "greet@4",
+    memory: "256",
+    logs: `/meridian/demo/greet ${started.instance.id}`,
+    identity: null,
+    clientContext: null,
+  });
+  assert.ok(Number(remainingMs) > 0 && Number(remainingMs) <= 5_000, String(remainingMs));
+  assert.equal(resultOf(await call(started, "r-2", { name: "" }))["pid"], pid);
+});
+
+test("what its handler raises is told, and its instance lives on", options, async (t) => {
+  const started = await start(t, "app.fails");
+  for (const requestId of ["r-1", "r-2"]) {
+    const end = await call(started, requestId, {});
+    assert.equal(end.kind, "error");
+    const { errorType, errorMessage, isCrash, stackTrace } = end.error;
+    assert.deepEqual([errorType, errorMessage], ["NobodyError", "nobody to greet"]);
+    assert.equal(isCrash, undefined);
+    assert.match(String(stackTrace), /app\.py/);
+  }
+});
+
+test("what is no JSON, or too large, is its function's error", options, async (t) => {
+  const set = await call(await start(t, "app.cannot_be_json"), "r-1", {});
+  assert.equal(set.kind, "error");
+  assert.equal(set.error.errorType, "Runtime.MarshalError");
+  const huge = await call(await start(t, "app.huge"), "r-1", {});
+  assert.equal(huge.kind, "error");
+  assert.equal(huge.error.errorType, "Function.ResponseSizeTooLarge");
+});
+
+test("what its handler prints and logs belongs to the call", options, async (t) => {
+  const started = await start(t, "app.prints");
+  await call(started, "r-1", {});
+  const text = (): string => started.lines.map((line) => line.text).join("");
+  await eventually(() => text().includes("a record"));
+  assert.match(text(), /^a line\n\[INFO\]\t.*\tr-1\ta record\n$/);
+  assert.ok(started.lines.every(({ requestId }) => requestId === "r-1"));
+});
+
+for (const [handler, type] of [
+  ["app.not_there", "Runtime.HandlerNotFound"],
+  ["nothing.greet", "Runtime.ImportModuleError"],
+] as const)
+  test(`the handler ${handler} fails its start with ${type}`, options, async (t) => {
+    const { instance } = await start(t, handler);
+    const outcome = await instance.started;
+    assert.equal(outcome.kind, "init-failed", JSON.stringify(outcome));
+    assert.equal(outcome.error.errorType, type);
+    await instance.ended;
+  });
+
+test("with concurrency it takes several calls at once", options, async (t) => {
+  const started = await start(t, "app.greet", 3);
+  const names = ["a", "b", "c", "d", "e", "f"];
+  const ends = await Promise.all(names.map((name) => call(started, `r-${name}`, { name })));
+  assert.deepEqual(
+    ends.map((end) => resultOf(end)["requestId"]),
+    names.map((name) => `r-${name}`),
+  );
+});

@@ -1,0 +1,2 @@
+/** Says which process answered. */
+export const handler = () => ({ pid: process.pid });
