@@ -27,6 +27,8 @@ export interface Arrival {
   /** As sent, query included. */
   readonly target: string;
   readonly headers: IncomingHttpHeaders;
+  /** Its `Authorization` was offered among the protocols of a WebSocket: it is for the gateway alone. */
+  readonly hasKeyOfBrowser?: boolean;
   readonly httpVersion: string;
   /** Of the connection it came on. */
   readonly scheme: "http" | "https";

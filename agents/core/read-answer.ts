@@ -32,6 +32,8 @@ const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** Below what HTTP clients take as a whole head. */
 const HEADER_BYTES_MAX = 12_288;
+/** Each is a header of its own: many that say nothing are long, too. */
+const COOKIE_LINE_BYTES = "set-cookie: \r\n".length;
 /** Set by the server, or words of the platform that a function must not speak. */
 const NOT_THE_FUNCTIONS =
   /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-length|x-request-id|meridian-.*)$/;
@@ -144,14 +146,15 @@ function readCookies(cookies: unknown): readonly string[] | string {
   if (cookies === undefined || cookies === null) return [];
   if (!Array.isArray(cookies)) return "cookies is not a list";
   const read: string[] = [];
+  let bytes = 0;
   for (const cookie of cookies) {
     if (typeof cookie !== "string" || !HEADER_VALUE.test(cookie))
       return "a cookie is no text that HTTP allows";
+    bytes += COOKIE_LINE_BYTES + cookie.length;
+    if (bytes > HEADER_BYTES_MAX) return `the cookies have more than ${HEADER_BYTES_MAX} bytes`;
     read.push(cookie);
   }
-  return read.join("").length > HEADER_BYTES_MAX
-    ? `the cookies have more than ${HEADER_BYTES_MAX} bytes`
-    : read;
+  return read;
 }
 
 function withCookies(headers: ReadHeaders, cookies: readonly string[]): ReadHeaders {

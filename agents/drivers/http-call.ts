@@ -83,12 +83,16 @@ export function startHttpCall(
     ending.onBroken(failure(typeOf(error), error));
   });
   outgoing.once("response", (incoming) => begin(incoming, incoming));
-  if (asked.upgrade !== undefined)
-    outgoing.once("upgrade", (incoming, socket, first: Buffer) => {
-      if (first.length > 0) socket.unshift(first);
-      begin(incoming, socket);
-      sendRaw(asked, socket);
-    });
+  outgoing.once("upgrade", (incoming, socket, first: Buffer) => {
+    if (asked.upgrade === undefined) {
+      socket.destroy();
+      ports.onHeard();
+      return ending.onBroken(failure("Runtime.InvalidAnswer", unasked));
+    }
+    if (first.length > 0) socket.unshift(first);
+    begin(incoming, socket);
+    sendRaw(asked, socket);
+  });
   sendBody(asked, outgoing);
 
   return {
@@ -207,4 +211,5 @@ const failure = (errorType: string, cause: unknown): ErrorPayload => ({
   errorMessage: `The server did not answer: ${cause instanceof Error ? cause.message : String(cause)}`,
 });
 
+const unasked = "it changed the protocol, unasked";
 const callerGone = failure("Runtime.CallerGone", "nobody waited for it any more");

@@ -1,6 +1,7 @@
 import { type HttpRequestParts, INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
 import { callersHeaders, type Headers } from "./hop-headers.ts";
 import { type TraceContext, traceParentOf } from "./trace-context.ts";
+import { keyAmongProtocols } from "./websocket-credentials.ts";
 
 export interface HttpRequestFacts {
   readonly method: string;
@@ -27,7 +28,10 @@ export function describeHttpRequest(facts: HttpRequestFacts): HttpRequestParts {
   for (const [name, value] of Object.entries(callersHeaders(facts.headers))) {
     if (CLAIMS.test(name) || name === "cookie") continue;
     if (name === "authorization" && facts.isKeyChecked) continue;
-    headers[name] = typeof value === "string" ? value : value.join(", ");
+    const text = typeof value === "string" ? value : value.join(", ");
+    const offered = name === "sec-websocket-protocol" ? keyAmongProtocols(text) : undefined;
+    if (offered === undefined) headers[name] = text;
+    else if (offered.protocols !== undefined) headers[name] = offered.protocols;
   }
   headers["x-forwarded-for"] = facts.clientIp;
   headers["x-forwarded-proto"] = facts.scheme;

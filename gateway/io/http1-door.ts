@@ -245,7 +245,15 @@ function discardBody(request: IncomingMessage, limitMs: number): void {
   const cut = (): void => void request.destroy();
   const timer = setTimeout(cut, limitMs);
   let bytes = 0;
-  request.once("close", () => clearTimeout(timer));
+  const { socket } = request;
+  // A request whose connection Node closes by itself does not always say that it is over.
+  const stop = (): void => {
+    clearTimeout(timer);
+    request.off("close", stop);
+    socket.off("close", stop);
+  };
+  request.once("close", stop);
+  socket.once("close", stop);
   request.on("data", (chunk: Uint8Array) => {
     bytes += chunk.length;
     if (bytes > DISCARDED_BYTES_MAX) cut();

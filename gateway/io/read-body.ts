@@ -170,5 +170,5 @@ const crowdedOut = (): MeridianError =>
 const tooLarge = (bytesMax: number): MeridianError =>
   new MeridianError(
     "MERIDIAN_BODY_TOO_LARGE",
-    `A call's body may have at most ${bytesMax} bytes; store larger things elsewhere and send where they are.`,
+    `A call's body may have at most ${bytesMax} bytes; a function that is a server (\`"interface": "http"\`) takes any length, or store larger things elsewhere and send where they are.`,
   );

@@ -79,11 +79,13 @@ function arrivalOf(
     limits,
     clock,
   );
+  const headers = withKeyOfBrowser(request.headers);
   return {
     arrival: {
       method: request.method ?? "GET",
       target: request.url ?? "/",
-      headers: withKeyOfBrowser(request.headers),
+      headers,
+      hasKeyOfBrowser: headers.authorization !== request.headers.authorization,
       httpVersion,
       scheme: "encrypted" in socket ? "https" : "http",
       fault: inspectHeaders(rawHeaders, httpVersion),

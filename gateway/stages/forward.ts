@@ -62,7 +62,7 @@ function agentHeaders({ call, number }: Attempt, remainingMs: number): Record<st
       scheme: call.clientScheme,
       requestId: call.requestId,
       trace: call.trace,
-      isKeyChecked: call.key !== null,
+      isKeyChecked: call.key !== null || arrival.hasKeyOfBrowser === true,
     });
     headers[INVOCATION_HEADERS.httpRequest] = encodeURIComponent(JSON.stringify(parts));
   }

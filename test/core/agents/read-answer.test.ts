@@ -132,6 +132,9 @@ const badCases: readonly [object, RegExp][] = [
   [{ cookies: "a=1" }, /cookies is not a list/],
   [{ cookies: [5] }, /a cookie/],
   [{ cookies: ["a\nb"] }, /a cookie/],
+  [{ cookies: ["y".repeat(13_000)] }, /more than/],
+  // Each is a line, whatever it says: as a frame they would be too long for the link, and end it for every caller.
+  [{ cookies: Array(400_000).fill("") }, /more than/],
   [{ body: "x".repeat(6 * 1024 * 1024 + 1) }, /the body has/],
 ];
 for (const [result, reason] of badCases)

@@ -146,6 +146,12 @@ test("a function sees the state of the trace that goes on", () => {
   assert.equal(describeHttpRequest({ ...facts, trace }).headers["tracestate"], "a=1");
 });
 
+test("a key that a browser offered stays behind where a proxy took the upgrade off the request", () => {
+  const headers = { ...facts.headers, "sec-websocket-protocol": "meridian.bearer.mk_demo, chat" };
+  const described = describeHttpRequest({ ...facts, headers, isKeyChecked: false });
+  assert.equal(described.headers["sec-websocket-protocol"], "chat");
+});
+
 test("a public function gets the caller's own Authorization", () => {
   const { headers } = describeHttpRequest({ ...facts, isKeyChecked: false });
   assert.equal(headers["authorization"], "Bearer mk_demo");

@@ -88,6 +88,7 @@ test("its short answers are kept for their key as a handler's are", async (t) =>
 for (const { path, says } of [
   { path: "/closes", says: /The server did not answer: socket hang up/ },
   { path: "/nonsense", says: /The server did not answer: Parse Error/ },
+  { path: "/switches", says: /The server did not answer: it changed the protocol, unasked/ },
 ])
   test(`an answer that is none, as of ${path}, is the function's failure, and its server goes on`, async (t) => {
     const agent = await startServer(t);

@@ -81,9 +81,12 @@ test("a failure before the first byte is told as any other, one after it cuts th
   const early = await agent.invoke("failsFirst", { json: {} });
   assert.equal(early.headers["meridian-function-error"], "Handled");
   assert.equal(early.json()["errorType"], "RangeError");
-  const later = await agent.open("failsLater", { json: {}, requestId: "r-9" });
-  assert.equal(later.status, 200);
-  await assert.rejects(text(later.body));
+  // Over plain HTTP the cut may overtake the head.
+  await assert.rejects(async () => {
+    const later = await agent.open("failsLater", { json: {}, requestId: "r-9" });
+    assert.equal(later.status, 200);
+    await text(later.body);
+  }, isNoAssertion);
   const logs = await agent.get("/internal/logs?tenant=demo&function=failslater&requestId=r-9");
   assert.match(logs.text, /RangeError: too far/);
 });
@@ -167,3 +170,5 @@ test("of a streamed answer a key alone is kept: it does not run again", async (t
   await writeFile(file, "");
   assert.match(await text(running.body), /last/);
 });
+
+const isNoAssertion = (error: unknown): boolean => !(error instanceof assert.AssertionError);

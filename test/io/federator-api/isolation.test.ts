@@ -119,6 +119,7 @@ const otherRoutes: readonly Route[] = [
   { method: "GET", path: "/v1/clusters/eu-west-1" },
   { method: "GET", path: "/v1/status" },
   { method: "GET", path: "/v1/audit" },
+  { method: "GET", path: "/v1/usage" },
 ];
 const operatorRoutes: readonly Route[] = [
   { method: "GET", path: "/v1/shifts" },
@@ -196,7 +197,8 @@ for (const { method, path, body } of [
   });
 
 const lists = otherRoutes.filter(({ method }) => method === "GET");
-for (const { path } of [...lists, { path: "/v1/audit?tenant=demo" }])
+const ofDemo = ["audit", "usage"].map((list) => ({ path: `/v1/${list}?tenant=demo` }));
+for (const { path } of [...lists, ...ofDemo])
   test(`GET ${path}: another tenant sees nothing of it`, async () => {
     const answer = await call(zone, federation.keys.acme, "GET", path);
     const items = Array.isArray(answer.body.items) ? answer.body.items : [answer.body];

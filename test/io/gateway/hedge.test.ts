@@ -46,6 +46,7 @@ function hedgedCall(elsewhere = true) {
   const call = {
     door: { tenant: "demo", functionName: "hello" },
     version: { version: 1, manifest: { idempotent: true, hedge: true } },
+    body: new Uint8Array(),
   } as unknown as LocatedCall;
   const ended = hedged({ call, zone: euWest, number: 1 }, () => (elsewhere ? usEast : undefined));
   return {

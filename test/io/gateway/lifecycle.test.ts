@@ -185,8 +185,19 @@ describe("a gateway's life", { timeout: 60_000 }, () => {
       ["us-east-1", "address", "US"],
     );
     assert.equal(us.position.revision, 5);
-    const { body: eu } = await explain("function=eu&region=ap-south");
-    assert.equal(eu.chosen, "eu-west-1");
+    const bound = "function=eu&region=ap-south";
+    const unconfirmed = (await explain(bound)).body;
+    assert.equal(unconfirmed.chosen, null, "as a call would be refused");
+    assert.match(unconfirmed.candidates[0]?.reason ?? "", /could not confirm/);
+    federator.send({
+      kind: "overlay",
+      downClusters: [],
+      validMs: 60_000,
+      replicaAgeMs: 0,
+      unchangedSince: { incarnation: "test", revision: 1 },
+    });
+    await eventually(async () => (await explain(bound)).body.chosen === "eu-west-1");
+    const { body: eu } = await explain(bound);
     assert.deepEqual(
       eu.candidates.map(({ zone, decision }) => `${zone} ${decision}`),
       ["eu-west chosen", "us-east refused", "ap-south refused"],

@@ -273,20 +273,20 @@ test("another protocol is passed on as it was asked for, on a connection that ha
   caller.socket.destroy();
 });
 
-test("a browser offers its key among the protocols, and the function sees the others alone", async () => {
-  await using world = await openStreamWorld();
-  world.agent.serve = agree;
-  const caller = openCaller(world.gateway);
-  caller.write(
-    upgrade(`Sec-WebSocket-Protocol: meridian.bearer.${DEMO_KEY}, chat`).replace(
-      /Authorization.*\r\n/,
-      "",
-    ),
-  );
-  await eventually(() => caller.text().includes("welcome"));
-  const { headers } = partsOf(world.agent.calls[0]);
-  assert.equal(headers["sec-websocket-protocol"], "chat");
-  assert.equal(headers.authorization, undefined);
-  assert.ok(!JSON.stringify(world.agent.calls[0]?.head).includes(DEMO_KEY));
-  caller.socket.destroy();
-});
+for (const name of ["server", "open"])
+  test(`a browser offers its key among the protocols, and the function ${name} sees the others alone`, async () => {
+    await using world = await openStreamWorld();
+    world.agent.serve = agree;
+    const caller = openCaller(world.gateway);
+    caller.write(
+      upgrade(`Sec-WebSocket-Protocol: meridian.bearer.${DEMO_KEY}, chat`)
+        .replace(/Authorization.*\r\n/, "")
+        .replace("/server/", `/${name}/`),
+    );
+    await eventually(() => caller.text().includes("welcome"));
+    const { headers } = partsOf(world.agent.calls[0]);
+    assert.equal(headers["sec-websocket-protocol"], "chat");
+    assert.equal(headers.authorization, undefined);
+    assert.ok(!JSON.stringify(world.agent.calls[0]?.head).includes(DEMO_KEY));
+    caller.socket.destroy();
+  });
