@@ -57,7 +57,7 @@ ${examples(
       const answer = await call();
       if (answer.status >= 400) throw failureIn(answer, client.endpoint);
       if (flags.json === true) printDocument(describeAnswer(answer));
-      else process.stdout.write(answer.body);
+      else printBody(answer.body);
       const functionError = header(answer, ANSWER_HEADERS.functionError);
       if (functionError === undefined) return;
       process.stderr.write(
@@ -65,6 +65,12 @@ ${examples(
       );
       process.exitCode = EXIT_FAILED;
     });
+}
+
+/** As it came; on a terminal what follows begins on a line of its own. */
+function printBody(body: Buffer): void {
+  process.stdout.write(body);
+  if (process.stdout.isTTY && body.at(-1) !== 0x0a) process.stdout.write("\n");
 }
 
 function pathOf(tenant: string, functionName: string, alias: string | undefined): string {

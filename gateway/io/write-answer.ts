@@ -99,6 +99,7 @@ export function headersOf({ status, headers, body }: Answer): Record<string, str
 
 export const isBodiless = (status: number): boolean => status === 204 || status === 304;
 
+/** One that is not read to its end fails by that, and a failure that nobody hears would end the gateway. */
 export function dropBody(body: Answer["body"]): void {
-  if (body instanceof Readable) body.destroy();
+  if (body instanceof Readable) body.on("error", () => undefined).destroy();
 }

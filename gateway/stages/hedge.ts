@@ -89,7 +89,7 @@ function start(attempt: Attempt, forward: Forward): Leg {
       withdrawn.abort();
       void ended.then(({ outcome }) => {
         if (outcome.kind === "answered" && outcome.answer.body instanceof Readable)
-          outcome.answer.body.destroy();
+          outcome.answer.body.on("error", () => undefined).destroy();
       });
     },
   };

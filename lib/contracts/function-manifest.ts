@@ -35,10 +35,9 @@ export const FunctionManifest = Type.Object(
   {
     name: Name,
     /** `provided`: the code brings its own, as the program `bootstrap` at its root. */
-    runtime: Type.Union(
-      [Type.Literal("node"), Type.Literal("python"), Type.Literal("provided")],
-      { default: "node" },
-    ),
+    runtime: Type.Union([Type.Literal("node"), Type.Literal("python"), Type.Literal("provided")], {
+      default: "node",
+    }),
     /**
      * How calls reach the code: `handler(event, context)`, or as HTTP requests to a server that the code runs on 127.0.0.1, port `PORT`.
      * Absent: `handler`.

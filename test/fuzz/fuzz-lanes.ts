@@ -103,7 +103,7 @@ function areEqual(fast: LaneOutcome, node: LaneOutcome, isDraining: boolean): bo
   // come after the last answer, may take that answer with it.
   if (isDraining || fast.isReset || node.isReset)
     return (
-      oneBeginsTheOther([...fast.text], [...node.text]) &&
+      oneBeginsTheOther(fast.text.split(""), node.text.split("")) &&
       (!isDraining || oneBeginsTheOther(fast.requests, node.requests))
     );
   return fast.text === node.text && node.requests.join() === fast.requests.join();

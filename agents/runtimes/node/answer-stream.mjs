@@ -25,7 +25,9 @@ export function installStreaming() {
       from: (stream, head) => {
         const answer = answers.get(stream);
         if (answer === undefined)
-          throw new TypeError("HttpResponseStream.from takes the stream that the handler was given");
+          throw new TypeError(
+            "HttpResponseStream.from takes the stream that the handler was given",
+          );
         answer.setHead(head ?? {});
         return stream;
       },

@@ -165,7 +165,12 @@ function streamAnswer(call, event, header) {
     part: (bytes) => send(PART, call.id, bytes),
   });
   call.answer = { stream, credit };
-  const handled = (async () => handler(event, stream, contextOf(call, header, () => {})))();
+  const handled = (async () =>
+    handler(
+      event,
+      stream,
+      contextOf(call, header, () => {}),
+    ))();
   handled.catch(() => stream.destroy());
   Promise.allSettled([handled, ended]).then((ends) => {
     const failed = ends.find(({ status }) => status === "rejected");

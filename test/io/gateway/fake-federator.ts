@@ -64,6 +64,10 @@ export async function startFakeFederator(): Promise<FakeFederator> {
       response.writeHead(200).end();
       return;
     }
+    if (path === "/v1/nothing-left") {
+      response.writeHead(204).end();
+      return;
+    }
     if (path === "/v1/early-refusal") {
       response.writeHead(413, { "content-type": "text/plain" });
       response.end("too much");

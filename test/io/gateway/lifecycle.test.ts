@@ -239,6 +239,18 @@ describe("a gateway's life", { timeout: 60_000 }, () => {
     assert.equal(headers["x-request-id"], answer.headers.get("x-request-id"));
   });
 
+  test("what the management API answers without a body harms no gateway", async () => {
+    const started = await startReady();
+    for (let round = 0; round < 5; round += 1) {
+      const head = await fetch(`${started.publicUrl}/openapi.json`, { method: "HEAD" });
+      assert.equal(head.status, 200);
+      const gone = await fetch(`${started.publicUrl}/v1/nothing-left`, { method: "DELETE" });
+      assert.equal(gone.status, 204);
+    }
+    const whole = await fetch(`${started.publicUrl}/v1/status`);
+    assert.equal(((await whole.json()) as { path: string }).path, "/v1/status");
+  });
+
   test("a federator that answers before an upload ends is heard", async () => {
     const started = await startReady();
     const answer = await fetch(`${started.publicUrl}/v1/early-refusal`, {

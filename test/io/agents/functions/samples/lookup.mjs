@@ -10,5 +10,9 @@ export const lookup = {
 };
 export const handler = async () => {
   calls += 1;
-  return { lines: source.split("\n").length > 5, isFirst: calls === 1, root: process.env.LAMBDA_TASK_ROOT === process.cwd() };
+  return {
+    lines: source.split("\n").length > 5,
+    isFirst: calls === 1,
+    root: process.env.LAMBDA_TASK_ROOT === process.cwd(),
+  };
 };

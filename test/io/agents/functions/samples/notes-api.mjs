@@ -17,7 +17,10 @@ export const handler = async (event) => {
       if (!text) return answer(400, { message: "no body" });
       const note = JSON.parse(text);
       notes.set(note.id, note);
-      return { ...answer(201, note, { Location: `/notes/${note.id}` }), cookies: ["last=1; HttpOnly"] };
+      return {
+        ...answer(201, note, { Location: `/notes/${note.id}` }),
+        cookies: ["last=1; HttpOnly"],
+      };
     }
     default:
       return answer(404, { message: `no ${event.rawPath}` });
