@@ -95,6 +95,8 @@ export type CallEnd =
   /** A server's longer answer, or that of a handler that streams. */
   | { readonly kind: "stream"; readonly answer: StreamingAnswer }
   | BreakOff
+  /** Its caller left before the answer began, and it was broken off. */
+  | { readonly kind: "left" }
   /** The instance was gone before the call could reach it. */
   | { readonly kind: "not-begun" };
 

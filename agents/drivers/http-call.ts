@@ -45,8 +45,7 @@ export function startHttpCall(
   const ending = callEnding(ports);
   // Where an answer has begun its outcome is known already, or about to be, and this says nothing.
   void ending.over.then((end) => {
-    if (end.kind === "left") outcome.resolve({ kind: "error", error: callerGone });
-    else if (end.kind !== "whole") outcome.resolve(end);
+    if (end.kind !== "whole") outcome.resolve(end);
   });
 
   const begin = (incoming: IncomingMessage, body: Readable): void => {
@@ -212,4 +211,3 @@ const failure = (errorType: string, cause: unknown): ErrorPayload => ({
 });
 
 const unasked = "it changed the protocol, unasked";
-const callerGone = failure("Runtime.CallerGone", "nobody waited for it any more");

@@ -115,6 +115,8 @@ function readEnd(requestId: string, end: WholeEnd, coldStart: ColdStart | undefi
       return { kind: "result", json: end.json, coldStart };
     case "answer":
       return { kind: "answer", head: end.head, body: end.body, coldStart };
+    case "left":
+      return { kind: "failed", error: callerLeft(), isExecuted: true };
     case "not-begun":
       return { kind: "failed", error: instanceGone(), isExecuted: false };
     case "error":
@@ -151,6 +153,12 @@ const outOfTime = (): MeridianError =>
   new MeridianError(
     "MERIDIAN_ANSWER_TIMEOUT",
     "The call's time was up while the function ran; give it more time, or make the function faster.",
+  );
+
+const callerLeft = (): MeridianError =>
+  new MeridianError(
+    "MERIDIAN_CONNECTION_LOST",
+    "The caller left before the function answered; what it had done by then is not known.",
   );
 
 const instanceLost = (): MeridianError =>

@@ -142,12 +142,18 @@ function counters(
   };
 }
 
-const isFailure = ({ kind }: CallOutcome): boolean =>
-  kind === "function-error" || kind === "failed";
+const isFailure = (outcome: CallOutcome): boolean =>
+  outcome.kind === "function-error" || (outcome.kind === "failed" && !isLeft(outcome));
+
+/** Nobody failed where the caller left. */
+const isLeft = (outcome: CallOutcome): boolean =>
+  outcome.kind === "failed" && outcome.error.code === "MERIDIAN_CONNECTION_LOST";
 
 /** Who lets a function run until nobody waits any more pays for it; what the platform lost or never began is not paid for. */
 const isBilled = (outcome: CallOutcome): boolean =>
-  outcome.kind !== "failed" || outcome.error.code === "MERIDIAN_ANSWER_TIMEOUT";
+  outcome.kind !== "failed" ||
+  outcome.error.code === "MERIDIAN_ANSWER_TIMEOUT" ||
+  (outcome.isExecuted && isLeft(outcome));
 
 const metered = ({ tenant, functionName, version }: PoolVersion): MeteredVersion => ({
   tenant,

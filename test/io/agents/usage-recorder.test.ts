@@ -7,7 +7,7 @@ import { pino } from "pino";
 import { Value } from "typebox/value";
 import { FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import type { AgentUsageQuery } from "#lib/contracts/usage.ts";
-import { MeridianError } from "#lib/errors.ts";
+import { type ErrorCode, MeridianError } from "#lib/errors.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import type { CallOutcome } from "../../../agents/io/call-outcome.ts";
 import type { PoolVersion } from "../../../agents/io/pool-version.ts";
@@ -98,14 +98,16 @@ test("an answer for a function that did not start is counted, and is neither a c
 test("what the platform failed is not billed, and what ran until nobody waited any more is", async (t) => {
   const { open } = await prepare(t, 2 ** 24);
   const usage = open();
-  const failed = (code: "MERIDIAN_INSTANCE_LOST" | "MERIDIAN_ANSWER_TIMEOUT"): CallOutcome => ({
-    kind: "failed",
-    error: new MeridianError(code, "as the test wants it"),
-    isExecuted: true,
-  });
-  usage.callBegan(versionOf(1), {})(failed("MERIDIAN_INSTANCE_LOST"));
-  usage.callBegan(versionOf(1), {})(failed("MERIDIAN_ANSWER_TIMEOUT"));
+  const end = (code: ErrorCode, isExecuted = true): void => {
+    const error = new MeridianError(code, "as the test wants it");
+    usage.callBegan(versionOf(1), {})({ kind: "failed", error, isExecuted });
+  };
+  end("MERIDIAN_INSTANCE_LOST");
+  end("MERIDIAN_ANSWER_TIMEOUT");
+  // The caller left: before it had an instance, and while it ran, which is nobody's error.
+  end("MERIDIAN_CONNECTION_LOST", false);
+  end("MERIDIAN_CONNECTION_LOST");
   const { rows } = await usage.read(ALL);
-  assert.deepEqual([rows[0]?.invocations, rows[0]?.errors], [1, 1]);
+  assert.deepEqual([rows[0]?.invocations, rows[0]?.errors], [2, 1]);
   await usage.close();
 });
