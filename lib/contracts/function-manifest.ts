@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { extensible } from "./extensible.ts";
+import { IsolationLevel, NetworkAccess } from "./isolation.ts";
 import { Name, VersionNumber } from "./names.ts";
 import { Placement, PlacementPart } from "./placement.ts";
 import { Scaling } from "./scaling.ts";
@@ -81,6 +82,10 @@ export const FunctionManifest = Type.Object(
     hedge: Type.Optional(Type.Boolean()),
     /** How many instances it has. Absent: as many as calls need, none without calls. */
     scaling: Type.Optional(Scaling),
+    /** It runs only where the agent has proved this level, and is refused elsewhere. Absent: wherever it is placed. */
+    minIsolation: Type.Optional(IsolationLevel),
+    /** Absent: `outbound`. */
+    network: Type.Optional(NetworkAccess),
   },
   { additionalProperties: false },
 );

@@ -1,6 +1,7 @@
 import { type Static, Type } from "typebox";
 import { ClassDemand, DEMAND_CLASSES_MAX, TierDemand } from "./control-records.ts";
 import { extensible } from "./extensible.ts";
+import { IsolationReport } from "./isolation.ts";
 import { Digest, Name, VersionNumber } from "./names.ts";
 import { Position } from "./route-table.ts";
 
@@ -77,6 +78,8 @@ export const AgentReport = Type.Object(
     quarantined: Type.Optional(Type.Integer({ minimum: 0 })),
     /** Digests of its table whose code it does not hold yet; the first 100. */
     codeMissing: Type.Optional(Type.Array(Digest, { maxItems: 100 })),
+    /** Absent: not proved yet. */
+    isolation: Type.Optional(IsolationReport),
     inFlight: Type.Integer({ minimum: 0 }),
     functions: Type.Array(
       Type.Object(
