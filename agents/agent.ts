@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import type { AgentReport } from "#lib/contracts/zone-report.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import { metricsRegistry, startAdminServer } from "#lib/io/admin-server.ts";
 import { type FeedFollower, followFeed } from "#lib/io/follow-feed.ts";
@@ -17,8 +18,9 @@ import type { RunningProgram } from "#lib/run-program.ts";
 import type { AgentConfig } from "./config.ts";
 import { summarizeZone } from "./core/summarize-zone.ts";
 import type { InstanceDriver } from "./drivers/driver.ts";
+import { type AdoptionPorts, adoptInstances } from "./io/adopt-instances.ts";
 import { agentMetrics } from "./io/agent-metrics.ts";
-import { type CodeCache, openCodeCache } from "./io/code-cache.ts";
+import { type OpenCodeCache, openCodeCache } from "./io/code-cache.ts";
 import { keepReporting } from "./io/federator-link.ts";
 import { fetchCode } from "./io/fetch-code.ts";
 import { fetchSecret } from "./io/fetch-secret.ts";
@@ -27,6 +29,7 @@ import { instancePools } from "./io/instance-pools.ts";
 import { startInvokeServer } from "./io/invoke-server.ts";
 import { keepPlaced } from "./io/keep-placed.ts";
 import { placedVersions } from "./io/placed-versions.ts";
+import { logIsolation } from "./io/log-isolation.ts";
 import { type Prefetching, prefetchCode } from "./io/prefetch-code.ts";
 import { prefetchSecrets } from "./io/prefetch-secrets.ts";
 import { openReplays } from "./io/open-replays.ts";
@@ -35,7 +38,11 @@ import { serveCall } from "./io/serve-call.ts";
 import { showUsage } from "./io/usage-metrics.ts";
 import { usageRecorder } from "./io/usage-recorder.ts";
 import { type StandIn, standIn } from "./io/stand-in.ts";
+import { watchStuck } from "./io/watch-stuck.ts";
 import { functionLogWriter } from "./io/write-function-log.ts";
+
+/** Instances whose code is too busy to come back sooner are taken over while the agent serves. */
+const ADOPTION_WAIT_MS = 1_000;
 
 export interface AgentPorts {
   readonly driver: InstanceDriver;
@@ -71,7 +78,7 @@ export async function startAgent(
   const avoided = latestValue<readonly string[]>([]);
   const feed = await startFeed(config, ports, avoided, log);
   started.defer(feed.close);
-  const versions = placedVersions(feed, zone, clock);
+  const versions = placedVersions(feed, zone, driver.isolation, clock);
   started.defer(versions.close);
   const code = await startCodeCache(config, ports, log);
   started.defer(code.close);
@@ -90,7 +97,13 @@ export async function startAgent(
   );
   started.defer(usage.close);
   showUsage(registry, usage);
-  const metrics = agentMetrics(registry, () => pools.loads());
+  const metrics = agentMetrics(registry, {
+    loads: () => pools.loads(),
+    isolation: driver.isolation.get,
+    clock,
+  });
+  started.defer(logIsolation(driver.isolation, log));
+  started.defer(watchStuck(() => pools.loads(), clock, log));
   const pools = instancePools(
     { driver, code, secrets, clock, metrics, usage, onLog: functionLog.line },
     { ...config, lastIdleMs: config.idleMs },
@@ -98,7 +111,19 @@ export async function startAgent(
   );
   started.defer(pools.close);
   started.defer(feed.table.subscribe(() => pools.keepKnown(versions.current)));
-  started.defer(keepPlaced(feed, zone, pools, clock).close);
+  started.defer(
+    await takeOver({
+      driver,
+      code,
+      clock,
+      versions,
+      pools,
+      log,
+      table: feed.table,
+      onLog: functionLog.line,
+    }),
+  );
+  started.defer(keepPlaced(feed, zone, pools, driver.isolation, clock).close);
   const standsIn = standIn({
     zone,
     zones: config.zones,
@@ -109,7 +134,7 @@ export async function startAgent(
     clock,
   });
   started.defer(standsIn.close);
-  const prefetching = prefetchCode(feed, zone, code, clock, log);
+  const prefetching = prefetchCode(feed, zone, code, clock);
   started.defer(prefetching.close);
   started.defer(prefetchSecrets(feed, zone, secrets, clock, log).close);
 
@@ -143,7 +168,12 @@ export async function startAgent(
   );
   started.defer(async () => {
     await server.drain(config.farewellMs, config.drainMs);
-    const { inFlight } = summarizeZone(zone.clusterId, config.instancesMax, pools.loads());
+    const { inFlight } = summarizeZone(
+      zone.clusterId,
+      config.instancesMax,
+      pools.loads(),
+      clock.nowMs(),
+    );
     if (inFlight > 0) log.warn({ calls: inFlight }, "calls outlasted the drain, and end with it");
   });
   const endpoint: RunEndpoint = {
@@ -155,7 +185,7 @@ export async function startAgent(
   };
   started.defer((await keepPublished(config.runDirectory, endpoint)).close);
   await ports.announce?.(endpoint);
-  started.defer(startReporting(config, ports, pools, prefetching, standsIn, log));
+  started.defer(startReporting(config, ports, pools, code, prefetching, standsIn, log));
 
   const running = started.move();
   return { stop: () => running.disposeAsync() };
@@ -185,15 +215,28 @@ function startFeed(
   });
 }
 
-function startCodeCache(config: AgentConfig, ports: AgentPorts, log: Logger): Promise<CodeCache> {
+function startCodeCache(
+  config: AgentConfig,
+  ports: AgentPorts,
+  log: Logger,
+): Promise<OpenCodeCache> {
   const { zone, codeDirectory } = config;
   const sources = { zone, codeDirectory, discovery: ports.discovery, client: ports.client };
   return openCodeCache(
     join(config.stateDirectory, "code"),
     config.codeCacheBytesMax,
     (...wanted) => fetchCode(sources, ...wanted),
+    ports.clock,
     log,
   );
+}
+
+/** Before instances are started for what those may do that are there. Gives the function that stops it. */
+async function takeOver(ports: AdoptionPorts): Promise<() => void> {
+  const stopping = new AbortController();
+  const adopting = adoptInstances(ports, stopping.signal);
+  await Promise.race([adopting, ports.clock.sleep(ADOPTION_WAIT_MS)]);
+  return () => stopping.abort();
 }
 
 /** Gives the function that stops it. */
@@ -201,16 +244,23 @@ function startReporting(
   config: AgentConfig,
   ports: AgentPorts,
   pools: ReturnType<typeof instancePools>,
+  code: Pick<OpenCodeCache, "troubles">,
   prefetching: Prefetching,
   standsIn: StandIn,
   log: Logger,
 ): () => Promise<void> {
   const stopping = new AbortController();
   const { clusterId } = zoneOf(config);
-  const report = () => ({
-    ...summarizeZone(clusterId, config.instancesMax, pools.loads()),
-    codeMissing: [...prefetching.missing()],
-  });
+  const report = (): AgentReport => {
+    const isolation = ports.driver.isolation.get();
+    const codeTroubles = [...code.troubles()];
+    return {
+      ...summarizeZone(clusterId, config.instancesMax, pools.loads(), ports.clock.nowMs()),
+      codeMissing: [...prefetching.missing()],
+      ...(codeTroubles.length > 0 && { codeTroubles }),
+      ...(isolation !== undefined && { isolation }),
+    };
+  };
   const reporting = keepReporting(
     { ...ports, zone: config.zone, log },
     report,

@@ -37,8 +37,24 @@ const AgentConfig = Type.Object(
     drainMs: Milliseconds(30_000),
     /** How long a draining agent goes on refusing calls by answer; gateways leave it within three pings of 250 ms. */
     farewellMs: Milliseconds(1_000),
-    /** How long the launcher and its instances outlive a killed agent. */
-    launcherGraceMs: Milliseconds(10_000),
+    /** How long the launcher and its instances outlive a killed agent; all of it is gone within 10 s then. */
+    launcherGraceMs: Milliseconds(9_000),
+    /** For processes that wait for any function, so that a first call finds one that runs; 0: none does. */
+    poolMegabytesMax: Type.Optional(Type.Integer({ minimum: 0, default: 128 })),
+    /** `off`: instances are plain processes even where they could be kept apart; absent: kept apart as far as this machine can. */
+    sandbox: Type.Optional(Type.Union([Type.Literal("auto"), Type.Literal("off")])),
+    /** The first of the numbers that users of instances have, where the agent is root; absent: numbers that no system gives out. */
+    instanceUsersFrom: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_000_000_000 })),
+    /** Folders of this machine that functions whose names begin so see in their sandboxes at the same paths, and may write to. */
+    sharedFolders: Type.Optional(
+      Type.Array(
+        Type.Object(
+          { path: Type.String({ pattern: "^/" }), functions: Type.String({ maxLength: 64 }) },
+          { additionalProperties: false },
+        ),
+        { maxItems: 16 },
+      ),
+    ),
     codeCacheBytesMax: Type.Integer({ minimum: 1, default: 2 * 1024 * 1024 * 1024 }),
     functionLogBytesMax: Type.Integer({ minimum: 1, default: 100 * 1024 * 1024 }),
     functionLogAgeMaxMs: Milliseconds(86_400_000),

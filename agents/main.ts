@@ -4,6 +4,7 @@ import { internalClient } from "#lib/io/internal-client.ts";
 import { jsonLog } from "#lib/io/json-log.ts";
 import { openKeyFile } from "#lib/io/key-file.ts";
 import { openDiscovery } from "#lib/io/open-discovery.ts";
+import { spareFullCollections } from "#lib/io/spare-full-collections.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { systemRandom } from "#lib/io/system-random.ts";
 import { runProgram, tellSupervisor } from "#lib/run-program.ts";
@@ -12,6 +13,7 @@ import { readAgentConfig } from "./config.ts";
 import { createProcessDriver } from "./drivers/process.ts";
 import { openSocketDirectory } from "./io/socket-directory.ts";
 
+spareFullCollections();
 await runProgram(jsonLog("agent", null, "info"), async () => {
   const config = readAgentConfig();
   const log = jsonLog("agent", config.zone, config.logLevel);
@@ -21,8 +23,17 @@ await runProgram(jsonLog("agent", null, "info"), async () => {
     stateDirectory: join(config.stateDirectory, "launcher"),
     socketDirectory: await openSocketDirectory(config.runDirectory, config.zone),
     launcherGraceMs: config.launcherGraceMs,
+    ...(config.poolMegabytesMax === undefined ? {} : { poolMegabytesMax: config.poolMegabytesMax }),
+    sandbox: config.sandbox,
+    instanceUsersFrom: config.instanceUsersFrom,
+    sharedFolders: config.sharedFolders,
     log,
     onPids: (pids) => tellSupervisor({ kind: "pids", pids: [...pids] }),
+    onReplaced: () => {
+      // Whatever it still did could only harm: its instances are another's, and so are the files it would remove.
+      log.fatal("an agent that was started later has taken over, ending");
+      process.exit(1);
+    },
   });
 
   const discovery = await openDiscovery(config.discovery, {

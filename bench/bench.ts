@@ -1,92 +1,59 @@
 import { availableParallelism, cpus, loadavg, release, type } from "node:os";
-import { parseArgs } from "node:util";
+import { endWrong, readOptions, wholeNumber } from "../test/support/read-options.ts";
 import { FIGURE_HEADS, figureCells, type FigureResult } from "./figures.ts";
 import { aligned, type BenchReport } from "./report.ts";
 import type { BenchRow } from "./rows.ts";
-import type { RoundOptions } from "./run-rounds.ts";
-import { benchAutoscaler } from "./scenarios/autoscaler.ts";
-import { benchCatalog } from "./scenarios/catalog.ts";
-import { benchFault } from "./scenarios/fault.ts";
-import { benchFeed } from "./scenarios/feed.ts";
-import { benchGateway, type GatewayBenchOptions } from "./scenarios/gateway.ts";
-import { benchHello, type ScenarioResult } from "./scenarios/hello.ts";
-import { benchObserve } from "./scenarios/observe.ts";
-import { benchReplica } from "./scenarios/replica.ts";
-import { benchOverload } from "./scenarios/overload.ts";
-import { benchStream } from "./scenarios/stream.ts";
-import { benchTable } from "./scenarios/table.ts";
-import { benchTakeout } from "./scenarios/takeout.ts";
-import { benchWorkers } from "./scenarios/workers.ts";
+import { SCENARIOS, type Scenario } from "./scenarios.ts";
+import type { ScenarioResult } from "./scenarios/hello.ts";
 
 /*
- * `npm run bench -- NAME [--json] [--seconds N] [--rounds N] [--connections N] [--profile DIR] [--trace FILE]`: how every figure of this
- * project is made.
- * Compare ratios of one run, never absolute figures of two: machines drift.
+ * `npm run bench -- NAME`: how every figure of this project is made. Compare ratios of one run, never absolute figures of two:
+ * machines drift.
  */
-const SCENARIOS: Readonly<Record<string, (options: RoundOptions) => Promise<ScenarioResult>>> = {
-  hello: benchHello,
-  feed: benchFeed,
-  catalog: benchCatalog,
-};
-/** Those that are not about calls: figures of their own, in rounds of their own length. */
-const FIGURES: Readonly<Record<string, (options: RoundOptions) => Promise<FigureResult>>> = {
-  observe: benchObserve,
-  replica: benchReplica,
-  table: benchTable,
-  takeout: benchTakeout,
-};
-/** Those that print tables of their own. */
-const REPORTS: Readonly<Record<string, (options: GatewayBenchOptions) => Promise<BenchReport>>> = {
-  gateway: benchGateway,
-  fault: benchFault,
-  stream: benchStream,
-  overload: benchOverload,
-  workers: benchWorkers,
-  autoscaler: (options) => benchAutoscaler({ ...options, traceFile: values.trace }),
-};
-/** What is not said on the command line; a round of `fault` takes six minutes. */
-const DEFAULTS: Readonly<
-  Record<string, { readonly rounds?: string; readonly connections?: string }>
-> = {
-  gateway: { connections: "64" },
-  overload: { rounds: "1" },
-  workers: { connections: "64" },
-  fault: { rounds: "1" },
-  stream: { rounds: "1" },
-};
 const SECONDS_MAX = 60;
 const ROUNDS_MAX = 20;
 const CONNECTIONS_MAX = 64;
+const SECONDS = "3";
+const ROUNDS = "3";
+const CONNECTIONS = "32";
+const NAME_WIDTH = 12;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: "boolean", default: false },
-    seconds: { type: "string", default: "3" },
-    rounds: { type: "string" },
-    connections: { type: "string" },
-    profile: { type: "string" },
-    trace: { type: "string" },
-  },
+const HELP = `Measures one thing, most of them beside peers, and prints a table.
+
+  npm run bench -- NAME [options]
+
+${Object.entries(SCENARIOS)
+  .map(([name, { about }]) => `  ${name.padEnd(NAME_WIDTH)} ${about}`)
+  .join("\n")}
+
+  --rounds N       how often each is measured (most: ${ROUNDS}), up to ${ROUNDS_MAX}
+  --seconds N      how long a round of calls takes (${SECONDS}), up to ${SECONDS_MAX}
+  --connections N  of the callers at once (most: ${CONNECTIONS}), up to ${CONNECTIONS_MAX}
+  --json           the result as one document
+  --profile DIR    gateway: a CPU profile of it alone
+  --trace FILE     autoscaler: calls from a trace of Azure's
+  --help           this text
+`;
+
+const { values, positionals } = readOptions(HELP, {
+  json: { type: "boolean", default: false },
+  seconds: { type: "string", default: SECONDS },
+  rounds: { type: "string" },
+  connections: { type: "string" },
+  profile: { type: "string" },
+  trace: { type: "string" },
 });
-const [name = ""] = positionals;
-const scenario = SCENARIOS[name];
-const figures = FIGURES[name];
-const report = REPORTS[name];
-if (scenario === undefined && figures === undefined && report === undefined) {
-  const names = Object.keys({ ...SCENARIOS, ...FIGURES, ...REPORTS });
-  tell(
-    `usage: npm run bench -- ${names.join("|")} [--json] [--seconds N] [--rounds N] [--connections N] [--profile DIR] [--trace FILE]`,
-  );
-  process.exit(2);
-}
+const [name = "", ...more] = positionals;
+const scenario = Object.hasOwn(SCENARIOS, name) ? SCENARIOS[name] : undefined;
+if (scenario === undefined || more.length > 0)
+  endWrong(`name one of ${Object.keys(SCENARIOS).join(", ")}; --help tells what they are`);
 
-const secondsPerRound = wholeNumber("seconds", values.seconds, SECONDS_MAX);
-const own = DEFAULTS[name];
-const rounds = wholeNumber("rounds", values.rounds ?? own?.rounds ?? "3", ROUNDS_MAX);
+const secondsPerRound = wholeNumber("seconds", values.seconds, 1, SECONDS_MAX);
+const rounds = wholeNumber("rounds", values.rounds ?? scenario.rounds ?? ROUNDS, 1, ROUNDS_MAX);
 const connections = wholeNumber(
   "connections",
-  values.connections ?? own?.connections ?? "32",
+  values.connections ?? scenario.connections ?? CONNECTIONS,
+  1,
   CONNECTIONS_MAX,
 );
 const machine = {
@@ -98,10 +65,20 @@ const machine = {
 };
 const options = { secondsPerRound, rounds, connections, tell };
 const machineLine = `${machine.cores} × ${machine.processor}, ${machine.system}, Node ${machine.node}, load ${machine.loadBefore.toFixed(1)} before`;
-if (scenario !== undefined) printCalls(await scenario(options));
-else if (figures !== undefined) printFigures(await figures(options));
-else if (report !== undefined)
-  printReport(await report({ ...options, profileFolder: values.profile }));
+await printOutcome(scenario);
+
+async function printOutcome(its: Scenario): Promise<void> {
+  switch (its.kind) {
+    case "calls":
+      return printCalls(await its.run(options));
+    case "figures":
+      return printFigures(await its.run(options));
+    case "report": {
+      const { profile, trace } = values;
+      return printReport(await its.run({ ...options, profileFolder: profile, traceFile: trace }));
+    }
+  }
+}
 
 function printCalls({ rows, missingPeers }: ScenarioResult): void {
   if (values.json)
@@ -155,13 +132,6 @@ function table(lines: readonly BenchRow[]): string {
       .join(", "),
   ]);
   return aligned(heads, cells);
-}
-
-function wholeNumber(option: string, text: string, maximum: number): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1 && value <= maximum) return value;
-  tell(`--${option} takes a whole number from 1 to ${maximum}, not ${text}`);
-  process.exit(2);
 }
 
 /** Progress goes to standard error, so that standard output is the result alone. */

@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Experiment } from "#lib/contracts/drill.ts";
 import type { LoadPlan, LoadSeries } from "#lib/contracts/drill-load.ts";
@@ -8,7 +7,7 @@ import { judgePrecheck } from "./core/judge-precheck.ts";
 import { planSeries } from "./core/plan-series.ts";
 import { DrillStopped } from "./io/drill-stopped.ts";
 import type { Federation } from "./io/federation.ts";
-import { deployLedger, ledgerFunctions, warmUp } from "./io/ledger-functions.ts";
+import { beginLedger, deployLedger, ledgerFunctions, warmUp } from "./io/ledger-functions.ts";
 import type { LoadEnding } from "./io/load-process.ts";
 import { managementClient } from "./io/management-client.ts";
 import { probeSteadyState } from "./io/probe-steady-state.ts";
@@ -55,8 +54,7 @@ export async function drillOnFederation(
   sightings.steadyStateBefore = await probeSteadyState(hypothesis, doors.endpoint);
   requireSteadyState(sightings.steadyStateBefore);
   const functions = ledgerFunctions(runId);
-  const ledgerFile = ledgerFileOf(run);
-  writeFileSync(ledgerFile, "", { mode: 0o600 });
+  const ledgerFile = beginLedger(federation.stateDirectory, runId, ledgerFileOf(run));
   if (!federation.isOwn)
     safety.intend("functions", {
       kind: "delete-functions",

@@ -35,7 +35,9 @@ const JSON_TYPE = "application/json";
 function checkedJson(text: string): CallBody {
   const bytes = Buffer.from(text);
   if (!isJson(bytes))
-    throw new UsageError("--data is not JSON: quote texts, or send other things with --file");
+    throw new UsageError(
+      `--data is not JSON; a text has double quotes of its own, as in --data '"hello"', and anything else is sent with --file`,
+    );
   return { contentType: JSON_TYPE, bytes };
 }
 

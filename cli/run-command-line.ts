@@ -14,6 +14,7 @@ import {
 } from "./commands/functions.ts";
 import { registerGateway } from "./commands/gateway.ts";
 import { registerInvoke } from "./commands/invoke.ts";
+import { registerIsolation } from "./commands/isolation.ts";
 import { registerKey } from "./commands/key.ts";
 import { registerAudit, registerTenant } from "./commands/operator.ts";
 import { registerPlacement } from "./commands/placement.ts";
@@ -47,6 +48,7 @@ const REGISTER = [
   registerRoute,
   registerZone,
   registerCluster,
+  registerIsolation,
   registerGateway,
   registerShift,
   registerQuota,

@@ -71,7 +71,7 @@ export interface MatchedCall extends AuthenticatedCall {
 }
 
 export interface PermittedCall extends MatchedCall {
-  /** Zones its placement permits: at least one, and all that later stages can choose from. */
+  /** Zones its placement permits and whose clusters isolate it as it asks: at least one, and all that later stages can choose from. */
   readonly zones: readonly Zone[];
 }
 

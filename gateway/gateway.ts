@@ -68,6 +68,8 @@ export interface GatewayRules {
   readonly zones: readonly Zone[];
   readonly locating: Locating;
   readonly failover: "on" | "off";
+  /** Processes that share the zone's address, and so the callers near it. */
+  readonly workers: number;
   /** Of the traces that begin here, the share that is marked as recorded. */
   readonly tracedShare: number;
 }
@@ -80,7 +82,7 @@ export function createGateway(ports: GatewayPorts, rules: GatewayRules): Handler
   const { clock, routing, agents } = ports;
   const zone = rules.locating.geography.gatewayZone.name;
   const keyRing = createKeyRing();
-  const planner = createSharePlanner(rules.zones);
+  const planner = createSharePlanner(rules.zones, rules.workers);
   const ranking = rankClusters({ ...ports, ...rules, planner });
   const { zones, gatewayZone } = rules.locating.geography;
   const shortestMs = (clusterId: string) => agents.health(clusterId).shortestMs?.();

@@ -1,5 +1,6 @@
 import type { Answer } from "./ports.ts";
 
+/** May throw as well as reject; `account` turns either into an answer. A stage that waits for nothing is no `async` function: each costs every call a promise. */
 export type Handler<Call> = (call: Call) => Promise<Answer>;
 
 /** Wraps the rest of the pipeline: may answer early, or go on with what it has found out about the call. */

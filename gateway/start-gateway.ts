@@ -93,7 +93,10 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
   keep(startReporting({ ...shared, bootId, demand, meter, arms, avoided: links.avoided }));
 
   const circuits = createFunctionCircuits(random);
-  const rooms = createClusterRooms((clusterId) => links.health(clusterId).roundTripMs);
+  const rooms = createClusterRooms(
+    (clusterId) => links.health(clusterId).roundTripMs,
+    config.workers,
+  );
   const budget = createRetryBudgets(RETRY_BUDGET);
   const registry = metricsRegistry("gateway", zone);
   const clusterIds = zones.map(({ clusterId }) => clusterId);

@@ -79,6 +79,11 @@ export const ERRORS = {
     retryable: false,
     title: "No other cluster would take calls",
   },
+  MERIDIAN_ISOLATION_UNPROVED: {
+    status: 409,
+    retryable: false,
+    title: "No cluster that the placement permits has proved the isolation that is asked for",
+  },
   MERIDIAN_LIMIT_REACHED: {
     status: 409,
     retryable: false,
@@ -163,6 +168,11 @@ export const ERRORS = {
     status: 503,
     retryable: true,
     title: "No cluster that the placement allows can take the call now",
+  },
+  MERIDIAN_ISOLATION_UNAVAILABLE: {
+    status: 503,
+    retryable: true,
+    title: "No cluster that may take the call has proved the isolation its function asks for",
   },
   MERIDIAN_ROUTES_UNCONFIRMED: {
     status: 503,

@@ -73,35 +73,60 @@ export function readHeadedPayload(payload: Buffer): HeadedPayload {
   return { head: parseJson(payload.subarray(4, bodyAt)), body: payload.subarray(bodyAt) };
 }
 
-/** Takes bytes as they come and hands on whole frames; throws on one that is longer than `bytesMax`. */
+/**
+ * Takes bytes as they come and hands on whole frames; throws on one that is longer than `bytesMax`. Frames of the kind `inPieces`
+ * are handed on as they come, in one piece or several: their payloads are parts of something longer anyway, and joining copies them.
+ */
 export function frameReader(
   bytesMax: number,
   onFrame: (frame: Frame) => void,
+  inPieces?: number,
 ): (chunk: Buffer) => void {
   let chunks: Buffer[] = [];
   let bytes = 0;
   let needed = 4;
+  /** What is still to come of a frame that is handed on in pieces. */
+  let begun = { callId: 0, leftBytes: 0 };
+
+  const handOn = (kind: number, callId: number, payload: Buffer): void =>
+    onFrame({ kind, callId, payload });
+  /** What of the chunk is not of the frame that was begun. */
+  const goOn = (chunk: Buffer): Buffer => {
+    const { callId, leftBytes } = begun;
+    if (leftBytes === 0 || inPieces === undefined) return chunk;
+    begun = { callId, leftBytes: Math.max(0, leftBytes - chunk.length) };
+    handOn(inPieces, callId, chunk.subarray(0, leftBytes));
+    return chunk.subarray(leftBytes);
+  };
+  const begin = (rest: Buffer, leftBytes: number): void => {
+    begun = { callId: rest.readUInt32BE(5), leftBytes };
+    if (rest.length > PAYLOAD_AT)
+      handOn(rest.readUInt8(4), begun.callId, rest.subarray(PAYLOAD_AT));
+  };
   return (chunk) => {
-    chunks.push(chunk);
-    bytes += chunk.length;
+    const fresh = goOn(chunk);
+    if (fresh.length === 0) return;
+    chunks.push(fresh);
+    bytes += fresh.length;
     // Joining only once enough is there keeps a large frame linear.
     if (bytes < needed) return;
-    let rest = chunks.length === 1 ? chunk : Buffer.concat(chunks, bytes);
+    let rest = chunks.length === 1 ? fresh : Buffer.concat(chunks, bytes);
     needed = 4;
     while (rest.length >= 4) {
       const length = rest.readUInt32BE(0);
       if (length < HEAD_BYTES || length > bytesMax)
         throw new Error(`a frame says it is ${length} bytes long`);
-      if (rest.length < 4 + length) {
-        needed = 4 + length;
+      const frameBytes = 4 + length;
+      if (rest.length >= frameBytes) {
+        handOn(rest.readUInt8(4), rest.readUInt32BE(5), rest.subarray(PAYLOAD_AT, frameBytes));
+        rest = rest.subarray(frameBytes);
+      } else if (rest.length >= PAYLOAD_AT && rest.readUInt8(4) === inPieces) {
+        begin(rest, frameBytes - rest.length);
+        rest = rest.subarray(rest.length);
+      } else {
+        needed = rest.length < PAYLOAD_AT ? PAYLOAD_AT : frameBytes;
         break;
       }
-      onFrame({
-        kind: rest.readUInt8(4),
-        callId: rest.readUInt32BE(5),
-        payload: rest.subarray(PAYLOAD_AT, 4 + length),
-      });
-      rest = rest.subarray(4 + length);
     }
     chunks = rest.length === 0 ? [] : [rest];
     bytes = rest.length;

@@ -6,6 +6,7 @@ import {
   refuseSilentSkips,
   totalsOf,
 } from "./support/report-tests.ts";
+import { readOptions } from "./support/read-options.ts";
 import { type FileResult, runTestFile } from "./support/run-test-file.ts";
 
 /*
@@ -18,7 +19,14 @@ import { type FileResult, runTestFile } from "./support/run-test-file.ts";
 const FILE_TIMEOUT_MS = 300_000;
 const SYSTEM_FILE_TIMEOUT_MS = 900_000;
 
-const wanted = process.argv.slice(2);
+const HELP = `Runs every test file, or those whose path holds one of the parts.
+
+  npm test [-- PART-OF-A-PATH …]
+
+MERIDIAN_SECOND_TRIES=N lets up to N files that failed run once more, alone, and names them.
+`;
+
+const { positionals: wanted } = readOptions(HELP, {});
 const files = globSync("test/**/*.test.ts")
   .map((file) => file.replaceAll("\\", "/"))
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))

@@ -23,8 +23,12 @@ export interface ScaleObservation<T> {
 export interface ScaleDecision<T> {
   readonly state: ScaleState;
   readonly start: number;
+  /** Instances for calls that wait, for which there is no room yet. */
+  readonly lacking: number;
   /** Instances that no call waits for, for which there is no room yet. */
   readonly isShort: boolean;
+  /** Instances that it should have without a call. */
+  readonly wanted: number;
   /** Idle ones alone: what runs a call is never taken away. */
   readonly retire: readonly T[];
   /** When to decide again though nothing happens; undefined when time alone changes nothing. */
@@ -46,18 +50,22 @@ export function decideScale<T extends { readonly state: InstanceState }>(
   const census = countInstances(waiting, instances);
   const plan = planOf(state, census, spec, isPlaced, nowMs);
   const forCalls = limit(plan.startForCalls, spec.maxInstances - census.live, observation.room);
+  const permitted = Math.min(plan.startForCalls, spec.maxInstances - census.live);
   const planned = census.live + forCalls;
   const asked = askedFor(census, spec, isPlaced);
   const expected = Math.ceil(expectedCalls / spec.concurrency);
   const hold = Math.max(plan.hold, asked, expected);
   const spares = limit(hold - planned, spec.maxInstances - planned, observation.spareRoom);
   const start = forCalls + spares;
+  const wanted = Math.min(hold, spec.maxInstances);
 
   const due = chooseDue(instances, plan, census.live + start, hold, nowMs);
   return {
     state: plan.state,
     start,
-    isShort: Math.min(hold, spec.maxInstances) > census.live + start,
+    lacking: Math.max(0, permitted - forCalls),
+    isShort: wanted > census.live + start,
+    wanted,
     retire: due.retire,
     checkAtMs: earliest(plan.checkAtMs, due.checkAtMs),
   };
@@ -76,18 +84,34 @@ export function evictableInstances<T extends { readonly state: InstanceState }>(
   isPlaced: boolean,
 ): readonly T[] {
   const census = countInstances(0, instances);
-  return chooseEvictions(instances, census.live - askedFor(census, spec, isPlaced));
+  const beyond = Math.max(0, census.live - askedFor(census, spec, isPlaced));
+  return idleNewestFirst(instances)
+    .toReversed()
+    .slice(0, beyond)
+    .map(({ instance }) => instance);
 }
+
+/** What calls lack in a cluster that is full. */
+export interface Shortage {
+  /** Versions with waiting calls and without an instance: they get one, whoever has to give it. */
+  readonly starved: number;
+  /** Further instances that waiting calls would be given: only what has rested for a while makes room for those. */
+  readonly lacking: number;
+}
+
+/** An instance that had no call for so long is not needed where it is; less is the pause between two calls. */
+const RESTED_MS = 1_000;
 
 /** Idle instances of other versions that make room where the cluster is full: the longest unused first. */
 export function chooseEvictions<T extends { readonly state: InstanceState }>(
   instances: readonly T[],
-  needed: number,
+  { starved, lacking }: Shortage,
+  nowMs: number,
 ): readonly T[] {
-  if (needed <= 0) return [];
-  return idleNewestFirst(instances)
-    .slice(-needed)
-    .map(({ instance }) => instance);
+  const longestFirst = idleNewestFirst(instances).toReversed();
+  const rested = longestFirst.filter(({ sinceMs }) => sinceMs <= nowMs - RESTED_MS).length;
+  const count = Math.max(starved, Math.min(starved + lacking, rested));
+  return longestFirst.slice(0, Math.max(0, count)).map(({ instance }) => instance);
 }
 
 function planOf(

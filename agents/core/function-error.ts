@@ -1,3 +1,4 @@
+import type { Runtime } from "#lib/contracts/function-manifest.ts";
 import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 
 /** How an instance ended. `lost`: the platform took it away, not the function. */
@@ -76,3 +77,17 @@ const exitText = (code: number): string =>
   code === 0
     ? "Runtime exited without providing a reason"
     : `Runtime exited with error: exit status ${code}`;
+
+/**
+ * AWS Lambda's error object as its runtimes write it: Node's has the stack under `trace`, Python's under `stackTrace` and with the
+ * request's id, and those of compiled languages under `stackTrace`.
+ */
+export function errorObject(
+  runtime: Runtime,
+  requestId: string,
+  { errorMessage, errorType, stackTrace }: ErrorPayload,
+): Readonly<Record<string, unknown>> {
+  const said = { errorMessage, errorType, ...(runtime === "python" && { requestId }) };
+  if (stackTrace === undefined) return said;
+  return runtime === "node" ? { ...said, trace: stackTrace } : { ...said, stackTrace };
+}

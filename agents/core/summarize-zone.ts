@@ -1,4 +1,5 @@
 import type { AgentReport, FailingStart } from "#lib/contracts/zone-report.ts";
+import { type LoadedInstance, stuckInstances } from "./stuck-instances.ts";
 import { callsOf, type InstanceState } from "./instance-lifecycle.ts";
 
 /** What one version has here. */
@@ -11,9 +12,11 @@ export interface VersionLoad {
   readonly queued: number;
   /** The table does not know it. */
   readonly isQuarantined?: boolean;
-  readonly instances: readonly { readonly state: InstanceState }[];
+  readonly instances: readonly LoadedInstance[];
   /** Its instances do not start, one after the other. */
   readonly failing?: FailingStart | undefined;
+  /** Instances it should have without a call, where there is no room for all of them. */
+  readonly wanted?: number | undefined;
 }
 
 /** The report to the federator: every version that has an instance or a waiting call. Draining instances are not capacity. */
@@ -21,8 +24,11 @@ export function summarizeZone(
   clusterId: string,
   instancesMax: number,
   loads: readonly VersionLoad[],
+  nowMs: number,
 ): AgentReport {
-  const functions = loads.map(({ tenant, functionName, version, queued, instances, failing }) => {
+  const functions = loads.map((load) => {
+    const { tenant, functionName, version, queued, instances, failing, wanted } = load;
+    const stuck = stuckInstances(load, nowMs).length;
     const count = (kind: InstanceState["kind"]) =>
       instances.filter(({ state }) => state.kind === kind).length;
     return {
@@ -34,6 +40,8 @@ export function summarizeZone(
       busy: count("busy"),
       queued,
       ...(failing !== undefined && { failing }),
+      ...(wanted !== undefined && { wanted }),
+      ...(stuck > 0 && { stuck }),
     };
   });
   const inFlight = loads
@@ -49,8 +57,8 @@ export function summarizeZone(
     ).length,
     inFlight,
     functions: functions.filter(
-      ({ starting, idle, busy, queued, failing }) =>
-        failing !== undefined || starting + idle + busy + queued > 0,
+      ({ starting, idle, busy, queued, failing, wanted = 0, stuck = 0 }) =>
+        failing !== undefined || starting + idle + busy + queued + wanted + stuck > 0,
     ),
   };
 }

@@ -1,6 +1,7 @@
 import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 import type { InstanceEnd } from "../core/function-error.ts";
-import type { Instance, InstanceLog, InstanceSpec } from "./driver.ts";
+import type { Cell } from "./sandbox/open-sandbox.ts";
+import type { Instance, InstanceLog, InstanceSpec, LeftCall } from "./driver.ts";
 
 /**
  * How calls reach the code of an instance, and answers come out. `process-instance.ts` knows the process, its start, end and output, and
@@ -17,11 +18,16 @@ export interface Doorway {
 /** What a door is told of its instance, and whom it tells. */
 export interface Room {
   readonly id: string;
+  /** With paths as the instance sees them. */
   readonly spec: InstanceSpec;
-  /** The code takes calls. */
-  readonly onReady: () => void;
+  /** Its sandbox; absent: none, or one of an agent before this one. */
+  readonly cell?: Pick<Cell, "loopbackAddress"> | undefined;
+  /** The code takes calls, beside those that an agent before this one gave it. */
+  readonly onReady: (leftCalls?: readonly LeftCall[]) => void;
   /** The code says that it cannot; the process is ended. */
   readonly onInitError: (error: ErrorPayload) => void;
+  /** This machine is to blame, and another start may succeed; the process is ended. */
+  readonly onRefused: (reason: string) => void;
   readonly onLog: (line: InstanceLog) => void;
   /** The code will take no more calls, whatever its process still does: the process is ended. */
   readonly onHungUp: () => void;
@@ -47,6 +53,8 @@ export interface Door {
 export interface DoorSettings {
   /** Whatever the function's own variables say of these names. */
   readonly environment: Readonly<Record<string, string>>;
-  /** One line for its standard input, which then stays open; absent: its standard input is empty. */
-  readonly greeting?: string;
+  /** JSON for its standard input, one line, which then stays open; absent: its standard input is empty. */
+  readonly greeting?: Readonly<Record<string, unknown>>;
+  /** What opens a door to the same process again, for an agent after this one; absent: nothing does. */
+  readonly reopensBy?: string;
 }

@@ -1,6 +1,8 @@
 import type { Readable } from "node:stream";
 import type { Runtime } from "#lib/contracts/function-manifest.ts";
 import type { ErrorPayload, InvokeHeader } from "#lib/contracts/instance-frames.ts";
+import type { IsolationLevel, IsolationReport, NetworkAccess } from "#lib/contracts/isolation.ts";
+import type { LatestValue } from "#lib/latest-value.ts";
 import type { InstanceEnd } from "../core/function-error.ts";
 import type { SaidHead } from "../core/read-answer.ts";
 
@@ -11,10 +13,33 @@ import type { SaidHead } from "../core/read-answer.ts";
 export interface InstanceDriver {
   /** Begins to start one; what it says outside of `Instance` goes to `onLog`. */
   readonly start: (spec: InstanceSpec, onLog: (line: InstanceLog) => void) => Instance;
+  /**
+   * What an agent before this one left running, asked once, at the start: who asks adopts each or ends it. Absent: this driver leaves
+   * nothing.
+   */
+  readonly leftBehind?: () => Promise<readonly LeftInstance[]>;
   /** Instances that are not gone. */
   readonly list: () => readonly Instance[];
+  /** What the instances it starts now were proved to be kept from; undefined until that was tried. */
+  readonly isolation: LatestValue<IsolationReport | undefined>;
   /** Ends every instance and whatever the driver itself runs. */
   readonly close: () => Promise<void>;
+}
+
+/** An instance that may still have to find its way here: `started` says whether it did, and which calls it still runs. */
+export interface LeftInstance {
+  /** What it was started with, but for its environment. */
+  readonly spec: InstanceSpec;
+  /** What it logs goes there from now on. */
+  readonly adopt: (onLog: (line: InstanceLog) => void) => Instance;
+}
+
+/** A call whose answer nobody waits for any more. */
+export interface LeftCall {
+  readonly requestId: string;
+  /** By the instance's own account, which is not trusted beyond the function's time limit. */
+  readonly leftMs: number;
+  readonly call: InstanceCall;
 }
 
 /** All that an instance needs to run one version. */
@@ -31,8 +56,14 @@ export interface InstanceSpec {
   readonly memoryMegabytes: number;
   readonly concurrency: number;
   readonly environment: Readonly<Record<string, string>>;
+  /** The agent starts it only where this is proved; absent: `L0`. */
+  readonly minIsolation?: IsolationLevel | undefined;
+  /** Absent: `outbound`. */
+  readonly network?: NetworkAccess | undefined;
   /** From the start to `ready`. */
   readonly initTimeoutMs: number;
+  /** Equal for equal code and configuration alone, secrets included: what may be adopted as the same. Absent: nothing may. */
+  readonly identity?: string;
 }
 
 export interface Instance {
@@ -80,7 +111,15 @@ export interface InstanceCall {
 
 export type InstanceStart =
   /** Milliseconds until there was a process, and from then until the handler was loaded. */
-  | { readonly kind: "ready"; readonly sandboxMs: number; readonly initMs: number }
+  | {
+      readonly kind: "ready";
+      readonly sandboxMs: number;
+      readonly initMs: number;
+      /** Its process was there before, waiting for any function. */
+      readonly isPooled?: boolean;
+      /** Of an instance that was left behind. */
+      readonly leftCalls?: readonly LeftCall[];
+    }
   /** The function's own doing. */
   | { readonly kind: "init-failed"; readonly error: ErrorPayload }
   /** The platform's doing: nothing of the function ran. */

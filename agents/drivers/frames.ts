@@ -1,8 +1,10 @@
+import { Value } from "typebox/value";
 import {
   type ErrorPayload,
   FRAME_BYTES_MAX,
   FRAME_KIND,
   type InvokeHeader,
+  RunningCalls,
 } from "#lib/contracts/instance-frames.ts";
 import { encodeHeadedFrame, type Frame, frameReader, parseJson } from "#lib/frames.ts";
 
@@ -12,6 +14,16 @@ export const invokeFrame = (callId: number, header: InvokeHeader, event: Buffer)
 /** Of what an instance sends. */
 export const instanceFrameReader = (onFrame: (frame: Frame) => void): ((chunk: Buffer) => void) =>
   frameReader(FRAME_BYTES_MAX, onFrame);
+
+/** Throws on more than the instance may have been given, and on what no runner of ours says. */
+export function readRunningCalls(ready: Buffer, callsMax: number): RunningCalls {
+  const { running = [] } = (parseJson(ready) ?? {}) as { running?: unknown };
+  const calls = Value.Parse(RunningCalls, running);
+  const ids = new Set(calls.map(({ callId }) => callId));
+  if (ids.size < calls.length || ids.size > callsMax)
+    throw new Error(`an instance for ${callsMax} calls says that it runs ${calls.length}`);
+  return calls;
+}
 
 const TEXT_MAX = 8_192;
 const STACK_LINES_MAX = 50;

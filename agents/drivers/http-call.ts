@@ -81,7 +81,12 @@ export function startHttpCall(
     if (error.code === "ECONNREFUSED") outcome.resolve({ kind: "not-begun" });
     ending.onBroken(failure(typeOf(error), error));
   });
-  outgoing.once("response", (incoming) => begin(incoming, incoming));
+  outgoing.once("response", (incoming) => {
+    if (incoming.statusCode !== 101) return begin(incoming, incoming);
+    outgoing.destroy();
+    ports.onHeard();
+    ending.onBroken(failure("Runtime.InvalidAnswer", unnamed));
+  });
   outgoing.once("upgrade", (incoming, socket, first: Buffer) => {
     if (asked.upgrade === undefined) {
       socket.destroy();
@@ -211,3 +216,4 @@ const failure = (errorType: string, cause: unknown): ErrorPayload => ({
 });
 
 const unasked = "it changed the protocol, unasked";
+const unnamed = "it changed the protocol and did not say to which";

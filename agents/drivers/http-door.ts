@@ -4,6 +4,7 @@ import type { Door, Doorway, Room } from "./door.ts";
 import { freePort } from "./free-port.ts";
 import { type HttpCall, startHttpCall } from "./http-call.ts";
 import { notBegun } from "./not-begun.ts";
+import { isOwnListener } from "./own-listener.ts";
 import { whenListening } from "./when-listening.ts";
 
 /** Nobody reuses a connection that a server may be about to close: those that common ones keep stay for two seconds and more. */
@@ -44,9 +45,11 @@ function httpDoor(room: Room, portsInUse: Set<number>): Door {
   return {
     settings,
     awaited: "the server took no connection on 127.0.0.1, at the port that PORT names, in time",
-    onProcess: () => {
+    onProcess: (pid) => {
       void reserved.then(async (given) => {
         if (!(await whenListening(given, closing.signal))) return;
+        if (!(await isOwnListener(pid, given))) return room.onRefused(portTaken(given));
+        if (closing.signal.aborted) return;
         port = given;
         room.onReady();
       });
@@ -86,6 +89,9 @@ function httpDoor(room: Room, portsInUse: Set<number>): Door {
     },
   };
 }
+
+const portTaken = (port: number): string =>
+  `another program took the port ${port} of 127.0.0.1, which was the server's; the next start has another one`;
 
 /** Resolves when no call waits for its answer any more, or soon. */
 async function lastWords(calls: ReadonlySet<HttpCall>): Promise<void> {

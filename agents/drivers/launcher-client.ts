@@ -1,41 +1,36 @@
-import { spawn } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { closeSync, openSync } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
-import { connect, type Socket } from "node:net";
-import { join, resolve } from "node:path";
+import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Logger } from "pino";
-import { readJsonLines } from "#lib/io/json-lines.ts";
-import { writeAtomically } from "#lib/io/write-atomically.ts";
-import { endMarked } from "../launcher/end-marked.ts";
-import type { FromLauncher, LauncherSettings, ToLauncher } from "../launcher/messages.ts";
+import type { FromLauncher, RunningProcess, ToLauncher } from "../launcher/messages.ts";
+import {
+  endHungLauncher,
+  joinLauncher,
+  type LauncherPlace,
+  removeTraces,
+  sendLine,
+  startLauncher,
+} from "./open-launcher.ts";
 
-const LAUNCHER = join(import.meta.dirname, "../launcher/main.ts");
-const HELLO_TIMEOUT_MS = 1_000;
-const START_TIMEOUT_MS = 5_000;
-const CONNECT_RETRY_MS = 10;
 const BACK_OFF_MIN_MS = 50;
 const BACK_OFF_MAX_MS = 5_000;
 const PING_INTERVAL_MS = 500;
 /** Counted in this process's own ticks, so that a pause of the agent is not taken for one of the launcher. */
 const SILENT_TICKS_MAX = 3;
 
-export interface LauncherClientOptions {
-  /** Where settings and the launcher's output are kept. */
-  readonly stateDirectory: string;
-  /** Short enough for the paths of unix sockets. */
-  readonly socketDirectory: string;
-  readonly graceMs: number;
-  readonly log: Logger;
-  readonly onConnected: (pid: number) => void;
-  readonly onMessage: (message: FromLauncher) => void;
+export interface LauncherClientOptions extends LauncherPlace {
+  /** Of a launcher that was there already, with what it runs. */
+  readonly onConnected: (pid: number, running: readonly RunningProcess[]) => void;
+  readonly onMessage: (message: InstanceReport) => void;
   /** The launcher is gone, and what it ran is to be taken for gone. */
   readonly onLost: () => void;
+  /** An agent that was started later has the launcher and its instances; this one has none, and gets none. */
+  readonly onReplaced: () => void;
 }
 
+export type InstanceReport = Extract<FromLauncher, { readonly instance: string }>;
+
 export interface LauncherClient {
+  /** Resolves once the agent before this one is known to have left no launcher, or there is a connection to one. */
+  readonly looked: Promise<void>;
   /** Resolves to false when there is no launcher by then. */
   readonly whenConnected: (timeoutMs: number) => Promise<boolean>;
   readonly send: (message: ToLauncher) => void;
@@ -47,32 +42,45 @@ export interface LauncherClient {
 export function launcherClient(options: LauncherClientOptions): LauncherClient {
   const { log } = options;
   const stopping = new AbortController();
+  let isReplaced = false;
   let connection: Socket | undefined;
   let connected = Promise.withResolvers<void>();
+  const looked = Promise.withResolvers<void>();
 
+  const yieldToNewer = (): void => {
+    isReplaced = true;
+    stopping.abort();
+    options.onReplaced();
+  };
   const serve = async (): Promise<void> => {
-    const { socket, pid, messages } =
-      (await joinLauncher(options)) ?? (await startLauncher(options));
+    const joined = await joinLauncher(options);
+    if (joined === undefined) looked.resolve();
+    const opened = joined ?? (await startLauncher(options));
+    if (opened.kind === "taken") return yieldToNewer();
+    const { socket, pid, running, messages } = opened;
     connection = socket;
     // Closed while it was still starting: it has to be told now.
     if (stopping.signal.aborted) sendLine(socket, { kind: "shutdown" });
-    options.onConnected(pid);
+    options.onConnected(pid, running);
+    looked.resolve();
     connected.resolve();
     const watch = watchLauncher(socket, async () => {
       log.error({ launcherPid: pid }, "the launcher hangs; ending it and its instances");
-      await endHungLauncher(pid, settingsPath(options));
+      await endHungLauncher(pid, options);
     });
     try {
-      for await (const message of messages) {
+      for await (const line of messages) {
         watch.heard();
-        options.onMessage(message as FromLauncher);
+        const message = line as FromLauncher;
+        if (message.kind === "replaced") return yieldToNewer();
+        if ("instance" in message) options.onMessage(message);
       }
     } finally {
       watch.close();
       connection = undefined;
       connected = Promise.withResolvers();
       socket.destroy();
-      options.onLost();
+      if (!isReplaced) options.onLost();
     }
   };
   const keep = async (): Promise<void> => {
@@ -90,6 +98,7 @@ export function launcherClient(options: LauncherClientOptions): LauncherClient {
   const keeping = keep();
 
   return {
+    looked: looked.promise,
     whenConnected: async (timeoutMs) => {
       if (connection !== undefined) return true;
       await Promise.race([connected.promise, delay(timeoutMs, undefined, { ref: false })]);
@@ -99,10 +108,8 @@ export function launcherClient(options: LauncherClientOptions): LauncherClient {
     close: async () => {
       stopping.abort();
       sendLine(connection, { kind: "shutdown" });
-      const { socketPath } = (await readSettings(options)) ?? {};
       await keeping;
-      if (socketPath !== undefined) await rm(socketPath, { force: true });
-      await rm(settingsPath(options), { force: true });
+      if (!isReplaced) await removeTraces(options);
     },
   };
 }
@@ -125,106 +132,4 @@ function watchLauncher(socket: Socket, end: () => Promise<void>) {
     },
     close: () => clearInterval(ticking),
   };
-}
-
-interface Connection {
-  readonly socket: Socket;
-  readonly pid: number;
-  readonly messages: AsyncIterable<unknown>;
-}
-
-/** The launcher of the agent before this one, if it is still there; one that hangs is ended. */
-async function joinLauncher(options: LauncherClientOptions): Promise<Connection | undefined> {
-  const settings = await readSettings(options);
-  if (settings === undefined) return undefined;
-  try {
-    return await greet(settings);
-  } catch {
-    await endHungLauncher(settings.pid, settingsPath(options));
-    await rm(settings.socketPath, { force: true });
-    return undefined;
-  }
-}
-
-async function startLauncher(options: LauncherClientOptions): Promise<Connection> {
-  // One for each state folder, so that two federations on one machine leave each other alone.
-  const folder = resolve(options.stateDirectory);
-  const mark = createHash("sha256").update(folder).digest("hex").slice(0, 32);
-  // Whatever carries the mark now was left by a launcher that could not clean up.
-  await endMarked(mark, () => true);
-  const settings: LauncherSettings = {
-    mark,
-    socketPath: join(options.socketDirectory, `l-${randomBytes(4).toString("hex")}.sock`),
-    token: randomBytes(16).toString("hex"),
-    graceMs: options.graceMs,
-    pid: 0,
-  };
-  const path = settingsPath(options);
-  await writeAtomically(path, JSON.stringify(settings));
-  const output = openSync(join(options.stateDirectory, "launcher.log"), "a", 0o600);
-  const launcher = spawn(process.execPath, ["--max-old-space-size=64", LAUNCHER, path], {
-    detached: true,
-    stdio: ["ignore", output, output],
-    env: { PATH: "/usr/local/bin:/usr/bin:/bin", LANG: "C.UTF-8", TZ: "UTC" },
-  });
-  closeSync(output);
-  launcher.on("error", (error) => options.log.error({ err: error }, "the launcher does not start"));
-  launcher.unref();
-  await writeAtomically(path, JSON.stringify({ ...settings, pid: launcher.pid ?? 0 }));
-
-  const deadline = AbortSignal.timeout(START_TIMEOUT_MS);
-  for (;;) {
-    try {
-      return await greet(settings);
-    } catch (error) {
-      if (deadline.aborted || launcher.exitCode !== null)
-        throw new Error("the launcher does not answer; launcher.log may say why", { cause: error });
-      await delay(CONNECT_RETRY_MS);
-    }
-  }
-}
-
-async function greet(settings: LauncherSettings): Promise<Connection> {
-  const socket = connect(settings.socketPath);
-  try {
-    await once(socket, "connect");
-    socket.on("error", () => undefined);
-    sendLine(socket, { kind: "hello", token: settings.token });
-    const messages = readJsonLines(socket);
-    const timer = setTimeout(() => socket.destroy(), HELLO_TIMEOUT_MS);
-    const first = await messages.next();
-    clearTimeout(timer);
-    const hello = first.value as FromLauncher | undefined;
-    if (hello?.kind !== "hello") throw new Error("the launcher did not say hello");
-    return { socket, pid: hello.pid, messages };
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  }
-}
-
-/** Only if the process with that number still is a launcher of ours. */
-async function endHungLauncher(pid: number, path: string): Promise<void> {
-  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  if (!command.split("\0").includes(path)) return;
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // Gone in between.
-  }
-}
-
-const settingsPath = ({ stateDirectory }: LauncherClientOptions): string =>
-  join(stateDirectory, "launcher.json");
-
-async function readSettings(options: LauncherClientOptions): Promise<LauncherSettings | undefined> {
-  try {
-    return JSON.parse(await readFile(settingsPath(options), "utf8")) as LauncherSettings;
-  } catch {
-    return undefined;
-  }
-}
-
-function sendLine(socket: Socket | undefined, message: ToLauncher): void {
-  if (socket?.writable === true) socket.write(`${JSON.stringify(message)}\n`);
 }

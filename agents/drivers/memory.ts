@@ -1,4 +1,6 @@
 import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
+import type { IsolationReport } from "#lib/contracts/isolation.ts";
+import { latestValue } from "#lib/latest-value.ts";
 import type { InstanceEnd } from "../core/function-error.ts";
 import type {
   CallEnd,
@@ -36,6 +38,12 @@ export function createMemoryDriver(load: LoadMemoryHandler): InstanceDriver {
       return instance;
     },
     list: () => [...instances.values()],
+    isolation: latestValue<IsolationReport | undefined>({
+      level: "L0",
+      provedAtMs: 0,
+      checks: [],
+      notes: ["Instances are objects of the agent's own process: nothing keeps them from it."],
+    }),
     close: async () => {
       for (const instance of instances.values()) instance.kill();
       await Promise.all([...instances.values()].map(({ ended }) => ended));

@@ -4,7 +4,7 @@ import { FRAME_KIND } from "#lib/contracts/instance-frames.ts";
 import type { Frame } from "#lib/frames.ts";
 import type { Door, Doorway, Room } from "./door.ts";
 import type { InstanceCall } from "./driver.ts";
-import { invokeFrame, readErrorPayload } from "./frames.ts";
+import { invokeFrame, readErrorPayload, readRunningCalls } from "./frames.ts";
 import { listenForInstances } from "./instance-links.ts";
 import { notBegun } from "./not-begun.ts";
 import { runningCalls } from "./running-calls.ts";
@@ -12,35 +12,73 @@ import { runningCalls } from "./running-calls.ts";
 /** After the process ended, its last frames may still be on their way. */
 const LAST_FRAMES_MS = 200;
 
-interface NativeDoor extends Door {
-  readonly token: string;
-  /** The runner connected; the result receives its frames. */
-  readonly onLink: (socket: Socket) => (frame: Frame) => void;
+export interface NativeDoorway extends Doorway {
+  /** For a process that an agent before this one started; `reopensBy` is of the settings of its door then. */
+  readonly reopen: (room: Room, reopensBy: string) => Door;
 }
 
-/** The socket that our own runners connect to; connected means that the handler is loaded. */
-export async function nativeDoorway(socketPath: string): Promise<Doorway> {
+interface NativeDoor extends Door {
+  /** The runner connected; the result receives its frames, and undefined refuses it. */
+  readonly onLink: (socket: Socket) => ((frame: Frame) => void) | undefined;
+}
+
+/**
+ * The socket that our own runners connect to; connected means that the handler is loaded. `seenPath` is where they find it, which
+ * may be another in a sandbox.
+ */
+export async function nativeDoorway(
+  socketPath: string,
+  seenPath = socketPath,
+): Promise<NativeDoorway> {
   const doors = new Map<string, NativeDoor>();
   const links = await listenForInstances(socketPath, (token, socket) =>
     doors.get(token)?.onLink(socket),
   );
+  const open = (room: Room, token: string): Door => {
+    const door = nativeDoor(room, seenPath, token, () => doors.delete(token));
+    doors.set(token, door);
+    return door;
+  };
   return {
-    open: (room) => {
-      const door = nativeDoor(room, socketPath, (token) => doors.delete(token));
-      doors.set(door.token, door);
-      return door;
-    },
+    open: (room) => open(room, randomBytes(16).toString("hex")),
+    reopen: open,
     close: links.close,
   };
 }
 
-function nativeDoor(room: Room, socketPath: string, onClosed: (token: string) => void): NativeDoor {
-  const token = randomBytes(16).toString("hex");
+function nativeDoor(
+  room: Room,
+  socketPath: string,
+  token: string,
+  onClosed: () => void,
+): NativeDoor {
   const { codeDirectory, handler, concurrency } = room.spec;
   const greeting = { instance: room.id, token, socketPath, codeDirectory, handler, concurrency };
   let socket: Socket | undefined;
+  let isReady = false;
   const calls = runningCalls((frame) => socket?.write(frame));
 
+  /** A handler cannot be stopped, and what it does later would fall into other calls. */
+  const callOf = (callId: number, outcome: InstanceCall["outcome"]): InstanceCall => {
+    const cancel = () => calls.cancel(callId);
+    return {
+      outcome,
+      cancel,
+      abandon: () => {
+        cancel();
+        return false;
+      },
+    };
+  };
+  const onReady = (payload: Buffer): void => {
+    if (isReady) return;
+    isReady = true;
+    const left = readRunningCalls(payload, concurrency).map(({ callId, requestId, leftMs }) => {
+      const { outcome } = calls.takeOver(callId, requestId);
+      return { requestId, leftMs, call: callOf(callId, outcome) };
+    });
+    room.onReady(left);
+  };
   const onFrame = (frame: Frame): void => {
     switch (frame.kind) {
       case FRAME_KIND.log: {
@@ -56,18 +94,23 @@ function nativeDoor(room: Room, socketPath: string, onClosed: (token: string) =>
       case FRAME_KIND.initError:
         return room.onInitError(readErrorPayload(frame.payload));
       case FRAME_KIND.ready:
-        return room.onReady();
+        return onReady(frame.payload);
       default:
         return undefined;
     }
   };
 
   return {
-    token,
-    settings: Promise.resolve({ environment: {}, greeting: JSON.stringify(greeting) }),
+    settings: Promise.resolve({
+      environment: {},
+      greeting,
+      reopensBy: token,
+    }),
     awaited: "the function's module did not load in time",
     onProcess: () => undefined,
     onLink: (link) => {
+      // It hung up once, and is being ended.
+      if (socket !== undefined) return undefined;
       socket = link;
       // A runner that hung up has nothing more to say, whatever its process still does.
       link.once("close", room.onHungUp);
@@ -77,20 +120,11 @@ function nativeDoor(room: Room, socketPath: string, onClosed: (token: string) =>
       if (socket?.writable !== true || input.kind !== "event") return notBegun();
       const { callId, outcome } = calls.begin(header.requestId);
       socket.write(invokeFrame(callId, header, input.json));
-      const cancel = () => calls.cancel(callId);
-      return {
-        outcome,
-        cancel,
-        // A handler cannot be stopped, and what it does later would fall into other calls.
-        abandon: () => {
-          cancel();
-          return false;
-        },
-      };
+      return callOf(callId, outcome);
     },
     drained: () => lastFrames(socket),
     close: (end) => {
-      onClosed(token);
+      onClosed();
       socket?.destroy();
       calls.endAll(end);
     },

@@ -16,16 +16,23 @@ export interface Host {
    * Put before each command: the kernel then ends an instance together with the launcher. Its program is an absolute path, so
    * that the PATH of a function's environment does not choose it.
    */
-  readonly sandbox: readonly string[];
+  readonly endWithLauncher: readonly string[];
 }
 
 export type Python =
-  | { readonly kind: "found"; readonly path: string }
+  | {
+      readonly kind: "found";
+      readonly path: string;
+      /** What the interpreter loads itself from, outside of the system's own folders. */
+      readonly directories: readonly string[];
+      /** Where packages of this machine are: found once here, and not anew by each instance, which takes longer than all else it does. */
+      readonly packageDirectories: readonly string[];
+    }
   | { readonly kind: "missing"; readonly reason: string };
 
 /** Asks the machine once, and about Python only for its first function: a version manager's answer takes a while. */
 export function hostProbe(): (runtime: Runtime) => Promise<Host> {
-  const sandbox = findSandbox();
+  const endWithLauncher = findEndWithLauncher();
   let python: Promise<Python> | undefined;
   const askPython = async (): Promise<Python> => {
     try {
@@ -38,7 +45,7 @@ export function hostProbe(): (runtime: Runtime) => Promise<Host> {
   };
   return async (runtime) => ({
     node: process.execPath,
-    sandbox: await sandbox,
+    endWithLauncher: await endWithLauncher,
     python: runtime === "python" ? await askPython() : NOT_ASKED,
   });
 }
@@ -48,11 +55,14 @@ const NOT_ASKED: Python = { kind: "missing", reason: "python3 was not looked for
 /** The interpreter itself: a version manager's shim in front of it would cost more than the whole start. */
 async function findPython(): Promise<Python> {
   const script =
-    "import sys; print(sys.version_info >= (3, 8), sys.version.split()[0], sys.executable)";
+    "import site, sys; print(sys.version_info >= (3, 8), sys.version.split()[0], sys.executable, sys.base_prefix, sys.prefix, *site.getsitepackages(), sep='\\n')";
   try {
     const { stdout } = await run("python3", ["-c", script], { timeout: PROBE_TIMEOUT_MS });
-    const [isNewEnough, version, ...path] = stdout.trim().split(" ");
-    if (isNewEnough === "True") return { kind: "found", path: path.join(" ") };
+    const [isNewEnough, version, path = "", base = "", own = "", ...packageDirectories] = stdout
+      .trim()
+      .split("\n");
+    const directories = [...new Set([base, own])].filter((prefix) => !isOfSystem(prefix));
+    if (isNewEnough === "True") return { kind: "found", path, directories, packageDirectories };
     return { kind: "missing", reason: `python3 is ${version} here; 3.8 or newer is needed` };
   } catch (error) {
     if (error instanceof Error && "killed" in error && error.killed === true)
@@ -64,7 +74,10 @@ async function findPython(): Promise<Python> {
   }
 }
 
-async function findSandbox(): Promise<readonly string[]> {
+/** Each instance has these anyway; and nobody means all of the machine by a prefix. */
+const isOfSystem = (prefix: string): boolean => prefix === "/" || /^\/usr(\/|$)/.test(prefix);
+
+async function findEndWithLauncher(): Promise<readonly string[]> {
   const limits = { timeout: PROBE_TIMEOUT_MS };
   try {
     const { stdout } = await run("/bin/sh", ["-c", "command -v setpriv"], limits);

@@ -1,14 +1,17 @@
 import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 import { type InstanceEnd, initEndError } from "../core/function-error.ts";
-import type { FromLauncher } from "../launcher/messages.ts";
-import type { Doorway, DoorSettings } from "./door.ts";
-import type { Instance, InstanceLog, InstanceSpec, InstanceStart } from "./driver.ts";
+import { isStillRunning } from "#lib/io/process-identity.ts";
+import type { FromLauncher, RunningProcess } from "../launcher/messages.ts";
+import type { Door, DoorSettings, Room } from "./door.ts";
+import type { Instance, InstanceLog, InstanceSpec, InstanceStart, LeftCall } from "./driver.ts";
+import type { InstanceReport } from "./launcher-client.ts";
 import { notBegun } from "./not-begun.ts";
 
 /** The last words of an instance that a failure quotes. */
 const OUTPUT_TAIL_CHARACTERS = 4_096;
 
-type AboutInstance = Exclude<FromLauncher, { kind: "hello" | "pong" }>;
+/** Most that hang up are at their end, and how they end is heard through a sandbox a little later. */
+const HUNG_UP_GRACE_MS = 100;
 
 /** An instance in a process of its own: the launcher reports of the process, and calls go through its door. */
 export interface ProcessInstance extends Instance {
@@ -17,7 +20,7 @@ export interface ProcessInstance extends Instance {
   readonly pid: () => number | undefined;
   /** Ended before there was a process to end. */
   readonly isKilled: () => boolean;
-  readonly onReport: (report: AboutInstance) => void;
+  readonly onReport: (report: InstanceReport) => void;
   readonly onLost: () => void;
   readonly onNotStarted: (reason: string) => void;
   /** This machine cannot run it, for a reason its owner should read. */
@@ -27,7 +30,9 @@ export interface ProcessInstance extends Instance {
 export interface ProcessInstanceOptions {
   readonly id: string;
   readonly spec: InstanceSpec;
-  readonly doorway: Doorway;
+  readonly openDoor: (room: Room) => Door;
+  /** Its process is there already. */
+  readonly isPooled?: boolean;
   readonly onLog: (line: InstanceLog) => void;
   /** Asks the launcher to end the process. */
   readonly kill: () => void;
@@ -38,16 +43,23 @@ export interface ProcessInstanceOptions {
 export function processInstance(options: ProcessInstanceOptions): ProcessInstance {
   const { id, spec, onLog } = options;
   const ended = Promise.withResolvers<InstanceEnd>();
-  const door = options.doorway.open({
+  const door = options.openDoor({
     id,
     spec,
-    onReady: () => start.onReady(),
+    onReady: (leftCalls) => start.onReady(leftCalls),
     onInitError: (error) => start.fail(error),
+    onRefused: (reason) => {
+      start.refuse(reason);
+      options.kill();
+    },
     onLog,
-    onHungUp: options.kill,
+    onHungUp: () => {
+      hangUp ??= setTimeout(options.kill, HUNG_UP_GRACE_MS);
+    },
   });
   const start = startOf(options, door.awaited);
-  let pid: number | undefined;
+  let running: RunningProcess | undefined;
+  let hangUp: NodeJS.Timeout | undefined;
   let tail = "";
   let isKilled = false;
   /** Its process is over; only its last words may still come. */
@@ -57,15 +69,16 @@ export function processInstance(options: ProcessInstanceOptions): ProcessInstanc
   const finish = (end: InstanceEnd): void => {
     if (isGone) return;
     isGone = true;
+    clearTimeout(hangUp);
     start.onEnd(end, tail);
     door.close(end);
     options.onGone();
     ended.resolve(end);
   };
-  const onReport = (report: AboutInstance): void => {
+  const onReport = (report: InstanceReport): void => {
     switch (report.kind) {
       case "started":
-        pid = report.pid;
+        running = report;
         start.onProcess();
         return door.onProcess(report.pid);
       case "output":
@@ -84,7 +97,7 @@ export function processInstance(options: ProcessInstanceOptions): ProcessInstanc
   return {
     id,
     settings: door.settings,
-    pid: () => (isGone ? undefined : pid),
+    pid: () => (isGone ? undefined : running?.pid),
     isKilled: () => isKilled,
     started: start.outcome,
     ended: ended.promise,
@@ -96,7 +109,10 @@ export function processInstance(options: ProcessInstanceOptions): ProcessInstanc
     invoke: (header, input) =>
       isOver || isGone || isKilled ? notBegun() : door.invoke(header, input),
     onReport,
-    onLost: () => finish({ kind: "lost" }),
+    onLost: () => {
+      if (!isGone && running !== undefined) killGroup(running);
+      finish({ kind: "lost" });
+    },
     onNotStarted: (reason) => {
       start.refuse(reason);
       finish({ kind: "lost" });
@@ -109,7 +125,7 @@ export function processInstance(options: ProcessInstanceOptions): ProcessInstanc
 }
 
 /** How the start came out; the first word counts. */
-function startOf({ spec, kill }: ProcessInstanceOptions, awaited: string) {
+function startOf({ spec, kill, isPooled = false }: ProcessInstanceOptions, awaited: string) {
   const { promise, resolve } = Promise.withResolvers<InstanceStart>();
   const beganAtMs = performance.now();
   let processAtMs: number | undefined;
@@ -136,10 +152,11 @@ function startOf({ spec, kill }: ProcessInstanceOptions, awaited: string) {
     onOutput: (tail: string) => {
       output = tail;
     },
-    onReady: () => {
+    onReady: (leftCalls: readonly LeftCall[] = []) => {
       const nowMs = performance.now();
       const sandboxMs = (processAtMs ?? nowMs) - beganAtMs;
-      settle({ kind: "ready", sandboxMs, initMs: nowMs - beganAtMs - sandboxMs });
+      const initMs = nowMs - beganAtMs - sandboxMs;
+      settle({ kind: "ready", sandboxMs, initMs, isPooled, leftCalls });
     },
     onEnd: (end: InstanceEnd, tail: string) =>
       settle(
@@ -148,6 +165,16 @@ function startOf({ spec, kill }: ProcessInstanceOptions, awaited: string) {
           : { kind: "init-failed", error: initEndError(end, tail) },
       ),
   };
+}
+
+/** With the launcher gone, its instances are ended from here; the kernel and their own runners do the same. */
+function killGroup(identity: RunningProcess): void {
+  if (!isStillRunning(identity)) return;
+  try {
+    process.kill(-identity.pid, "SIGKILL");
+  } catch {
+    // Gone already.
+  }
 }
 
 /** V8 aborts with its own words when the heap is full; the launcher ends what takes too much beside the heap. */

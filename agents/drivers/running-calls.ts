@@ -15,6 +15,8 @@ const CALL_ID_MAX = 0xffff_ffff;
 /** The calls that one instance runs, by the number they have in frames. */
 export interface RunningCalls {
   readonly begin: (requestId: string) => { callId: number; outcome: Promise<CallEnd> };
+  /** One that an agent before this one gave. */
+  readonly takeOver: (callId: number, requestId: string) => { outcome: Promise<CallEnd> };
   /** Tells the handler that nobody waits for the call any more. */
   readonly cancel: (callId: number) => void;
   /** Undefined outside of calls. */
@@ -66,14 +68,20 @@ export function runningCalls(send: (frame: Buffer) => void): RunningCalls {
     stream.settle(stream.isLeft() && end.kind === "error" ? { kind: "left" } : end);
   };
 
+  const add = (callId: number, requestId: string): Promise<CallEnd> => {
+    const { promise, resolve } = Promise.withResolvers<CallEnd>();
+    calls.set(callId, { requestId, settle: resolve });
+    return promise;
+  };
+
   return {
     begin: (requestId) => {
+      while (calls.has(nextId)) nextId = following(nextId);
       const callId = nextId;
-      nextId = nextId === CALL_ID_MAX ? 1 : nextId + 1;
-      const { promise, resolve } = Promise.withResolvers<CallEnd>();
-      calls.set(callId, { requestId, settle: resolve });
-      return { callId, outcome: promise };
+      nextId = following(callId);
+      return { callId, outcome: add(callId, requestId) };
     },
+    takeOver: (callId, requestId) => ({ outcome: add(callId, requestId) }),
     cancel,
     requestIdOf: (callId) => calls.get(callId)?.requestId,
     onFrame: ({ kind, callId, payload }) => {
@@ -99,6 +107,8 @@ export function runningCalls(send: (frame: Buffer) => void): RunningCalls {
     },
   };
 }
+
+const following = (callId: number): number => (callId === CALL_ID_MAX ? 1 : callId + 1);
 
 function streamOf({ stream }: RunningCall): AnswerStream {
   if (stream === undefined) throw new Error("an answer goes on that did not begin");

@@ -1,8 +1,11 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { IsolationReport } from "#lib/contracts/isolation.ts";
+import type { Clock } from "#lib/ports/clock.ts";
 import { failureReason } from "../core/function-error.ts";
+import { stuckInstances } from "../core/stuck-instances.ts";
 import type { VersionLoad } from "../core/summarize-zone.ts";
 import type { ReplaySource } from "../core/replay-key.ts";
-import type { CallOutcome, ColdStart } from "./call-outcome.ts";
+import { type CallOutcome, type ColdStart, coldStartPhases } from "./call-outcome.ts";
 import type { ReplayEvent } from "./replayed-answers.ts";
 
 const STATES = ["starting", "idle", "busy", "draining"] as const;
@@ -13,10 +16,17 @@ export interface AgentMetrics {
   readonly replay: (source: ReplaySource, event: ReplayEvent) => void;
 }
 
+/** What is read at the scrape. */
+export interface MeteredAgent {
+  readonly loads: () => readonly VersionLoad[];
+  readonly isolation: () => IsolationReport | undefined;
+  readonly clock: Pick<Clock, "nowMs">;
+}
+
 /** The agent's figures; instances and queues are read at the scrape. */
 export function agentMetrics(
   registry: Registry,
-  loads: () => readonly VersionLoad[],
+  { loads, isolation: report, clock }: MeteredAgent,
 ): AgentMetrics {
   const registers = [registry];
   const invocations = new Counter({
@@ -39,9 +49,15 @@ export function agentMetrics(
   });
   const coldStarts = new Histogram({
     name: "meridian_agent_cold_start_seconds",
-    help: "Phases of cold starts: queue is the whole wait; code, sandbox and init are parts of it",
+    help: "Phases of cold starts: queue is the whole wait; schedule, code, sandbox and init are parts of it",
     labelNames: ["phase"],
     buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  const startsByWay = new Counter({
+    name: "meridian_agent_instance_starts_total",
+    help: "Starts that a call waited for, by where the process came from: pool (it waited for any function), or cold",
+    labelNames: ["way"],
     registers,
   });
   const replays = new Counter({
@@ -75,6 +91,23 @@ export function agentMetrics(
     collect: () => failing.set(loads().filter((load) => load.failing !== undefined).length),
   });
 
+  const stuck: Gauge = new Gauge({
+    name: "meridian_agent_stuck_instances",
+    help: "Instances that were to end and do not",
+    registers,
+    collect: () => {
+      const counts = loads().map((load) => stuckInstances(load, clock.nowMs()).length);
+      stuck.set(counts.reduce((sum, count) => sum + count, 0));
+    },
+  });
+
+  const isolation: Gauge = new Gauge({
+    name: "meridian_isolation_level",
+    help: "What the agent has proved of its instances, 0 to 5 for L0 to L5; -1: nothing yet",
+    registers,
+    collect: () => isolation.set(levelNumber(report())),
+  });
+
   return {
     callEnded: (outcome, durationMs) => {
       invocations.inc({ outcome: outcomeLabel(outcome) });
@@ -86,12 +119,16 @@ export function agentMetrics(
       durations.observe(durationMs / 1_000);
     },
     replay: (source, outcome) => replays.inc({ source, outcome }),
-    coldStart: ({ queueMs, codeMs, sandboxMs, initMs }) => {
-      const phases = { queue: queueMs, code: codeMs, sandbox: sandboxMs, init: initMs };
-      for (const [phase, ms] of Object.entries(phases)) coldStarts.observe({ phase }, ms / 1_000);
+    coldStart: (coldStart) => {
+      startsByWay.inc({ way: coldStart.isPooled ? "pool" : "cold" });
+      for (const [phase, ms] of coldStartPhases(coldStart))
+        coldStarts.observe({ phase }, ms / 1_000);
     },
   };
 }
+
+const levelNumber = (report: IsolationReport | undefined): number =>
+  report === undefined ? -1 : Number(report.level.slice(1));
 
 function outcomeLabel(outcome: CallOutcome): string {
   switch (outcome.kind) {

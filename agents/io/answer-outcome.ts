@@ -1,7 +1,9 @@
+import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import { ANSWER_HEADERS } from "#lib/contracts/invocation.ts";
 import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { PROBLEM_TYPE, toMeridianError, toProblem } from "#lib/problem.ts";
+import { errorObject } from "../core/function-error.ts";
 import type { Call } from "../core/read-call.ts";
 import {
   type FunctionAnswer,
@@ -12,7 +14,12 @@ import {
   type ServedAnswer,
 } from "../core/read-answer.ts";
 import type { StreamingAnswer } from "../drivers/driver.ts";
-import type { CallOutcome, CallTiming, ColdStart } from "./call-outcome.ts";
+import {
+  type CallOutcome,
+  type CallTiming,
+  type ColdStart,
+  coldStartPhases,
+} from "./call-outcome.ts";
 
 /** Named on every answer. */
 export interface AnswerPlace {
@@ -24,7 +31,7 @@ export interface AnswerPlace {
 export function outcomeAnswer(
   place: AnswerPlace,
   call: Call,
-  contentType: string,
+  { runtime, contentType }: Pick<FunctionManifest, "runtime" | "contentType">,
   outcome: CallOutcome,
 ): ServedAnswer {
   const headers = {
@@ -37,7 +44,7 @@ export function outcomeAnswer(
     case "function-error": {
       const answer =
         call.door.kind === "invoke"
-          ? errorAnswer(outcome.errorKind, outcome.error)
+          ? errorAnswer(outcome.errorKind, errorObject(runtime, call.requestId, outcome.error))
           : problemAnswer(functionFailed(outcome.error), call.requestId);
       return marked(answer, { ...headers, ...coldStartHeaders(outcome.coldStart) }, true);
     }
@@ -86,6 +93,18 @@ export function refusalAnswer(
   const id = typeof requestId === "string" ? requestId.slice(0, 128) : undefined;
   const answer = problemAnswer(toMeridianError(thrown), id);
   return marked(answer, placeHeaders(place, id, undefined), false);
+}
+
+/** In place of one that cannot be sent, with the platform's own words of it. */
+export function unsendableAnswer({ headers }: ServedAnswer): FunctionAnswer {
+  const requestId = headers[ANSWER_HEADERS.requestId];
+  const answer = problemAnswer(
+    invalidAnswer("its headers are too long"),
+    typeof requestId === "string" ? requestId : undefined,
+  );
+  const place = [ANSWER_HEADERS.zone, ANSWER_HEADERS.cluster, ANSWER_HEADERS.executed];
+  const kept = Object.entries(headers).filter(([name]) => place.some((own) => own === name));
+  return { ...answer, headers: { ...Object.fromEntries(kept), ...answer.headers } };
 }
 
 type Headers = Readonly<Record<string, string>>;
@@ -144,30 +163,23 @@ const timingHeaders = (timing: CallTiming | undefined): Headers =>
 
 function coldStartHeaders(coldStart: ColdStart | undefined): Headers {
   if (coldStart === undefined) return {};
-  const { queueMs, codeMs, sandboxMs, initMs } = coldStart;
-  const phases = { queue: queueMs, code: codeMs, sandbox: sandboxMs, init: initMs };
+  const duration = ([phase, ms]: readonly [string, number]) => `${phase};dur=${ms.toFixed(1)}`;
+  const phases = [
+    ...(coldStart.isPooled ? ["pool;desc=hit"] : []),
+    ...coldStartPhases(coldStart).map(duration),
+  ];
   return {
     [ANSWER_HEADERS.coldStart]: "true",
-    [ANSWER_HEADERS.coldStartPhases]: Object.entries(phases)
-      .map(([phase, ms]) => `${phase};dur=${ms.toFixed(1)}`)
-      .join(", "),
+    [ANSWER_HEADERS.coldStartPhases]: phases.join(", "),
   };
 }
 
-/** AWS Lambda's error object, answered with 200 as Lambda does. */
-function errorAnswer(kind: "Handled" | "Unhandled", error: ErrorPayload): FunctionAnswer {
-  const { errorMessage, errorType, stackTrace } = error;
-  const body = {
-    errorMessage,
-    errorType,
-    ...(stackTrace === undefined ? {} : { trace: stackTrace }),
-  };
-  return {
-    status: 200,
-    headers: { "content-type": "application/json", [ANSWER_HEADERS.functionError]: kind },
-    body: Buffer.from(JSON.stringify(body)),
-  };
-}
+/** Answered with 200 as AWS Lambda does. */
+const errorAnswer = (kind: "Handled" | "Unhandled", error: object): FunctionAnswer => ({
+  status: 200,
+  headers: { "content-type": "application/json", [ANSWER_HEADERS.functionError]: kind },
+  body: Buffer.from(JSON.stringify(error)),
+});
 
 function problemAnswer(error: MeridianError, requestId: string | undefined): FunctionAnswer {
   const problem = toProblem(error, requestId);

@@ -19,11 +19,25 @@ export interface PoolCall {
 
 /** Milliseconds of a call that waited for an instance of its own. */
 export interface ColdStart {
+  /** The whole wait; the others are parts of it. */
   readonly queueMs: number;
+  /** Until the start began: there was no room, or starts were backing off. */
+  readonly scheduleMs: number;
   readonly codeMs: number;
   readonly sandboxMs: number;
   readonly initMs: number;
+  /** The process was there before it, waiting for any function. */
+  readonly isPooled: boolean;
 }
+
+/** In the order in which they pass. */
+export const coldStartPhases = (coldStart: ColdStart): readonly (readonly [string, number])[] => [
+  ["queue", coldStart.queueMs],
+  ["schedule", coldStart.scheduleMs],
+  ["code", coldStart.codeMs],
+  ["sandbox", coldStart.sandboxMs],
+  ["init", coldStart.initMs],
+];
 
 /** What a call took in its cluster. */
 export interface CallTiming {

@@ -1,19 +1,23 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { MeridianError } from "#lib/errors.ts";
-import { writeAtomically } from "#lib/io/write-atomically.ts";
-import { toMeridianError } from "#lib/problem.ts";
+import type { Clock } from "#lib/ports/clock.ts";
 import { chooseDiscards } from "../core/choose-discards.ts";
+import { isDiskFull, unavailable, unusable } from "./code-failures.ts";
+import { type CodeTroubles, codeTroubles } from "./code-troubles.ts";
 import { sealOf } from "./seal-code.ts";
 import { unpackCode } from "./unpack-code.ts";
+import {
+  discardUnpacked,
+  forgetUnpacked,
+  readUnpacked,
+  recordUnpacked,
+  type Unpacked,
+} from "./unpacked-code.ts";
 
 /** Code that changes again and again right after it was unpacked is not waited for. */
 const HOLD_ATTEMPTS_MAX = 3;
-/** Errors of the system that the same archive would meet on any machine; a full disk is none. */
-const ARCHIVE_ERRORS: readonly string[] = ["ENAMETOOLONG", "EEXIST", "ENOTDIR", "EISDIR", "EINVAL"];
-
 /** Unpacked code, by digest, on this cluster's disk. */
 export interface CodeCache {
   /**
@@ -25,6 +29,11 @@ export interface CodeCache {
   /** What is not held may be discarded for newer code once all of it exceeds this. */
   readonly bytesMax: number;
   readonly close: () => Promise<void>;
+}
+
+export interface OpenCodeCache extends CodeCache {
+  /** What cannot be put in place at the moment, and why. */
+  readonly troubles: CodeTroubles["report"];
 }
 
 export interface HeldCode {
@@ -40,16 +49,6 @@ export type FetchArchive = (
   signal: AbortSignal,
 ) => Promise<void>;
 
-interface Unpacked {
-  readonly directory: string;
-  readonly bytes: number;
-  readonly seal: string;
-  /** Somebody changed it: it goes with its last holder. */
-  isSpoilt: boolean;
-  holders: number;
-  usedAtMs: number;
-}
-
 /**
  * Opens the cache in its folder: a new folder for each unpacking, in place only once it is whole and synced, and beside each a
  * small file with its size and seal. Instances run as the agent's user and could write to the folders, so the seal is compared
@@ -59,16 +58,18 @@ export async function openCodeCache(
   folder: string,
   bytesMax: number,
   fetchArchive: FetchArchive,
+  clock: Pick<Clock, "nowMs">,
   log: Logger,
-): Promise<CodeCache> {
+): Promise<OpenCodeCache> {
   const arriving = join(folder, "arriving");
   await rm(arriving, { recursive: true, force: true });
   await mkdir(arriving, { recursive: true, mode: 0o700 });
   // Node asks the nearest package.json above a `.js` what it is; without this one, that of whoever runs Meridian would answer.
   await writeFile(join(folder, "package.json"), "{}\n");
-  const unpacked = await readCache(folder);
+  const unpacked = await readUnpacked(folder);
   const fetching = new Map<string, Promise<Unpacked>>();
   const stopping = new AbortController();
+  const troubles = codeTroubles(clock, log);
 
   const bring = async (digest: string, archiveBytes: number): Promise<Unpacked> => {
     const unique = randomBytes(6).toString("hex");
@@ -79,9 +80,7 @@ export async function openCodeCache(
       const bytes = await unpackCode(archive, temporary).catch(unusable(digest));
       const directory = join(folder, `${digest.replace(":", "-")}.${unique}`);
       await rename(temporary, directory);
-      const record = { bytes, seal: await sealOf(directory) };
-      await writeAtomically(recordPath(directory), JSON.stringify(record));
-      const arrived = unpackedAt(directory, record, performance.now());
+      const arrived = await recordUnpacked(directory, bytes, clock.nowMs());
       unpacked.set(digest, arrived);
       return arrived;
     } finally {
@@ -90,29 +89,52 @@ export async function openCodeCache(
     }
   };
 
-  const find = (digest: string, archiveBytes: number): Promise<Unpacked> => {
+  /** On a full disk, code that nothing runs from is worth less than code that is asked for. */
+  const bringOrMakeRoom = async (digest: string, archiveBytes: number): Promise<Unpacked> => {
+    try {
+      const arrived = await bring(digest, archiveBytes).catch(async (error: unknown) => {
+        if (!isDiskFull(error) || !(await discardBeyond(0))) throw error;
+        log.warn({ digest }, "the disk is full; code that is not in use was discarded");
+        return bring(digest, archiveBytes);
+      });
+      troubles.succeeded(digest);
+      return arrived;
+    } catch (error) {
+      const failure = unavailable(error);
+      if (!stopping.signal.aborted) troubles.failed(digest, failure);
+      throw failure;
+    }
+  };
+  const find = async (digest: string, archiveBytes: number): Promise<Unpacked> => {
     const here = unpacked.get(digest);
-    if (here !== undefined) return Promise.resolve(here);
-    const running = fetching.get(digest) ?? bring(digest, archiveBytes);
+    if (here !== undefined) return here;
+    const known = fetching.get(digest);
+    if (known !== undefined) return known;
+    const refusal = troubles.refusal(digest);
+    if (refusal !== undefined) throw refusal;
+    const running = bringOrMakeRoom(digest, archiveBytes);
     fetching.set(digest, running);
     void running.catch(() => undefined).finally(() => fetching.delete(digest));
     return running;
   };
 
-  const discardOld = async (): Promise<void> => {
+  /** Whether anything went. */
+  const discardBeyond = async (keptBytesMax: number): Promise<boolean> => {
     const entries = [...unpacked].map(([digest, entry]) => ({ digest, ...entry }));
-    for (const { digest, directory } of chooseDiscards(entries, bytesMax)) {
+    const discards = chooseDiscards(entries, keptBytesMax);
+    for (const { digest, directory } of discards) {
       unpacked.delete(digest);
-      await discard(directory);
+      await discardUnpacked(directory);
     }
+    return discards.length > 0;
   };
-  const discardQuietly = (discarding: Promise<void>): void => {
+  const discardQuietly = (discarding: Promise<unknown>): void => {
     discarding.catch((error: unknown) => log.error({ err: error }, "old code stays on disk"));
   };
 
   const holdOn = (entry: Unpacked): HeldCode => {
     entry.holders += 1;
-    entry.usedAtMs = performance.now();
+    entry.usedAtMs = clock.nowMs();
     let isHeld = true;
     return {
       directory: entry.directory,
@@ -120,7 +142,7 @@ export async function openCodeCache(
         if (!isHeld) return;
         isHeld = false;
         entry.holders -= 1;
-        if (entry.isSpoilt && entry.holders === 0) discardQuietly(discard(entry.directory));
+        if (entry.isSpoilt && entry.holders === 0) discardQuietly(discardUnpacked(entry.directory));
       },
     };
   };
@@ -130,22 +152,21 @@ export async function openCodeCache(
     if (entry.isSpoilt) return;
     entry.isSpoilt = true;
     log.warn({ digest, directory: entry.directory }, "code was changed on disk; unpacking it anew");
-    await rm(recordPath(entry.directory), { force: true });
+    await forgetUnpacked(entry.directory);
   };
 
   return {
     bytesMax,
+    troubles: troubles.report,
     has: (digest) => unpacked.has(digest),
     hold: async (digest, archiveBytes) => {
       for (let attempt = 1; attempt <= HOLD_ATTEMPTS_MAX; attempt += 1) {
-        const entry = await find(digest, archiveBytes).catch((error: unknown) => {
-          throw unavailable(error);
-        });
+        const entry = await find(digest, archiveBytes);
         // It may have been discarded in the moment between; what is held is not.
         if (unpacked.get(digest) !== entry) continue;
         const held = holdOn(entry);
         if ((await sealOf(entry.directory).catch(() => "")) === entry.seal) {
-          discardQuietly(discardOld());
+          discardQuietly(discardBeyond(bytesMax));
           return held;
         }
         await spoil(digest, entry).finally(held.release);
@@ -157,81 +178,4 @@ export async function openCodeCache(
       await Promise.allSettled(fetching.values());
     },
   };
-}
-
-type CodeRecord = Pick<Unpacked, "bytes" | "seal">;
-
-const unpackedAt = (
-  directory: string,
-  { bytes, seal }: CodeRecord,
-  usedAtMs: number,
-): Unpacked => ({
-  directory,
-  bytes,
-  seal,
-  isSpoilt: false,
-  holders: 0,
-  usedAtMs,
-});
-
-const recordPath = (directory: string): string => `${directory}.json`;
-
-/** The record first: without it a folder counts as never finished. */
-async function discard(directory: string): Promise<void> {
-  await rm(recordPath(directory), { force: true });
-  await rm(directory, { recursive: true, force: true });
-}
-
-async function readCache(folder: string): Promise<Map<string, Unpacked>> {
-  const unpacked = new Map<string, Unpacked>();
-  const names = await readdir(folder);
-  for (const name of names) {
-    if (
-      !name.startsWith("sha256-") ||
-      (name.endsWith(".json") && names.includes(name.slice(0, -5)))
-    )
-      continue;
-    const directory = join(folder, name);
-    const [, hash] = /^sha256-([0-9a-f]{64})\.[0-9a-f]{12}$/.exec(name) ?? [];
-    const digest = `sha256:${hash}`;
-    const record = await readRecord(recordPath(directory));
-    // Never finished, there twice, or a record whose folder is gone.
-    if (hash === undefined || record === undefined || unpacked.has(digest))
-      await discard(directory);
-    else unpacked.set(digest, unpackedAt(directory, record, 0));
-  }
-  return unpacked;
-}
-
-async function readRecord(path: string): Promise<CodeRecord | undefined> {
-  try {
-    const { bytes, seal } = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
-    return typeof bytes === "number" && typeof seal === "string" ? { bytes, seal } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const unusable = (digest: string) => (cause: unknown) => {
-  // What the system refuses for its own reasons, such as a full disk, may succeed elsewhere; a bad archive never does.
-  const code = cause instanceof Error && "syscall" in cause && "code" in cause ? cause.code : "";
-  if (code !== "" && !ARCHIVE_ERRORS.includes(String(code))) throw cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
-  throw new MeridianError(
-    "MERIDIAN_CODE_INVALID",
-    `The archive ${digest} cannot be unpacked: ${why}. Deploy the function again from an ordinary zip file.`,
-    { cause },
-  );
-};
-
-/** A full disk or a store out of reach: the call may go to another cluster. */
-function unavailable(error: unknown): MeridianError {
-  const known = toMeridianError(error);
-  if (known.code === "MERIDIAN_CODE_UNAVAILABLE" || known.code === "MERIDIAN_CODE_INVALID")
-    return known;
-  return new MeridianError(
-    "MERIDIAN_CODE_UNAVAILABLE",
-    "The function's code could not be put in place on this cluster; its log has the details.",
-    { cause: error },
-  );
 }

@@ -9,6 +9,7 @@ import { federatorsNearestFirst } from "#lib/find-federators.ts";
 import { codeFileName } from "#lib/ports/code-store.ts";
 import type { InternalClient } from "#lib/io/internal-client.ts";
 import type { Discovery } from "#lib/ports/discovery.ts";
+import { isDiskFull } from "./code-failures.ts";
 
 const ANSWER_TIMEOUT_MS = 2_000;
 const TRANSFER_TIMEOUT_MS = 30_000;
@@ -39,6 +40,8 @@ export async function fetchCode(
       return;
     } catch (error) {
       signal.throwIfAborted();
+      // No other store makes room here.
+      if (isDiskFull(error)) throw error;
       const why = error instanceof Error ? error.message : String(error);
       // Said once, before the reasons.
       failures.push(`${source.name}: ${why.replaceAll(` with the digest ${digest}`, "")}`);

@@ -1,3 +1,5 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { MeridianError } from "#lib/errors.ts";
 import { withinDeadline } from "#lib/io/within-deadline.ts";
@@ -117,7 +119,27 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-export function startFileThread<Calls extends ThreadCalls<Calls>>(script: URL): FileThread<Calls> {
+/** What a thread is asked first. */
+interface Opening {
+  readonly open: { readonly ask: { readonly file: string }; readonly answer: unknown };
+}
+
+/** A thread of this script that has opened its file, whose folder is made, and what it said to that. */
+export async function openFileThread<Calls extends ThreadCalls<Calls> & Opening>(
+  script: URL,
+  ask: Ask<Calls, "open">,
+): Promise<{ readonly thread: FileThread<Calls>; readonly answer: Answer<Calls, "open"> }> {
+  await mkdir(dirname(ask.file), { recursive: true, mode: 0o700 });
+  const thread = startFileThread<Calls>(script);
+  try {
+    return { thread, answer: await thread.call("open", ask) };
+  } catch (error) {
+    await thread.terminate();
+    throw error;
+  }
+}
+
+function startFileThread<Calls extends ThreadCalls<Calls>>(script: URL): FileThread<Calls> {
   const worker = new Worker(script);
   const ended = Promise.withResolvers<void>();
   const pending = new Map<number, Pending>();

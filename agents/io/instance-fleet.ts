@@ -16,6 +16,8 @@ export interface InstanceFleet {
   /** The instance that should take the next call. */
   readonly free: () => PoolInstance | undefined;
   readonly start: () => void;
+  /** One that takes calls already. */
+  readonly adopt: (instance: PoolInstance) => void;
   readonly callStarted: (instance: PoolInstance) => void;
   /** An abandoned call leaves its instance unfit for another. */
   readonly callEnded: (instance: PoolInstance, isAbandoned: boolean) => void;
@@ -54,6 +56,9 @@ export function instanceFleet(
       crashLoop = afterInitFailure(crashLoop, outcome.error, clock.nowMs());
     if (wasWanted && outcome.kind !== "ready") listener.onFailedStart(outcome);
     listener.onChanged();
+    await followEnd(instance);
+  };
+  const followEnd = async (instance: PoolInstance): Promise<void> => {
     await instance.ended;
     step(instance, "exited");
     instances.delete(instance);
@@ -67,6 +72,11 @@ export function instanceFleet(
       const instance = startPoolInstance(of, ports, initTimeoutMs);
       instances.add(instance);
       void follow(instance);
+    },
+    adopt: (instance) => {
+      instances.add(instance);
+      step(instance, "ready");
+      void followEnd(instance);
     },
     callStarted: (instance) => step(instance, "call-started"),
     callEnded: (instance, isAbandoned) => {

@@ -1,12 +1,14 @@
-import { canonicalJson } from "#lib/table-digest.ts";
 import { chooseEvictions } from "../core/decide-scale.ts";
 import type { ScaleState } from "../core/scaling/scale-state.ts";
 import { hasFloor } from "../core/scaling/scaling-spec.ts";
 import { instanceRoom, type RoomLimits } from "../core/instance-room.ts";
 import type { VersionLoad } from "../core/summarize-zone.ts";
+import type { LeftCall } from "../drivers/driver.ts";
 import type { CallOutcome, PoolCall } from "./call-outcome.ts";
+import type { PoolInstance } from "./pool-instance.ts";
 import type { PoolVersion } from "./pool-version.ts";
 import type { PoolPorts } from "./pool-ports.ts";
+import { versionKey } from "./version-key.ts";
 import {
   type ClusterShare,
   type PoolLimits,
@@ -24,6 +26,8 @@ const SPARE_SHARE = 0.5;
 /** All instances of the cluster, by version. */
 export interface InstancePools {
   readonly run: (of: PoolVersion, call: PoolCall) => Promise<CallOutcome>;
+  /** An instance of the version that takes calls, with those that an agent before this one gave it. */
+  readonly adopt: (of: PoolVersion, instance: PoolInstance, leftCalls: readonly LeftCall[]) => void;
   readonly loads: () => readonly VersionLoad[];
   /**
    * Ends the pools of versions that have other code or configuration now. Those that the table does not know at all are quarantined:
@@ -48,7 +52,6 @@ export function instancePools(
   concurrencyMax: (tenant: string) => number,
 ): InstancePools {
   const pools = new Map<string, VersionPool>();
-  const keyOf = versionKeys();
   const calls = callTally();
   const toReview = new Set<VersionPool>();
   const hungry = new Set<VersionPool>();
@@ -91,23 +94,29 @@ export function instancePools(
     if (hungry.size > 0) makeRoom();
   };
 
-  /** Where the cluster is full, an idle instance of one version makes place for a waiting call of another. */
+  /** Where the cluster is full, idle instances of some versions make place for waiting calls of others. */
   const makeRoom = (): void => {
     const all = live(pools);
     if (all.length < limits.instancesMax) return;
     const leaving = all.filter(({ state }) => state.kind === "draining").length;
-    const starved = [...hungry].filter((pool) =>
-      pool.instances().every(({ state }) => state.kind === "draining"),
-    );
+    const isStarved = (pool: VersionPool): boolean =>
+      pool.instances().every(({ state }) => state.kind === "draining");
+    const starved = [...hungry].filter(isStarved).length - leaving;
+    const lacking = [...hungry]
+      .filter((pool) => !isStarved(pool))
+      .reduce((sum, pool) => sum + Math.min(pool.lacking(), startable(pool.of.tenant, all)), 0);
     const evictable = [...pools.values()].flatMap((pool) =>
       pool.evictable().map((instance) => ({ pool, instance, state: instance.state })),
     );
-    for (const { pool, instance } of chooseEvictions(evictable, starved.length - leaving))
-      pool.retire(instance);
+    const evictions = chooseEvictions(evictable, { starved, lacking }, ports.clock.nowMs());
+    for (const { pool, instance } of evictions) pool.retire(instance);
   };
+  /** Were there place. */
+  const startable = (tenant: string, all: ReturnType<typeof live>): number =>
+    instanceRoom(all, tenant, concurrencyMax(tenant), { ...limits, instancesMax: Infinity });
 
   const poolOf = (of: PoolVersion): VersionPool => {
-    const key = keyOf(of);
+    const key = versionKey(of);
     const known = pools.get(key);
     if (known !== undefined) return known;
     const pool = versionPool(of, ports, limits, share, remembered.get(key));
@@ -129,6 +138,7 @@ export function instancePools(
 
   return {
     run: (of, call) => poolOf(of).run(call),
+    adopt: (of, instance, leftCalls) => poolOf(of).adopt(instance, leftCalls),
     place: (functionKey, versions) => {
       const asking = versions.filter(({ version }) => hasFloor(version.manifest.scaling));
       const now = asking.map(poolOf);
@@ -157,7 +167,7 @@ export function instancePools(
           quarantined.add(pool);
           pool.place(false);
           pool.refuseWaiting();
-        } else if (keyOf(known) !== key) pool.retireAll();
+        } else if (versionKey(known) !== key) pool.retireAll();
       }
     },
     close: () => {
@@ -173,16 +183,6 @@ const live = (pools: ReadonlyMap<string, VersionPool>) =>
       .instances()
       .map((instance) => ({ pool, instance, tenant: pool.of.tenant, state: instance.state })),
   );
-
-/** A zone that serves what a restored catalog lost may meet a number twice: the number alone does not name the code. */
-function versionKeys(): (of: PoolVersion) => string {
-  const contents = new WeakMap<PoolVersion["version"], string>();
-  return ({ tenant, functionName, version }) => {
-    const content = contents.get(version) ?? canonicalJson(version);
-    contents.set(version, content);
-    return `${tenant}/${functionName}/${content}`;
-  };
-}
 
 /** Running calls by tenant. */
 function callTally() {

@@ -1,3 +1,4 @@
+import type { IsolationReport } from "#lib/contracts/isolation.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import { DEFAULT_LIMITS } from "#lib/contracts/quota-records.ts";
 import { MeridianError } from "#lib/errors.ts";
@@ -7,6 +8,7 @@ import type { Clock } from "#lib/ports/clock.ts";
 import { readEntry } from "#lib/kept-entry.ts";
 import type { RouteTable } from "#lib/route-table-state.ts";
 import { allowsZone } from "#lib/residency.ts";
+import { isolationShortfall } from "../core/isolation-shortfall.ts";
 import { findVersion, type FormerVersions, keepFormerVersions } from "../core/known-versions.ts";
 import type { Call } from "../core/read-call.ts";
 import type { PoolVersion } from "./pool-version.ts";
@@ -16,7 +18,10 @@ const CATCH_UP_MS = 1_000;
 
 /** What this cluster may run, by its own copy of the route table. */
 export interface PlacedVersions {
-  /** Fails with MERIDIAN_FUNCTION_NOT_FOUND, or MERIDIAN_RESIDENCY_UNAVAILABLE for what must not run in this zone. */
+  /**
+   * Fails with MERIDIAN_FUNCTION_NOT_FOUND, with MERIDIAN_RESIDENCY_UNAVAILABLE for what must not run in this zone, or
+   * MERIDIAN_ISOLATION_UNAVAILABLE for what asks for more isolation than is proved here.
+   */
   readonly find: (call: Call) => Promise<PoolVersion>;
   /** The version of that name, whether or not it may run in this zone. */
   readonly named: (name: VersionName) => PoolVersion | undefined;
@@ -31,6 +36,7 @@ type VersionName = Pick<Call, "tenant" | "functionName" | "version">;
 export function placedVersions(
   { table, onChanges }: Pick<FeedFollower, "table" | "onChanges">,
   zone: Zone,
+  isolation: Pick<LatestValue<IsolationReport | undefined>, "get">,
   clock: Clock,
 ): PlacedVersions {
   let former: FormerVersions = new Map();
@@ -61,6 +67,8 @@ export function placedVersions(
       }
       if (found === undefined) throw unknown(call);
       if (!allowsZone(found.version.manifest.placement.regions, zone)) throw misplaced(call, zone);
+      const shortfall = isolationShortfall(found.version.manifest, isolation.get());
+      if (shortfall !== undefined) throw shortfall;
       return found;
     },
     named: lookUp,

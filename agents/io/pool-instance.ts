@@ -1,10 +1,13 @@
 import { MeridianError } from "#lib/errors.ts";
 import { toMeridianError } from "#lib/problem.ts";
+import { isolationShortfall } from "../core/isolation-shortfall.ts";
 import type { InstanceState } from "../core/instance-lifecycle.ts";
 import type { Instance, InstanceCall, InstanceStart } from "../drivers/driver.ts";
 import type { ColdStart } from "./call-outcome.ts";
+import type { HeldCode } from "./code-cache.ts";
 import type { PoolVersion } from "./pool-version.ts";
 import type { PoolPorts } from "./pool-ports.ts";
+import { versionIdentity } from "./version-key.ts";
 
 export type PoolStart = InstanceStart | { readonly kind: "no-code"; readonly error: MeridianError };
 
@@ -20,6 +23,23 @@ export interface PoolInstance {
   readonly takeColdStart: (queueMs: number) => ColdStart | undefined;
 }
 
+/** One that was started before this agent, and takes calls. */
+export function adoptedPoolInstance(
+  { ended, invoke, kill }: Instance,
+  code: HeldCode,
+  nowMs: number,
+): PoolInstance {
+  return {
+    state: { kind: "starting" },
+    usedAtMs: nowMs,
+    started: Promise.resolve({ kind: "ready", sandboxMs: 0, initMs: 0 }),
+    ended: ended.then(code.release),
+    invoke,
+    kill,
+    takeColdStart: () => undefined,
+  };
+}
+
 /** Fetches the code if it is not here, holds on to it, and starts the instance. */
 export function startPoolInstance(
   of: PoolVersion,
@@ -30,10 +50,12 @@ export function startPoolInstance(
   const ended = Promise.withResolvers<void>();
   let instance: Instance | undefined;
   let isKilled = false;
-  let phases: Omit<ColdStart, "queueMs"> | undefined;
+  let phases: Omit<ColdStart, "queueMs" | "scheduleMs"> | undefined;
+  const beganAtMs = clock.nowMs();
 
   const start = async (): Promise<PoolStart> => {
-    const beganAtMs = clock.nowMs();
+    const shortfall = isolationShortfall(of.version.manifest, driver.isolation.get());
+    if (shortfall !== undefined) throw shortfall;
     const code = await ports.code.hold(of.version.codeDigest, of.version.codeBytes);
     try {
       const secrets = await ports.secrets.environmentOf(of);
@@ -52,7 +74,10 @@ export function startPoolInstance(
           memoryMegabytes: manifest.memoryMegabytes,
           concurrency: manifest.concurrency,
           environment: { ...manifest.environment, ...secrets },
+          minIsolation: manifest.minIsolation,
+          network: manifest.network,
           initTimeoutMs,
+          identity: versionIdentity(of),
         },
         (line) => ports.onLog(of, starting.id, line),
       );
@@ -63,7 +88,12 @@ export function startPoolInstance(
       });
       const outcome = await starting.started;
       if (outcome.kind === "ready")
-        phases = { codeMs, sandboxMs: outcome.sandboxMs, initMs: outcome.initMs };
+        phases = {
+          codeMs,
+          sandboxMs: outcome.sandboxMs,
+          initMs: outcome.initMs,
+          isPooled: outcome.isPooled === true,
+        };
       else starting.kill();
       return outcome;
     } finally {
@@ -94,7 +124,9 @@ export function startPoolInstance(
     takeColdStart: (queueMs) => {
       const taken = phases;
       phases = undefined;
-      return taken === undefined ? undefined : { queueMs, ...taken };
+      if (taken === undefined) return undefined;
+      const joinedAtMs = clock.nowMs() - queueMs;
+      return { queueMs, scheduleMs: Math.max(0, beganAtMs - joinedAtMs), ...taken };
     },
   };
 }

@@ -1,4 +1,3 @@
-import type { Logger } from "pino";
 import type { RouteVersion } from "#lib/contracts/route-table.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import type { FeedFollower } from "#lib/io/follow-feed.ts";
@@ -28,7 +27,6 @@ export function prefetchCode(
   zone: Zone,
   code: CodeCache,
   clock: Clock,
-  log: Logger,
 ): Prefetching {
   /** By digest, in the order in which they are fetched. */
   const wanted = new Map<string, RouteVersion>();
@@ -48,9 +46,9 @@ export function prefetchCode(
       try {
         if (!code.has(codeDigest)) (await code.hold(codeDigest, codeBytes)).release();
         wanted.delete(codeDigest);
-      } catch (error) {
+      } catch {
+        // The cache has said why.
         hasFailed = true;
-        log.warn({ err: error, digest: codeDigest }, "code is not here yet");
       }
     }
     if (hasFailed) tryAgain();

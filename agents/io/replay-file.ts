@@ -1,12 +1,12 @@
-import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { MeridianError } from "#lib/errors.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { KeptCall } from "../core/decide-replay.ts";
-import { type FileThread, startFileThread, threadedFile } from "./file-thread.ts";
+import { type FileThread, openFileThread, threadedFile } from "./file-thread.ts";
 import { asBuffer, type ReplayFileCalls } from "./replay-file-calls.ts";
 import type { ReplayLimits, ReplayStore } from "./replay-store.ts";
+
+const WORKER = new URL("./replay-file-worker.ts", import.meta.url);
 
 /**
  * Keys in a file that a killed agent leaves whole: durable before the call runs, and its answer before the caller has it. A file that
@@ -44,19 +44,11 @@ async function openFile(
   limits: ReplayLimits,
   log: Logger,
 ): Promise<FileThread<ReplayFileCalls>> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const thread = startFileThread<ReplayFileCalls>(
-    new URL("./replay-file-worker.ts", import.meta.url),
-  );
-  try {
-    const { damage } = await thread.call("open", { file, limits });
-    if (damage !== undefined)
-      log.error({ file, damage }, "the file of idempotency keys is damaged, and begun anew");
-    return thread;
-  } catch (error) {
-    await thread.terminate();
-    throw error;
-  }
+  const { thread, answer } = await openFileThread<ReplayFileCalls>(WORKER, { file, limits });
+  const { damage } = answer;
+  if (damage !== undefined)
+    log.error({ file, damage }, "the file of idempotency keys is damaged, and begun anew");
+  return thread;
 }
 
 const unusable = (cause?: unknown): MeridianError =>

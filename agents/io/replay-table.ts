@@ -1,10 +1,10 @@
-import { closeSync, openSync, renameSync, rmSync } from "node:fs";
-import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import type { KeptCall } from "../core/decide-replay.ts";
 import type { FunctionAnswer } from "../core/read-answer.ts";
 import type { ReplayKey } from "../core/replay-key.ts";
+import { inTransaction, openDurableFile } from "./durable-file.ts";
 import { answerBytes, KEY_BYTES, type ReplayLimits } from "./replay-store.ts";
 
 export interface ReplayTable {
@@ -17,7 +17,7 @@ export interface ReplayTable {
   readonly close: () => void;
 }
 
-const SCHEMA_VERSION = 1;
+const FORMAT_VERSION = 1;
 /** A call without `status` was started and not finished; one without `body` was finished, and its answer had no room. */
 const SCHEMA = `
   create table replays (
@@ -31,15 +31,11 @@ const SCHEMA = `
     body blob
   ) strict;
   create index replays_by_age on replays (until_ms);
-  pragma user_version = ${SCHEMA_VERSION};
 `;
 /** In the place of a status that is not kept. */
 const FINISHED = 200;
-/** A process that is just ending may still hold the file. */
-const LOCK_WAIT_MS = 5_000;
-const PAGE_BYTES = 4_096;
-/** `SQLITE_CORRUPT` and `SQLITE_NOTADB`; what is above the lowest byte says where it was found. */
-const DAMAGES = [11, 26];
+const OVERHEAD_BYTES = 4 * 1024 * 1024;
+const LOG_BYTES_MAX = 16 * 1024 * 1024;
 /** Each new key takes so many with it whose window is over: more than one, so that they go faster than they come. */
 const EXPIRED_PER_START = 4;
 /** One tenant's keys never take all of the room. */
@@ -55,43 +51,16 @@ export function openReplayTable(
   limits: ReplayLimits,
   onDamaged: (cause: unknown) => void,
 ): ReplayTable {
-  try {
-    return tableOf(openDatabase(file, limits), limits);
-  } catch (cause) {
-    if (!isDamage(cause)) throw cause;
-    onDamaged(cause);
-    for (const suffix of ["-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true });
-    renameSync(file, `${file}.damaged`);
-    return tableOf(openDatabase(file, limits), limits);
-  }
-}
-
-const isDamage = (cause: unknown): boolean =>
-  cause instanceof Error &&
-  "errcode" in cause &&
-  typeof cause.errcode === "number" &&
-  DAMAGES.includes(cause.errcode & 0xff);
-
-function openDatabase(file: string, { bytesMax }: ReplayLimits): DatabaseSync {
-  closeSync(openSync(file, "a", 0o600));
-  const database = new DatabaseSync(file, { timeout: LOCK_WAIT_MS });
-  try {
-    // Room for the pages that hold no answers; the limits proper are counted.
-    database.exec(`
-      pragma locking_mode = exclusive;
-      pragma journal_mode = wal;
-      pragma synchronous = full;
-      pragma journal_size_limit = 16777216;
-      pragma max_page_count = ${Math.ceil((2 * bytesMax) / PAGE_BYTES) + 1_024};
-    `);
-    const version = Number(Object.values(database.prepare("pragma user_version").get() ?? {})[0]);
-    if (version === 0) database.exec(`begin; ${SCHEMA} commit;`);
-    else if (version !== SCHEMA_VERSION) throw new Error(`it has format ${version}`);
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
+  const options = {
+    file,
+    damagedFile: `${file}.damaged`,
+    // Room for what holds no answers; the limits proper are counted.
+    bytesMax: 2 * limits.bytesMax + OVERHEAD_BYTES,
+    logBytesMax: LOG_BYTES_MAX,
+    schema: SCHEMA,
+    formatVersion: FORMAT_VERSION,
+  };
+  return openDurableFile(options, (database) => tableOf(database, limits), onDamaged);
 }
 
 function tableOf(database: DatabaseSync, limits: ReplayLimits): ReplayTable {
@@ -140,12 +109,9 @@ function tableOf(database: DatabaseSync, limits: ReplayLimits): ReplayTable {
       for (const gone of remove.all(id)) room.give(gone);
     },
     inTransaction: (work) => {
-      database.exec("begin immediate");
       try {
-        work();
-        database.exec("commit");
+        inTransaction(database, work);
       } catch (error) {
-        if (database.isTransaction) database.exec("rollback");
         room = countRoom(database, limits);
         throw error;
       }

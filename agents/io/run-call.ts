@@ -16,7 +16,7 @@ export interface RunResult {
 
 /** Runs the call to its end or to the end of its time, whichever is first. A caller who leaves is told to the handler. */
 export async function runOnInstance(
-  instance: PoolInstance,
+  invoke: PoolInstance["invoke"],
   of: PoolVersion,
   call: PoolCall,
   clock: Clock,
@@ -25,7 +25,7 @@ export async function runOnInstance(
   const { manifest, version } = of.version;
   const leftMs = call.deadlineAtMs - clock.nowMs();
   const limitMs = Math.max(0, Math.min(manifest.timeoutMs, leftMs));
-  const running = instance.invoke(
+  const running = invoke(
     {
       requestId: call.requestId,
       deadlineMs: Math.floor(limitMs),

@@ -1,6 +1,12 @@
-import { LINK_CREDIT_BYTES, LINK_FRAME, LINK_PART_BYTES_MAX } from "#lib/contracts/link-frames.ts";
+import {
+  LINK_CREDIT_BYTES,
+  LINK_FRAME,
+  LINK_FRAME_BYTES_MAX,
+  LINK_PART_BYTES_MAX,
+} from "#lib/contracts/link-frames.ts";
 import { encodeFrame, encodeFrameHead, encodeHeadedFrame } from "#lib/frames.ts";
 import type { BodyStream, ServedAnswer, StreamedAnswer } from "../core/read-answer.ts";
+import { unsendableAnswer } from "./answer-outcome.ts";
 
 /** Sends one answer, no further ahead of its reader than the credit goes. */
 export interface AnswerSender {
@@ -38,12 +44,21 @@ export function answerSender(callId: number, send: (frame: Buffer) => void): Ans
       send(part);
     }
   };
-  const sendStream = async (answer: StreamedAnswer): Promise<void> => {
+  /** False where the gateway would not take the head, and would cut the link with all its calls: it has another answer then. */
+  const begin = (answer: ServedAnswer, isWhole: boolean, beginning: Buffer): boolean => {
     const { status, headers } = answer;
+    const frame = answerFrame(callId, { status, headers, isWhole }, beginning);
+    if (frame.length <= LINK_FRAME_BYTES_MAX) {
+      send(frame);
+      return true;
+    }
+    const { body, ...head } = unsendableAnswer(answer);
+    send(answerFrame(callId, { ...head, isWhole: true }, body));
+    return false;
+  };
+  const sendStream = async (answer: StreamedAnswer): Promise<void> => {
     ({ stream } = answer);
-    send(
-      encodeHeadedFrame(LINK_FRAME.answer, callId, { status, headers, isWhole: false }, NOTHING),
-    );
+    if (!begin(answer, false, NOTHING)) return void stream.destroy();
     try {
       for await (const chunk of stream) await sendParts(chunk);
       if (!isStopped) send(encodeEnd(callId, answer.trailers()));
@@ -60,12 +75,10 @@ export function answerSender(callId: number, send: (frame: Buffer) => void): Ans
         return;
       }
       if (isStopped) return;
-      const { status, headers, body } = answer;
+      const { body } = answer;
       const isWhole = body.length <= LINK_PART_BYTES_MAX;
       const beginning = body.subarray(0, LINK_PART_BYTES_MAX);
-      const head = { status, headers, isWhole };
-      send(encodeHeadedFrame(LINK_FRAME.answer, callId, head, beginning));
-      if (isWhole) return;
+      if (!begin(answer, isWhole, beginning) || isWhole) return;
       creditBytes -= beginning.length;
       await sendParts(body.subarray(beginning.length));
       if (!isStopped) send(encodeFrame(LINK_FRAME.end, callId));
@@ -83,6 +96,11 @@ export function answerSender(callId: number, send: (frame: Buffer) => void): Ans
 }
 
 const NOTHING = Buffer.alloc(0);
+
+type AnswerHead = Pick<ServedAnswer, "status" | "headers"> & { readonly isWhole: boolean };
+
+const answerFrame = (callId: number, head: AnswerHead, beginning: Buffer): Buffer =>
+  encodeHeadedFrame(LINK_FRAME.answer, callId, head, beginning);
 
 function encodeEnd(callId: number, trailers: Readonly<Record<string, string>>): Buffer {
   const hasTrailers = Object.keys(trailers).length > 0;

@@ -104,7 +104,7 @@ async function runCall(
     if (outcome.kind === "streamed")
       void outcome.over.then((over) => ended(endOfStream(over, outcome.coldStart)));
     else ended(outcome);
-    const answer = outcomeAnswer(place, call, of.version.manifest.contentType, outcome);
+    const answer = outcomeAnswer(place, call, of.version.manifest, outcome);
     usage.answered(of, outcome, "stream" in answer ? 0 : answer.body.length);
     const metered = meteredAnswer(answer, (bytes) => usage.sent(of, bytes));
     return { answer: metered, ending: endingOf(outcome) };

@@ -62,7 +62,7 @@ export function serveLink(connection: Duplex, first: Buffer, ports: ServeLinkPor
         return undefined;
     }
   };
-  const read = frameReader(LINK_FRAME_BYTES_MAX, receive);
+  const read = frameReader(LINK_FRAME_BYTES_MAX, receive, LINK_FRAME.part);
   const onData = (chunk: Buffer): void => {
     try {
       read(chunk);

@@ -59,11 +59,11 @@ export function standIn(ports: StandInPorts): StandIn {
       const isRecent = (lostUntilMs.get(clusterId) ?? 0) > clock.nowMs();
       return isRecent ? [{ zone: name, calls: lastCalls.get(name) ?? [] }] : [];
     });
-    const placementOf = (named: VersionCalls) => {
-      const placement = ports.versions.named(named)?.version.manifest.placement;
-      return placement && allowsZone(placement.regions, zone) ? placement : undefined;
+    const placedAs = (named: VersionCalls) => {
+      const manifest = ports.versions.named(named)?.version.manifest;
+      return manifest && allowsZone(manifest.placement.regions, zone) ? manifest : undefined;
     };
-    const expected = expectCalls(lost, inputs, away, zone.clusterId, placementOf);
+    const expected = expectCalls(lost, inputs, away, zone.clusterId, placedAs);
     pools.expect(
       expected.flatMap((named): ExpectedCalls[] => {
         const of = ports.versions.named(named);

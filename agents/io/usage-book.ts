@@ -1,12 +1,13 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite";
 import { type AgentUsageQuery, type AgentUsageRow, USAGE_COUNTS } from "#lib/contracts/usage.ts";
 import { HOUR_MS, type UsageBatch } from "../core/usage-meter.ts";
+import { isFull } from "#lib/io/sqlite-fault.ts";
+import { inTransaction } from "./durable-file.ts";
 import {
   ADD_UP,
   ALL_COLUMNS,
   COLUMNS,
   COUNT_COLUMNS,
-  inTransaction,
   openUsageDatabase,
 } from "./usage-database.ts";
 import type { ReadUsage, Tidied, UsageBookOptions } from "./usage-file-calls.ts";
@@ -32,12 +33,13 @@ const ADDED_PER_LOOK = 50_000;
 const BOOTS_KEPT = 8;
 
 /** A file that is missing is begun, and a damaged one put aside, which `onDamaged` hears. */
-export function openUsageBook(
+export const openUsageBook = (
   options: UsageBookOptions,
   onDamaged: (cause: unknown) => void,
-): UsageBook {
+): UsageBook => openUsageDatabase(options, (database) => bookOf(database, options), onDamaged);
+
+function bookOf(database: DatabaseSync, options: UsageBookOptions): UsageBook {
   const { bootId, bytesMax, wallMs } = options;
-  const database = openUsageDatabase(options, onDamaged);
   const rowsMax = Math.floor(bytesMax / ROW_BYTES);
   const addedPerLook = Math.min(ADDED_PER_LOOK, rowsMax / 8);
   const insert = database.prepare(
@@ -62,7 +64,12 @@ export function openUsageBook(
     addedSinceLook = 0;
     return inTransaction(database, () => tidy(database, rowsMax, nowMs));
   };
-  tidyWhenDue(wallMs);
+  try {
+    tidyWhenDue(wallMs);
+  } catch (error) {
+    // Without room nothing is tidied; what is in it can be read all the same.
+    if (!isFull(error)) throw error;
+  }
 
   return {
     bookId,

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import { parentPort } from "node:worker_threads";
+import { isFull } from "#lib/io/sqlite-fault.ts";
 import type { ThreadReply, ThreadRequest } from "./file-thread.ts";
 import type { UsageFileCalls } from "./usage-file-calls.ts";
-import { isFull } from "./usage-database.ts";
 import { openUsageBook, type UsageBook } from "./usage-book.ts";
 
 /* The thread that owns the book of usage, so that the agent waits for no disk. */

@@ -1,5 +1,3 @@
-import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import type { AgentUsage, AgentUsageQuery, UsageCounts } from "#lib/contracts/usage.ts";
@@ -8,10 +6,11 @@ import { oneAtATime } from "#lib/one-at-a-time.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import { type MeteredVersion, type UsageMeter, usageMeter } from "../core/usage-meter.ts";
 import type { CallOutcome } from "./call-outcome.ts";
-import { startFileThread, threadedFile, type FileThread } from "./file-thread.ts";
+import { openFileThread, threadedFile } from "./file-thread.ts";
 import type { PoolVersion } from "./pool-version.ts";
 import type { UsageBookOptions, UsageFileCalls } from "./usage-file-calls.ts";
 
+const WORKER = new URL("./usage-file-worker.ts", import.meta.url);
 /** With the write itself, what a crash loses stays well below a second of work. */
 const WRITE_INTERVAL_MS = 500;
 /** Versions and hours that are held while the disk takes nothing, twice: some 40 MB. */
@@ -49,11 +48,12 @@ export function usageRecorder(
     unusable,
     onLost: (cause) => log.error({ err: cause, file }, "the book of usage cannot be used now"),
     open: async () => {
-      const opened = await openThread({ ...options, bootId, wallMs: clock.wallMs() });
-      ({ bookId, damage } = opened);
+      const ask = { ...options, bootId, wallMs: clock.wallMs() };
+      const { thread, answer } = await openFileThread<UsageFileCalls>(WORKER, ask);
+      ({ bookId, damage } = answer);
       if (damage !== undefined)
         log.error({ file, damage }, "the book of usage is damaged, put aside, and begun anew");
-      return opened.thread;
+      return thread;
     },
   });
 
@@ -161,23 +161,6 @@ const metered = ({ tenant, functionName, version }: PoolVersion): MeteredVersion
   version: version.version,
   memoryMegabytes: version.manifest.memoryMegabytes,
 });
-
-async function openThread(options: UsageBookOptions): Promise<{
-  readonly thread: FileThread<UsageFileCalls>;
-  readonly bookId: string;
-  readonly damage: string | undefined;
-}> {
-  await mkdir(dirname(options.file), { recursive: true, mode: 0o700 });
-  const thread = startFileThread<UsageFileCalls>(
-    new URL("./usage-file-worker.ts", import.meta.url),
-  );
-  try {
-    return { thread, ...(await thread.call("open", options)) };
-  } catch (error) {
-    await thread.terminate();
-    throw error;
-  }
-}
 
 const unusable = (cause?: unknown): MeridianError =>
   new MeridianError(

@@ -1,5 +1,3 @@
-import type { ErrorPayload } from "#lib/contracts/instance-frames.ts";
-import { MeridianError } from "#lib/errors.ts";
 import { answerAtOnce, describeCrashLoop } from "../core/crash-loop.ts";
 import { decideScale, evictableInstances, initialScaleState } from "../core/decide-scale.ts";
 import type { ScaleState } from "../core/scaling/scale-state.ts";
@@ -7,9 +5,12 @@ import { hasFloor, type IdleLimits, scalingSpec } from "../core/scaling/scaling-
 import { afterFailedStart, mayTryAgain, noStartTrouble } from "../core/start-trouble.ts";
 import type { VersionLoad } from "../core/summarize-zone.ts";
 import { alarm } from "./alarm.ts";
+import type { LeftCall } from "../drivers/driver.ts";
 import { type CallOutcome, type PoolCall, refused } from "./call-outcome.ts";
-import { type FailedStart, instanceFleet } from "./instance-fleet.ts";
+import { startsAtOnce } from "./exchange.ts";
+import { instanceFleet } from "./instance-fleet.ts";
 import type { PoolInstance } from "./pool-instance.ts";
+import { failedStart, initFailure, removed, withdrawn } from "./pool-refusals.ts";
 import type { PoolVersion } from "./pool-version.ts";
 import type { PoolPorts } from "./pool-ports.ts";
 import { endOfStream, runOnInstance, type RunResult } from "./run-call.ts";
@@ -41,10 +42,14 @@ export interface ClusterShare {
 export interface VersionPool {
   readonly of: PoolVersion;
   readonly run: (call: PoolCall) => Promise<CallOutcome>;
+  /** An instance that takes calls, with those that an agent before this one gave it: they take their slots to their end. */
+  readonly adopt: (instance: PoolInstance, leftCalls: readonly LeftCall[]) => void;
   /** Hands waiting calls to free instances, starts and ends instances as `decideScale` says. */
   readonly review: () => void;
   readonly load: () => VersionLoad;
   readonly queued: () => number;
+  /** Instances that waiting calls would be given if the cluster had room. */
+  readonly lacking: () => number;
   /** Whether it should have instances, without a call, that there was no room for. */
   readonly isShort: () => boolean;
   /** What the version asks for without a call is kept ready from now on, or not. */
@@ -82,6 +87,8 @@ export function versionPool(
   let running = 0;
   let expectedCalls = 0;
   let isShort = false;
+  let wanted = 0;
+  let lacking = 0;
   let trouble = noStartTrouble;
   let sparesFromMs = Number.NEGATIVE_INFINITY;
   const waiting = waitingCalls(limits.queueLengthMax, clock);
@@ -105,6 +112,7 @@ export function versionPool(
     instance: PoolInstance,
     call: PoolCall,
     waitedMs: number | undefined,
+    invoke = instance.invoke,
   ): Promise<CallOutcome> => {
     fleet.callStarted(instance);
     share.callStarted(tenant);
@@ -112,7 +120,7 @@ export function versionPool(
     trouble = noStartTrouble;
     // The scaler sees when a quiet time ends; `kpa` measures every call.
     if (running === 1 || spec.kind === "kpa") share.changed(pool);
-    const { outcome, isAbandoned } = await runWithLeave(instance, call, waitedMs);
+    const { outcome, isAbandoned } = await runWithLeave(instance, call, waitedMs, invoke);
     const callEnded = (isInstanceLost: boolean): void => {
       running -= 1;
       share.callEnded(tenant);
@@ -128,6 +136,7 @@ export function versionPool(
     instance: PoolInstance,
     call: PoolCall,
     waitedMs: number | undefined,
+    invoke: PoolInstance["invoke"],
   ): Promise<RunResult> => {
     const leave = call.leave.ask(waitedMs !== undefined);
     if (leave !== true && !(await leave))
@@ -136,7 +145,7 @@ export function versionPool(
     if (coldStart !== undefined) ports.metrics.coldStart(coldStart);
     const beganAtMs = clock.nowMs();
     const metered = ports.usage.callBegan(of, instance);
-    const result = await runOnInstance(instance, of, call, clock, coldStart);
+    const result = await runOnInstance(invoke, of, call, clock, coldStart);
     if (result.outcome.kind === "streamed")
       void result.outcome.over.then((end) => metered(endOfStream(end, coldStart)));
     else metered(result.outcome);
@@ -168,7 +177,8 @@ export function versionPool(
     };
     const decision = decideScale(scaleState, observation, spec, nowMs);
     scaleState = decision.state;
-    isShort = decision.isShort;
+    ({ isShort, wanted } = decision);
+    lacking = isBackingOff ? 0 : decision.lacking;
     for (const instance of decision.retire) fleet.retire(instance);
     for (let count = 0; count < decision.start; count += 1) fleet.start();
     if (decision.checkAtMs !== undefined) nextReview.setFor(decision.checkAtMs);
@@ -193,6 +203,17 @@ export function versionPool(
       share.changed(pool);
       return outcome;
     },
+    adopt: (instance, leftCalls) => {
+      fleet.adopt(instance);
+      for (const { requestId, leftMs, call } of leftCalls)
+        void dispatch(
+          instance,
+          unheard(requestId, clock.nowMs() + leftMs),
+          undefined,
+          () => call,
+        ).then(dropAnswer);
+      share.changed(pool);
+    },
     review,
     retire: fleet.retire,
     load: () => ({
@@ -203,8 +224,10 @@ export function versionPool(
       queued: waiting.length(),
       instances: fleet.all(),
       failing: describeCrashLoop(fleet.crashLoop(), clock.nowMs()),
+      wanted: isShort ? wanted : undefined,
     }),
     queued: waiting.length,
+    lacking: () => lacking,
     isShort: () => isShort,
     place: (isNow) => {
       if (isPlaced === isNow) return;
@@ -237,37 +260,15 @@ export function versionPool(
   return pool;
 }
 
-function failedStart(outcome: FailedStart): CallOutcome {
-  switch (outcome.kind) {
-    case "init-failed":
-      return initFailure(outcome.error);
-    case "not-started":
-      return refused(
-        new MeridianError(
-          "MERIDIAN_OVERLOADED",
-          `This cluster could not start an instance: ${outcome.reason}. Try again in a moment.`,
-        ),
-      );
-    case "no-code":
-      return refused(outcome.error);
-  }
-}
-
-const initFailure = (error: ErrorPayload): CallOutcome => ({
-  kind: "function-error",
-  errorKind: "Unhandled",
-  error,
-  coldStart: undefined,
+/** A call of which only the end counts. */
+const unheard = (requestId: string, deadlineAtMs: number): PoolCall => ({
+  requestId,
+  input: { kind: "event", json: Buffer.alloc(0) },
+  deadlineAtMs,
+  signal: new AbortController().signal,
+  leave: startsAtOnce,
 });
 
-const removed = ({ tenant, functionName, version }: PoolVersion): MeridianError =>
-  new MeridianError(
-    "MERIDIAN_FUNCTION_NOT_FOUND",
-    `Version ${version.version} of ${tenant}/${functionName} was removed while the call waited.`,
-  );
-
-const withdrawn = (): MeridianError =>
-  new MeridianError(
-    "MERIDIAN_OVERLOADED",
-    "The gateway did not say in time that the call may start, so it was not started. Try again.",
-  );
+function dropAnswer(outcome: CallOutcome): void {
+  if (outcome.kind === "streamed") outcome.answer.body.destroy();
+}

@@ -1,7 +1,12 @@
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
-import type { FromLauncher, ToLauncher } from "./messages.ts";
+import { constants } from "node:os";
+import { Writable } from "node:stream";
+import { identifyProcess } from "#lib/io/process-identity.ts";
+import type { FromLauncher, RunningProcess, ToLauncher } from "./messages.ts";
+import type { ResourceGroup } from "../core/sandbox/resource-groups.ts";
 import { endMarked, MARK_VARIABLE } from "./end-marked.ts";
+import { ownMemoryBytes } from "./own-memory.ts";
+import { makeGroups, ranOutOfMemory, removeGroups } from "./resource-groups.ts";
 
 const MEMORY_CHECK_MS = 200;
 /** A child of an instance that left its process group may hold the pipes; nobody waits longer for their last words. */
@@ -9,19 +14,27 @@ const LAST_WORDS_MS = 100;
 /** Many instances that end together are swept after together. */
 const SWEEP_DELAY_MS = 50;
 const OUTPUT_CHARACTERS_MAX = 16_384;
-const PAGE_BYTES = 4_096;
+/** How a shell, and a sandbox, tells the signal that ended what it ran. */
+const SIGNAL_CODES_FROM = 128;
 
 type StartMessage = Extract<ToLauncher, { kind: "start" }>;
+type GreetMessage = Extract<ToLauncher, { kind: "greet" }>;
 
 interface Running {
   readonly child: ChildProcess;
+  told: RunningProcess;
   readonly pid: number;
   readonly memoryBytesMax: number;
+  readonly groups: readonly ResourceGroup[];
   isOutOfMemory: boolean;
 }
 
 export interface ChildProcesses {
+  /** Throws where one of that name runs. */
   readonly start: (message: StartMessage) => void;
+  /** Throws where it is gone. */
+  readonly greet: (message: GreetMessage) => void;
+  readonly running: () => readonly RunningProcess[];
   readonly kill: (instance: string) => void;
   readonly killAll: () => void;
   /** Ends all of them and everything they started. */
@@ -37,6 +50,7 @@ export function childProcesses(
   tell: (message: FromLauncher) => void,
 ): ChildProcesses {
   const running = new Map<string, Running>();
+  const removals = new Set<Promise<void>>();
   let sweep: NodeJS.Timeout | undefined;
   let isSweepWanted = false;
   const endLeftovers = () => endMarked(mark, (instance) => !running.has(instance));
@@ -52,16 +66,23 @@ export function childProcesses(
   };
   const watching = setInterval(() => {
     for (const entry of running.values()) {
+      if (isLimited(entry.groups)) continue;
       if (ownMemoryBytes(entry.pid) <= entry.memoryBytesMax) continue;
       entry.isOutOfMemory = true;
       killGroup(entry.pid);
     }
   }, MEMORY_CHECK_MS);
 
+  const remove = (groups: readonly ResourceGroup[]): void => {
+    const removal = removeGroups(groups).finally(() => removals.delete(removal));
+    removals.add(removal);
+  };
   const start = (message: StartMessage): void => {
-    const { instance } = message;
+    const { instance, note, groups = [] } = message;
+    if (running.has(instance)) throw new Error(`${instance} runs already`);
     let child: ChildProcessWithoutNullStreams;
     try {
+      makeGroups(groups);
       child = spawnInstance(message, `${mark}.${instance}`);
     } catch (error) {
       // An environment that no process can have, such as one that is too big: the matter of this instance alone.
@@ -69,11 +90,15 @@ export function childProcesses(
     }
     child.on("error", (error) => tell({ kind: "not-started", instance, reason: error.message }));
     const { pid } = child;
-    if (pid === undefined) return;
+    if (pid === undefined) return remove(groups);
+    const { startedAt } = identifyProcess(pid) ?? { startedAt: "" };
+    const told = { instance, pid, startedAt, ...(note === undefined ? {} : { note }) };
     const entry: Running = {
       child,
+      told,
       pid,
       memoryBytesMax: message.memoryBytesMax,
+      groups,
       isOutOfMemory: false,
     };
     running.set(instance, entry);
@@ -88,11 +113,19 @@ export function childProcesses(
       running.delete(instance);
       killGroup(pid);
       sweepSoon();
-      afterLastWords(child, () =>
-        tell({ kind: "exited", instance, code, signal, isOutOfMemory: entry.isOutOfMemory }),
-      );
+      const isOutOfMemory = entry.isOutOfMemory || ranOutOfMemory(groups);
+      remove(groups);
+      const ended = message.descriptors === undefined ? { code, signal } : readExit(code, signal);
+      afterLastWords(child, () => tell({ kind: "exited", instance, ...ended, isOutOfMemory }));
     });
-    tell({ kind: "started", instance, pid });
+    tell({ kind: "started", instance, pid, startedAt });
+  };
+
+  const greet = ({ instance, greeting, note }: GreetMessage): void => {
+    const entry = running.get(instance);
+    if (entry === undefined) throw new Error(`${instance} is gone`);
+    entry.told = { ...entry.told, note };
+    entry.child.stdin?.write(`${greeting}\n`);
   };
 
   const kill = (instance: string): void => {
@@ -104,27 +137,49 @@ export function childProcesses(
   };
   return {
     start,
+    greet,
+    running: () => [...running.values()].map(({ told }) => told),
     kill,
     killAll,
     close: async () => {
       clearInterval(watching);
+      const left = [...running.values()].flatMap(({ groups }) => groups);
       killAll();
       await endMarked(mark, () => true);
+      await Promise.all([...removals, removeGroups(left)]);
     },
   };
 }
 
+/** The kernel does it, sooner and without being asked. */
+const isLimited = (groups: readonly ResourceGroup[]): boolean =>
+  groups.some(({ outOfMemoryCounts }) => outOfMemoryCounts !== undefined);
+
 function spawnInstance(
-  { command, directory, environment }: StartMessage,
+  { command, directory, environment, descriptors = [] }: StartMessage,
   mark: string,
 ): ChildProcessWithoutNullStreams {
   const [program, ...programArguments] = command;
-  return spawn(program, programArguments, {
+  const child = spawn(program, programArguments, {
     cwd: directory,
     env: { ...environment, [MARK_VARIABLE]: mark },
     detached: true,
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe", ...descriptors.map(() => "pipe" as const)],
   });
+  for (const [index, given] of descriptors.entries()) {
+    const pipe = child.stdio[3 + index];
+    if (!(pipe instanceof Writable)) continue;
+    pipe.on("error", () => undefined);
+    pipe.end(given);
+  }
+  return child;
+}
+
+/** A sandbox that ends with what it ran says so in its code. */
+function readExit(code: number | null, signal: string | null) {
+  const number = (code ?? 0) - SIGNAL_CODES_FROM;
+  const named = Object.entries(constants.signals).find(([, value]) => value === number);
+  return named === undefined ? { code, signal } : { code: null, signal: named[0] };
 }
 
 /** The pipes may hold more after the exit; `then` is called once they are read or it takes too long. */
@@ -144,15 +199,5 @@ function killGroup(pid: number): void {
     process.kill(-pid, "SIGKILL");
   } catch {
     // Gone already.
-  }
-}
-
-/** Resident memory that is not shared with others, such as the program's own text; 0 where the system does not tell. */
-function ownMemoryBytes(pid: number): number {
-  try {
-    const [, resident, shared] = readFileSync(`/proc/${pid}/statm`, "latin1").split(" ");
-    return (Number(resident) - Number(shared)) * PAGE_BYTES;
-  } catch {
-    return 0;
   }
 }

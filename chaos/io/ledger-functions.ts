@@ -1,5 +1,7 @@
+import { chmodSync, linkSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { DRILL_FUNCTIONS, drillLedgersOf } from "#lib/drill-ledger.ts";
 import { MeridianError, ERRORS } from "#lib/errors.ts";
 import { WARM_UP_MARK } from "../core/judge-validity.ts";
 import type { LedgerFunctions } from "../core/plan-series.ts";
@@ -16,9 +18,31 @@ const WARM_UP_LIMIT_MS = 10_000;
 
 /** Names of this run alone, so that nobody's function is replaced and what is left behind is known. */
 export const ledgerFunctions = (runId: string): LedgerFunctions => ({
-  idempotent: `drill-ledger-${runId}-idempotent`,
-  once: `drill-ledger-${runId}-once`,
+  idempotent: `${DRILL_FUNCTIONS}${runId}-idempotent`,
+  once: `${DRILL_FUNCTIONS}${runId}-once`,
 });
+
+/**
+ * Begins the ledger where instances in their sandboxes may write to it, whatever users they have, and shows it in the report's folder,
+ * where it stays. On another disk than the federation's state, which has no room for two names of one file, it is there alone.
+ */
+export function beginLedger(stateDirectory: string, runId: string, reportFile: string): string {
+  const folder = drillLedgersOf(stateDirectory);
+  const ledgerFile = join(folder, `${runId}.jsonl`);
+  try {
+    mkdirSync(folder, { recursive: true });
+    chmodSync(folder, 0o777);
+    writeFileSync(ledgerFile, "");
+    chmodSync(ledgerFile, 0o666);
+    rmSync(reportFile, { force: true });
+    linkSync(ledgerFile, reportFile);
+    return ledgerFile;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EXDEV")) throw error;
+    writeFileSync(reportFile, "", { mode: 0o600 });
+    return reportFile;
+  }
+}
 
 /** Deploys the function under test twice: one that may be called again, and one that must not. */
 export async function deployLedger(

@@ -1,10 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { Value } from "typebox/value";
-import { Fallback, FixedAnswer, SentManifest } from "#lib/contracts/function-manifest.ts";
-import { PlacementPart } from "#lib/contracts/placement.ts";
-import { Scaling } from "#lib/contracts/scaling.ts";
+import { SentManifest } from "#lib/contracts/function-manifest.ts";
 import { MeridianError } from "#lib/errors.ts";
-import { nearestWord } from "../nearest-word.ts";
+import { describeMistake } from "./describe-mistake.ts";
 
 export const MANIFEST_FILE = "meridian.json";
 
@@ -52,39 +50,8 @@ export function completeManifest(
   throw invalid(
     Value.Errors(SentManifest, candidate)
       .filter(({ keyword }) => keyword !== "boolean" && keyword !== "anyOf")
-      .map((mistake) => describeMistake(mistake.instancePath, mistake.message, mistake.params)),
+      .map((mistake) => describeMistake(mistake, MANIFEST_FILE)),
   );
-}
-
-/** Where in the manifest other keys are known than at its top. */
-const PARTS = new Map<string, { readonly properties: object }>([
-  ["placement", PlacementPart],
-  ["fallback", Fallback],
-  ["fallback.answer", FixedAnswer],
-  ["scaling", Scaling],
-]);
-
-function describeMistake(path: string, message: string, params: object): string {
-  const where = path.slice(1).replaceAll("/", ".");
-  const prefix = where === "" ? "" : `${where}.`;
-  if ("additionalProperties" in params && Array.isArray(params.additionalProperties))
-    return params.additionalProperties
-      .map((key) => unknownKey(prefix, String(key), PARTS.get(where) ?? SentManifest))
-      .join("; ");
-  if (where === "name")
-    return "name must be 1 to 63 lower-case letters, digits and dashes: give one with --name";
-  return `${where} ${message}`;
-}
-
-/** Flags are known, so it can only stand in the file. */
-function unknownKey(
-  prefix: string,
-  key: string,
-  { properties }: { readonly properties: object },
-): string {
-  const nearest = nearestWord(key.slice(0, 64), Object.keys(properties));
-  const hint = nearest === undefined ? "" : ` (did you mean "${prefix}${nearest}"?)`;
-  return `${MANIFEST_FILE} has the unknown key "${prefix}${key}"${hint}`;
 }
 
 /** A flag names single members of these; anything but an object is left for the check to refuse. */

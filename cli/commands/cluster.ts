@@ -90,6 +90,6 @@ export function describeState({ state, decidedAtMs, sight }: ClusterView): strin
 /** `draining (kernel upgrade)`; says also what waits for an operator. */
 export function describeMode({ mode, modeReason, awaitsRelease }: ClusterView): string {
   const why = modeReason === undefined || modeReason === "" ? "" : ` (${modeReason})`;
-  const waits = awaitsRelease === true ? ", manual failback waits" : "";
+  const waits = awaitsRelease === true ? ", manual failback waits for its release" : "";
   return `${mode ?? "in-service"}${mode === "in-service" ? "" : why}${waits}`;
 }

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from "@commander-js/extra-typings";
 import type { Deployed } from "#lib/contracts/api.ts";
 import { AliasRecord, type RolloutRecord } from "#lib/contracts/catalog-records.ts";
+import { ISOLATION_LEVELS } from "#lib/contracts/isolation.ts";
 import type { ManifestPart } from "../bundle/read-manifest.ts";
 import {
   connectedCommand,
@@ -13,6 +14,7 @@ import {
 import { LIVE_ALIAS } from "#lib/contracts/names.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { connectAsTenant, functionPath, type TenantConnection } from "../connect.ts";
+import { describeRoom } from "../describe-room.ts";
 import { type DeployAnswer, deployCode } from "../deploy-code.ts";
 import { UsageError } from "../failures.ts";
 import { printDocument, printLine } from "../print.ts";
@@ -66,6 +68,17 @@ export function registerDeploy(program: Command): void {
     )
     .option("--region <name>", "region or jurisdiction it must not leave; may be repeated", listOf)
     .option("--anywhere", "it may run in every region, whatever the version before might")
+    .addOption(
+      new Option("--min-isolation <level>", "run it only where the agent has proved this").choices(
+        ISOLATION_LEVELS,
+      ),
+    )
+    .addOption(
+      new Option("--network <access>", "what it may reach (default: outbound)").choices([
+        "outbound",
+        "none",
+      ]),
+    )
     .addOption(new Option("--http-auth <who>", "who may call /fn/…").choices(["key", "public"]))
     .option("--no-bundle", "pack a Node function's folder as it is")
     .option("--no-promote", "make the version, and leave every alias where it is")
@@ -123,6 +136,8 @@ ${examples(
       printLine(describeDeployed(deployed));
       const kept = describeKept(answer);
       if (kept !== undefined) printLine(kept);
+      const room = await describeRoom(connection.client, deployed.version.manifest);
+      if (room !== undefined) printLine(room);
       if (rollout !== undefined) printLine(describeRollout(rollout));
       else if (flags.canary === true)
         printLine("There was no version before it to compare with, so it is live at once.");
@@ -181,6 +196,8 @@ interface ManifestFlags extends ScalingFlags {
   readonly region?: readonly string[] | undefined;
   readonly anywhere?: true | undefined;
   readonly httpAuth?: string | undefined;
+  readonly minIsolation?: string | undefined;
+  readonly network?: string | undefined;
 }
 
 /** Only what was said: a flag that is absent must not hide what the file says. */
@@ -199,6 +216,8 @@ function manifestFlags(flags: ManifestFlags): ManifestPart {
     secrets: flags.secret,
     placement: regions === undefined ? undefined : { regions },
     httpAuth: flags.httpAuth,
+    minIsolation: flags.minIsolation,
+    network: flags.network,
     scaling: scalingPart(flags),
   };
   return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));

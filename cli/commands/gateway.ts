@@ -14,6 +14,7 @@ import { askUp } from "../up-client.ts";
 
 /** Of a thousand tenants those that are busiest say enough; `--json` has all. */
 const TENANTS_SHOWN = 10;
+const TELL_INTERVAL_MS = 3_000;
 const WHOLE_MILLIONTHS = 1_000_000;
 
 export function registerGateway(program: Command): void {
@@ -53,14 +54,28 @@ function registerRestart(gateway: Command): void {
       const state = findState(flags.state);
       const zones = flags.all === true ? await zonesOf(state) : named;
       const done: GatewayRestart[] = [];
-      for (const zone of zones) {
+      for (const zone of new Set(zones)) {
         const path = `/gateways/${encodeURIComponent(zone)}:restart`;
-        const result = await askUp(state, GatewayRestart, "POST", path);
+        const stopTelling = tellWaiting(zone);
+        const asked = askUp(state, GatewayRestart, "POST", path);
+        const result = await asked.finally(stopTelling);
         done.push(result);
         if (flags.json !== true) for (const line of describeRestart(result)) printLine(line);
       }
       if (flags.json === true) printDocument(done);
     });
+}
+
+/** What an old gateway carries may go on for a while: beside the answer it is said that this is what is waited for. */
+function tellWaiting(zone: string): () => void {
+  const startedAtMs = performance.now();
+  const telling = setInterval(() => {
+    const age = formatAge(performance.now() - startedAtMs);
+    process.stderr.write(
+      `${zone}: ${age} so far, until the new gateway is ready and the calls and streams on the old one have ended\n`,
+    );
+  }, TELL_INTERVAL_MS);
+  return () => clearInterval(telling);
 }
 
 async function zonesOf(state: string): Promise<string[]> {

@@ -12,6 +12,7 @@ export function registerRoute(program: Command): void {
     .addOption(tenantOption())
     .option("--ip <address>", "as if the caller had this address")
     .option("--region <name>", "as if the caller asked for this region or zone")
+    .option("--affinity <token>", "as if the caller brought this Meridian-Affinity")
     .addHelpText("after", examples("meridian route explain hello --ip 81.2.69.142"))
     .action(async (functionName, flags) => {
       const { client, tenant } = await connectAsTenant(flags, flags.tenant);
@@ -20,6 +21,7 @@ export function registerRoute(program: Command): void {
       if (flags.region !== undefined) query.set("region", flags.region);
       const explanation = await client.json(RouteExplanation, {
         path: `/v1/route:explain?${query.toString()}`,
+        ...(flags.affinity !== undefined && { headers: { "meridian-affinity": flags.affinity } }),
       });
       if (flags.json === true) return printDocument(explanation);
       printLine(describeRoute(explanation));

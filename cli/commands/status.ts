@@ -9,6 +9,9 @@ import { formatAge, formatTable, printDocument, printable, printLine } from "../
 import { describeMode, describeState } from "./cluster.ts";
 import { describeShift, leftOf } from "./shift.ts";
 
+/** Enough to find it among the versions. */
+const DIGEST_CHARACTERS_SHOWN = 19;
+
 export function registerStatus(program: Command): void {
   connectedCommand(
     program,
@@ -33,6 +36,7 @@ function describeFederation(status: FederationStatus): string {
         "STATE",
         "MODE",
         "WEIGHT",
+        "ISOLATION",
         "REPLICA",
         "REVISION",
         "INSTANCES",
@@ -55,9 +59,11 @@ function describeFederation(status: FederationStatus): string {
       ),
     );
   for (const line of status.zones.flatMap(failingLines)) lines.push("", line);
+  for (const line of status.zones.flatMap(shortLines)) lines.push("", line);
   for (const { clusterId, codeMissing = 0 } of status.zones)
     if (codeMissing > 0)
       lines.push("", `${clusterId} does not hold the code of ${codeMissing} archives yet`);
+  for (const line of status.zones.flatMap(codeTroubleLines)) lines.push("", line);
   for (const { clusterId, quarantined = 0 } of status.zones)
     if (quarantined > 0)
       lines.push(
@@ -119,6 +125,7 @@ function zoneRow(zone: ZoneStatus): string[] {
     cluster === null ? "unknown" : describeState(cluster),
     cluster === null ? "-" : describeMode(cluster),
     cluster === null ? "-" : `${cluster.weightPercent} %`,
+    cluster?.isolationLevel ?? "-",
     zone.isReachable
       ? replicaAgeMs === null
         ? "-"
@@ -164,6 +171,36 @@ const failingLines = ({ zone, instances }: ZoneStatus): string[] =>
               `${failing.failures} times in a row; tried again ${whenOf(failing.retryInMs)}`,
           ),
         ],
+  );
+
+/** `eu-west-1 cannot use sha256:1b2c3d4e5f60… (MERIDIAN_CODE_INVALID, 3 times): …; tried again in 12 s` */
+const codeTroubleLines = ({ clusterId, codeTroubles = [] }: ZoneStatus): string[] =>
+  codeTroubles.map(({ digest, code, detail, failures, retryInMs }) =>
+    printable(
+      `${clusterId} cannot use ${digest.slice(0, DIGEST_CHARACTERS_SHOWN)}… (${code}, ${failures} ${failures === 1 ? "time" : "times"}): ` +
+        `${detail} Tried again ${whenOf(retryInMs)}.`,
+    ),
+  );
+
+/** `demo/hello version 3 has 29 of the 500 instances that it shall have in eu-west: there is no room for more` */
+const shortLines = ({ zone, instances }: ZoneStatus): string[] =>
+  instances.flatMap(
+    ({ tenant, functionName, version, starting, idle, busy, wanted, stuck = 0 }) => {
+      const name = `${tenant}/${functionName} version ${version}`;
+      const has = starting + idle + busy;
+      return [
+        ...(wanted === undefined
+          ? []
+          : [
+              `${name} has ${has} of the ${wanted} instances that it shall have in ${zone}: there is no room for more`,
+            ]),
+        ...(stuck === 0
+          ? []
+          : [
+              `${stuck} instances of ${name} were to end in ${zone} and do not: see its agent's log`,
+            ]),
+      ];
+    },
   );
 
 const whenOf = (retryInMs: number): string =>

@@ -56,6 +56,7 @@ export const ACTIONS = {
   "shifts.read": look(["operator"]),
   "shifts.change": rule(["operator"]),
   "status.read": look(EVERYONE),
+  "isolation.read": look(["operator"]),
   "catalog.read": look(["operator"]),
   "catalog.recover": rule(["operator"]),
   "catalog.discard": rule(["operator"]),

@@ -99,6 +99,8 @@ function describeZone(
       .map(({ receiver, position: its, refused }) => ({ receiver, position: its, refused })),
     ...(wave === null ? {} : { wave }),
     ...(report?.codeMissing === undefined ? {} : { codeMissing: report.codeMissing.length }),
+    ...(report?.codeTroubles === undefined ? {} : { codeTroubles: report.codeTroubles }),
+    ...(report?.isolation === undefined ? {} : { isolation: report.isolation }),
     ...(report?.quarantined === undefined ? {} : { quarantined: report.quarantined }),
     instances: [...(report?.functions ?? [])],
   };

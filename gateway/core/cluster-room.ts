@@ -3,6 +3,8 @@ import type { Tier } from "#lib/plan/placement-class.ts";
 /** Whether a cluster takes one more of this gateway's calls of a tier. */
 export type ClusterRoom =
   | { readonly kind: "room" }
+  /** It serves as many as it can, and the call would wait. */
+  | { readonly kind: "queue"; readonly inFlight: number; readonly limit: number }
   | { readonly kind: "full"; readonly inFlight: number; readonly limit: number };
 
 /** How many calls of this gateway a cluster may have at a time. */
@@ -59,12 +61,34 @@ export function stepLimit(
 const within = (least: number, value: number, most: number): number =>
   Math.min(most, Math.max(least, value));
 
+/** What this gateway has under way on a cluster. */
+export interface ClusterLoad {
+  readonly limit: AdaptiveLimit;
+  readonly inFlight: number;
+  /** Slots that those take or wait for: a call of a function that serves four at a time takes a quarter. */
+  readonly taken: number;
+}
+
+/**
+ * Calls that wait in a cluster: one for each that it serves, so that nobody waits longer than about one call takes, and so many at the
+ * least. More would fill its queue in the seconds that the plan takes to learn of a crowd, and what stands in it then is answered late.
+ */
+const WAITING_MIN = 16;
+
 /** The share of the limit that calls of a tier may fill: the lowest tier is turned away first. */
 const SHARE_OF: Readonly<Record<Tier, number>> = { critical: 1, normal: 0.9, batch: 0.75 };
 
-export function roomFor(tier: Tier, limit: AdaptiveLimit, inFlight: number): ClusterRoom {
+/** `slots`: calls that the cluster serves at the same time; undefined: not known, and never full. */
+export function roomFor(
+  tier: Tier,
+  { limit, inFlight, taken }: ClusterLoad,
+  slots: number | undefined,
+): ClusterRoom {
   const mine = Math.floor(limit.calls * SHARE_OF[tier]);
-  return inFlight < mine ? room : { kind: "full", inFlight, limit: mine };
+  if (inFlight >= mine) return { kind: "full", inFlight, limit: mine };
+  if (slots === undefined || taken < slots) return room;
+  const fitting = Math.floor((slots + Math.max(slots, WAITING_MIN)) * SHARE_OF[tier]);
+  return { kind: taken < fitting ? "queue" : "full", inFlight, limit: fitting };
 }
 
 const room: ClusterRoom = { kind: "room" };

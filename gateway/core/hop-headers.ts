@@ -18,16 +18,23 @@ const HOP_HEADERS = new Set([
 
 /** The headers that may be sent on: none of this hop, none that `Connection` nominates, no unset ones. */
 export function withoutHopHeaders(headers: Headers): Record<string, string | readonly string[]> {
-  const nominated = String(headers["connection"] ?? "")
-    .toLowerCase()
-    .split(",")
-    .map((name) => name.trim());
+  const nominated = nominatedBy(headers["connection"]);
   const kept: Record<string, string | readonly string[]> = {};
-  for (const [name, value] of Object.entries(headers))
+  for (const name in headers) {
+    const value = headers[name];
     if (value !== undefined && !HOP_HEADERS.has(name) && !nominated.includes(name))
       kept[name] = value;
+  }
   return kept;
 }
+
+const nominatedBy = (connection: Headers[string]): readonly string[] =>
+  connection === undefined
+    ? []
+    : String(connection)
+        .toLowerCase()
+        .split(",")
+        .map((name) => name.trim());
 
 /** Where a request comes from, as only the gateway knows it. */
 const CLAIMS_OF_ORIGIN = new Set([

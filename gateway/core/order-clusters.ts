@@ -5,6 +5,7 @@ import { distanceKilometres, type GeoPoint } from "#lib/great-circle.ts";
 import type { Random } from "#lib/ports/random.ts";
 import type { ClusterRoom } from "./cluster-room.ts";
 import { drawnFirst, type Preference, shareOf } from "./draw-cluster.ts";
+import type { Crowding } from "./keep-within-plan.ts";
 import type { CircuitStanding } from "./function-circuits.ts";
 
 /** What this gateway knows of a zone's cluster at the moment of choosing. */
@@ -60,7 +61,7 @@ export function orderClusters(
       kilometres: distanceKilometres(origin, cluster.zone),
       apparent: apparentKilometres(origin, cluster.zone),
     }))
-    .toSorted((one, other) => one.apparent - other.apparent || byName(one, other));
+    .toSorted(byApparentDistance);
   if (failover === "off") return nearestFirst.map(homeOnly);
 
   const full: Ranking[] = [];
@@ -68,8 +69,9 @@ export function orderClusters(
   const failing: Ranking[] = [];
   const lastResort: Ranking[] = [];
   const refused: Ranking[] = [];
+  const queueIsFull = isNoQueueUsed(permitted, preference?.crowding);
   for (const { cluster, kilometres } of nearestFirst) {
-    const standing = judge(cluster);
+    const standing = judge(cluster, queueIsFull);
     const reason = standing.reason ?? describeShare(cluster, preference);
     const { circuit } = cluster;
     const openForMs = circuit.kind === "open" ? circuit.forMs : 0;
@@ -82,7 +84,8 @@ export function orderClusters(
   }
   const usable = drawnFirst([...full, ...ramping], preference, random);
   // The least bad is the one that is tried again first: the more often a cluster failed, the longer it is left alone.
-  const others = [...failing.toSorted(byOpenTime), ...lastResort];
+  if (failing.length > 1) failing.sort(byOpenTime);
+  const others = [...failing, ...lastResort];
   const order = usable.length > 0 ? usable : others;
   const unused = usable.length > 0 ? [...others, ...refused] : refused;
   return [
@@ -123,14 +126,16 @@ type Standing =
     };
 
 /** What this gateway's own connections say comes first: nothing overrules a cluster that refuses or stalls them. */
-function judge(cluster: ClusterSnapshot): Standing {
+function judge(cluster: ClusterSnapshot, queueIsFull = false): Standing {
   if (cluster.pings === "absent") return { kind: "refused", reason: "no agent of it is known" };
   if (cluster.pings === "avoid")
     return { kind: "refused", reason: "it does not answer this gateway's pings" };
   if (cluster.isTripped) return { kind: "refused", reason: "the circuit breaker to it is open" };
   if (cluster.mode === "quarantined")
     return { kind: "refused", reason: "an operator has quarantined it" };
-  if (cluster.room.kind === "full") return { kind: "full", reason: describeFull(cluster.room) };
+  const { room } = cluster;
+  if (room.kind === "full" || (queueIsFull && room.kind === "queue"))
+    return { kind: "full", reason: describeFull(room) };
 
   if (cluster.pings === "late")
     return { kind: "last-resort", reason: "its last ping is late, and its calls hear nothing" };
@@ -157,7 +162,19 @@ function wordAgainst(cluster: ClusterSnapshot): string | undefined {
   return undefined;
 }
 
-const describeFull = ({ inFlight, limit }: Extract<ClusterRoom, { kind: "full" }>): string =>
+/**
+ * While the plan turns calls away, a free slot anywhere goes before a queue, as the shares are some seconds old; and calls of a tier that
+ * is turned away do not wait at all: a queue would only make the others' answers late.
+ */
+function isNoQueueUsed(
+  permitted: readonly ClusterSnapshot[],
+  crowding: Crowding = "none",
+): boolean {
+  if (crowding !== "others-shed") return crowding === "shed";
+  return permitted.some((one) => one.room.kind === "room" && judge(one).kind === "usable");
+}
+
+const describeFull = ({ inFlight, limit }: Exclude<ClusterRoom, { kind: "room" }>): string =>
   `it has ${inFlight} of this gateway's calls, and calls of this tier may make it ${limit}`;
 
 function describeShare({ zone, weightPercent }: ClusterSnapshot, preference?: Preference): string {
@@ -189,7 +206,11 @@ const ranked = (ranking: Ranking, decision: RankedCluster["decision"]): RankedCl
 
 const byOpenTime = (one: Ranking, other: Ranking): number => one.openForMs - other.openForMs;
 
-const byName = (
-  one: { readonly cluster: ClusterSnapshot },
-  other: { readonly cluster: ClusterSnapshot },
-): number => (one.cluster.zone.clusterId < other.cluster.zone.clusterId ? -1 : 1);
+interface Placed {
+  readonly cluster: ClusterSnapshot;
+  readonly apparent: number;
+}
+
+const byApparentDistance = (one: Placed, other: Placed): number =>
+  one.apparent - other.apparent ||
+  (one.cluster.zone.clusterId < other.cluster.zone.clusterId ? -1 : 1);

@@ -1,24 +1,27 @@
-import type { Placement } from "#lib/contracts/placement.ts";
 import type { RouteEntry } from "#lib/contracts/route-table.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import {
   ANYWHERE,
   classKey,
-  classOfPlacement,
+  classOf,
+  type Placed,
   type PlacementClass,
 } from "#lib/plan/placement-class.ts";
 import { type PlanInputs, planInputs } from "#lib/plan/plan-inputs.ts";
-import { type PlannedShares, planShares } from "#lib/plan/plan-shares.ts";
+import { planShares } from "#lib/plan/plan-shares.ts";
+import { type PlannedCrowd, roomOf } from "./keep-within-plan.ts";
 
 /** A gateway's view of the plan, worked out when it is first asked for and kept as long as its inputs stay the same. */
 export interface SharePlanner {
   readonly inputs: (find: FindEntry) => PlanInputs;
-  readonly shares: (
+  /** Of the callers near a zone; undefined where the plan has no such zone. */
+  readonly crowd: (
     find: FindEntry,
-    placement: Placement,
+    placed: Placed,
     without: ReadonlySet<string>,
-  ) => PlannedShares;
-  readonly classOf: (placement: Placement) => KeyedClass;
+    originZone: string,
+  ) => PlannedCrowd | undefined;
+  readonly classOf: (placed: Placed) => KeyedClass;
 }
 
 export interface KeyedClass {
@@ -28,13 +31,17 @@ export interface KeyedClass {
 
 type FindEntry = (entryKey: string) => RouteEntry | undefined;
 
-/** More classes and losses than a gateway meets between two plans. */
-const SHARES_MAX = 1_000;
+/** Of one class, without some clusters: by the name of the zone that the callers are near. */
+type ClassPlan = ReadonlyMap<string, PlannedCrowd>;
 
-export function createSharePlanner(zones: readonly Zone[]): SharePlanner {
+/** More classes and losses than a gateway meets between two plans. */
+const PLANS_MAX = 1_000;
+
+/** `gateways` share the callers near their zone evenly: the workers of one. */
+export function createSharePlanner(zones: readonly Zone[], gateways = 1): SharePlanner {
   const entryKeys = ["plan", ...zones.map(({ clusterId }) => `cluster/${clusterId}`)];
-  const classes = new WeakMap<Placement, KeyedClass>();
-  const shares = new Map<string, PlannedShares>();
+  const classes = new WeakMap<Placed, KeyedClass>();
+  const plans = new Map<string, ClassPlan>();
   let entries: readonly (RouteEntry | undefined)[] = [];
   let inputs: PlanInputs | undefined;
 
@@ -43,31 +50,37 @@ export function createSharePlanner(zones: readonly Zone[]): SharePlanner {
     if (inputs !== undefined && isSame) return inputs;
     entries = entryKeys.map(find);
     inputs = planInputs(find, zones);
-    shares.clear();
+    plans.clear();
     return inputs;
   };
-  const classOf = (placement: Placement): KeyedClass => {
-    const known = classes.get(placement);
+  const keyedClassOf = (placed: Placed): KeyedClass => {
+    const known = classes.get(placed);
     if (known !== undefined) return known;
-    const rule = classOfPlacement(placement);
+    const rule = classOf(placed);
     const keyed = { key: classKey(rule), rule };
-    classes.set(placement, keyed);
+    classes.set(placed, keyed);
     return keyed;
+  };
+  const planOf = (find: FindEntry, placed: Placed, without: ReadonlySet<string>): ClassPlan => {
+    const current = inputsNow(find);
+    const { key, rule } = keyedClassOf(placed);
+    const name = without.size === 0 ? key : `${[...without].toSorted().join()} ${key}`;
+    const known = plans.get(name);
+    if (known !== undefined) return known;
+    if (plans.size >= PLANS_MAX) plans.clear();
+    const plan = new Map(
+      Array.from(planShares(current, rule, without), ([origin, shares]) => {
+        const roomCalls = roomOf(current.demand, key, origin, shares, gateways);
+        return [origin, { shares, roomCalls }];
+      }),
+    );
+    plans.set(name, plan);
+    return plan;
   };
   return {
     inputs: inputsNow,
-    classOf,
-    shares: (find, placement, without) => {
-      const current = inputsNow(find);
-      const { key, rule } = classOf(placement);
-      const name = `${[...without].toSorted().join()} ${key}`;
-      const known = shares.get(name);
-      if (known !== undefined) return known;
-      if (shares.size >= SHARES_MAX) shares.clear();
-      const planned = planShares(current, rule, without);
-      shares.set(name, planned);
-      return planned;
-    },
+    classOf: keyedClassOf,
+    crowd: (find, placed, without, originZone) => planOf(find, placed, without).get(originZone),
   };
 }
 

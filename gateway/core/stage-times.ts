@@ -93,6 +93,16 @@ export function stageTimes({
   };
 }
 
+/** What the attempt that was answered waited in its cluster, for an instance to be free or to start; as the agent writes it. */
+export function waitedMs(attemptNotes: readonly AttemptNote[]): number {
+  const timing = attemptNotes.at(-1)?.timing;
+  if (timing?.startsWith(WAITED) !== true) return 0;
+  const ms = Number.parseFloat(timing.slice(WAITED.length));
+  return ms > 0 ? ms : 0;
+}
+
+const WAITED = "queue;dur=";
+
 /** What the platform added to the function's own time, or that of the call it was joined to, sending the answer left aside. */
 export function overheadMs(times: CallTimes): number {
   const { function: ownMs, "same-key": joinedMs } = stageTimes(times);

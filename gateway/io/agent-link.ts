@@ -87,7 +87,7 @@ function openLink(
     const lastCallId = payload.readUInt32BE(0);
     for (const [id, call] of calls) if (id > lastCallId) call.turnAway();
   };
-  const read = frameReader(LINK_FRAME_BYTES_MAX, receive);
+  const read = frameReader(LINK_FRAME_BYTES_MAX, receive, LINK_FRAME.part);
   const onData = (chunk: Buffer): void => {
     heardAtMs = clock.nowMs();
     try {

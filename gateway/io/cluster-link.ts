@@ -104,9 +104,12 @@ export function createClusterLink(options: ClusterLinkOptions): ClusterLink {
     probe: async () => {
       const probed = connected;
       const startMs = clock.nowMs();
+      const { idle: idleBeforeMs } = performance.eventLoopUtilization();
       if (pings.missesInARow === 0) pingedAtMs = startMs;
       const event = await probed?.prober.ping(PING_TIMEOUT_MS);
-      if (event === "good") probed?.roundTrip.add(clock.nowMs() - startMs);
+      // A gateway that is slow itself must not take its clusters for full.
+      const idleMs = performance.eventLoopUtilization().idle - idleBeforeMs;
+      if (event === "good") probed?.roundTrip.add(clock.nowMs() - startMs, idleMs);
       if (event !== undefined && event !== "inconclusive" && probed === connected) note(event);
     },
     health: () => ({

@@ -96,7 +96,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     secureUrl: secure === undefined ? undefined : `https://${host}:${portOf(secure.server)}`,
     drain: async (drainLimits) => {
       secure?.close();
-      draining ??= drainDoors(doors, drainLimits);
+      draining ??= drainDoors(doors, drainLimits, log);
       await draining;
     },
   };
@@ -129,8 +129,11 @@ function keepSockets(server: Server, sockets: Set<Socket>): void {
 async function drainDoors(
   { http2, listeners, servers, sockets }: Doors,
   { lingerMs, drainMs }: DrainLimits,
+  log: DoorOptions["log"],
 ): Promise<void> {
   const limit = setTimeout(() => {
+    const connections = sockets.size;
+    if (connections > 0) log.warn({ connections, drainMs }, "what has not ended by now is cut");
     for (const socket of sockets) socket.destroy();
   }, drainMs);
   const closed = Promise.all(servers.map(stopListening));

@@ -15,11 +15,11 @@ import { writeAnswer } from "./write-answer.ts";
 
 /** What is known of a connection while requests on it are under way. */
 interface Connection {
-  /** Ends, one for each request that is not answered yet. */
-  readonly unanswered: Set<() => void>;
+  /** The requests that are not answered yet, by their responses, and how each ends. */
+  readonly unanswered: Map<ServerResponse, () => void>;
   /** The newest request, whose body may still be arriving. */
   newest: { readonly request: IncomingMessage; readonly body: IncomingBody } | undefined;
-  /** Nothing that comes after is to be believed, since where it begins cannot be told. */
+  /** Nothing that comes after is served: it ends, or where a request begins cannot be told. */
   isSpoiled: boolean;
   /** What to do once every request before was answered. */
   whenAnswered: (() => void) | undefined;
@@ -57,8 +57,8 @@ export function http1Server(options: DoorOptions): Server {
 
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
     const connection = connectionOf(request.socket);
-    // Read in the same packet as the request that spoiled the connection.
-    if (connection.isSpoiled) return;
+    // It came behind the request with whose answer the connection ends.
+    if (connection.isSpoiled) return void request.resume();
     answer(request, response, connection, options);
   };
   server.on("request", serve);
@@ -69,18 +69,21 @@ export function http1Server(options: DoorOptions): Server {
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, early: Buffer) => {
     const connection = connectionOf(socket);
     const wish = judgeUpgrade(request);
-    if (connection.isSpoiled || !(socket instanceof Socket) || wish.kind !== "wanted")
-      return void socket.destroy();
-    if (early.length > 0) socket.unshift(early);
-    if (connection.unanswered.size > 0) breakOff(socket, connection, tooEarly(), options);
-    else answerUpgrade(request, socket, wish.protocol, options);
+    if (connection.unanswered.size > 0) {
+      goOnAnswering(socket, connection);
+      breakOff(socket, connection, tooEarly(), options);
+    } else if (connection.isSpoiled || !(socket instanceof Socket) || wish.kind !== "wanted")
+      socket.destroy();
+    else {
+      if (early.length > 0) socket.unshift(early);
+      answerUpgrade(request, socket, wish.protocol, options);
+    }
   });
   server.on("connect", (_request, socket: Duplex) => {
     const connection = connectionOf(socket);
-    connection.isSpoiled = true;
+    if (connection.unanswered.size > 0) goOnAnswering(socket, connection);
     // What came before it is answered first: its caller would take the refusal for that answer.
-    connection.whenAnswered ??= () => refuseConnect(socket, options);
-    if (connection.unanswered.size === 0) connection.whenAnswered();
+    spoil(connection, () => refuseConnect(socket, options));
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     breakOff(socket, connectionOf(socket), parseFailure(error, options), options);
@@ -90,7 +93,7 @@ export function http1Server(options: DoorOptions): Server {
 
 function openConnection(socket: Duplex, connections: WeakMap<Duplex, Connection>): Connection {
   const connection: Connection = {
-    unanswered: new Set(),
+    unanswered: new Map(),
     newest: undefined,
     isSpoiled: false,
     whenAnswered: undefined,
@@ -99,7 +102,7 @@ function openConnection(socket: Duplex, connections: WeakMap<Duplex, Connection>
   if (socket instanceof Socket) closeWithCare(socket, connection);
   // Answers that wait behind others are told nothing by their connection when it closes.
   socket.once("close", () => {
-    for (const end of connection.unanswered) end();
+    for (const end of connection.unanswered.values()) end();
   });
   return connection;
 }
@@ -111,9 +114,9 @@ function answer(
   options: DoorOptions,
 ): void {
   const { handler, log, isDraining, limits } = options;
-  const { arrival, body, mayFollow } = arrivalOf(request, response, connection, options);
+  const { arrival, body, isLast, mayFollow } = arrivalOf(request, response, connection, options);
   connection.newest = { request, body };
-  connection.isSpoiled = arrival.fault !== undefined;
+  connection.isSpoiled = isLast;
   handler(arrival)
     .then((answer) => {
       response.once("finish", () => discardBody(request, limits.stallMs));
@@ -134,9 +137,18 @@ function closeWithCare(socket: Socket, connection: Connection): void {
   };
 }
 
+/** Node has let go of the connection; the answers before that one wait to be told, as by Node, when it takes more. */
+function goOnAnswering(socket: Duplex, { unanswered }: Connection): void {
+  socket.on("drain", () => {
+    for (const response of unanswered.keys()) if (response.socket !== null) response.emit("drain");
+  });
+}
+
 interface Http1Arrival {
   readonly arrival: Arrival;
   readonly body: IncomingBody;
+  /** The connection ends with its answer, whatever that is. */
+  readonly isLast: boolean;
   /** Whether it is certain where the next request on the connection begins. */
   readonly mayFollow: () => boolean;
 }
@@ -151,20 +163,24 @@ function arrivalOf(
   const callerGone = new AbortController();
   const finished = Promise.withResolvers<void>();
   const end = (): void => {
-    if (!connection.unanswered.delete(end)) return;
+    if (!connection.unanswered.delete(response)) return;
     if (!response.writableFinished) callerGone.abort();
     finished.resolve();
     if (connection.unanswered.size === 0) connection.whenAnswered?.();
   };
-  connection.unanswered.add(end);
+  connection.unanswered.set(response, end);
   response.once("close", end);
 
   const declaredBytes = Number(headers["content-length"] ?? 0);
   const hasBody = declaredBytes > 0 || headers["transfer-encoding"] !== undefined;
-  let isUninvited = hasBody && headers.expect !== undefined && httpVersion !== "1.0";
+  const waitsForLeave = headers.expect !== undefined && httpVersion !== "1.0";
+  let isUninvited = hasBody && waitsForLeave;
   const wish = judgeUpgrade(request);
   const fault =
     inspectHeaders(rawHeaders, httpVersion) ?? (wish.kind === "refused" ? wish.fault : undefined);
+  // Behind an offer that is ignored Node reads nothing more of the same packet; who waits to send nothing gets no leave, and Node ends it.
+  const isLast =
+    fault !== undefined || headers.upgrade !== undefined || (waitsForLeave && !hasBody);
   const invite = (): void => {
     if (isUninvited) response.writeContinue();
     isUninvited = false;
@@ -190,9 +206,8 @@ function arrivalOf(
       finished: finished.promise,
     },
     body,
-    // Behind an offer that is ignored Node reads nothing more of the same packet.
-    mayFollow: () =>
-      fault === undefined && headers.upgrade === undefined && !isUninvited && !body.hasFailed(),
+    isLast,
+    mayFollow: () => !isLast && !isUninvited && !body.hasFailed(),
   };
 }
 
@@ -209,17 +224,21 @@ function breakOff(
   error: MeridianError,
   door: RawDoor,
 ): void {
-  // Said again for everything that the caller sends after.
-  if (connection.whenAnswered !== undefined) return;
   const { newest } = connection;
   const isInBody = newest !== undefined && !newest.request.complete;
-  connection.isSpoiled = true;
-  connection.whenAnswered = (): void => {
+  if (isInBody) newest.body.fail(error);
+  spoil(connection, () => {
     if (isInBody) endSlowly(socket);
     else refuseRaw(socket, error, door);
-  };
-  if (isInBody) newest.body.fail(error);
-  if (connection.unanswered.size === 0) connection.whenAnswered();
+  });
+}
+
+/** Of the first word that ends a connection; one that ends with an answer under way needs no other. */
+function spoil(connection: Connection, lastWord: () => void): void {
+  if (connection.isSpoiled) return;
+  connection.isSpoiled = true;
+  connection.whenAnswered = lastWord;
+  if (connection.unanswered.size === 0) lastWord();
 }
 
 function parseFailure(

@@ -35,8 +35,8 @@ export interface Observation {
   readonly close: () => Promise<void>;
 }
 
-/** A log line must not cost a system call: lines gather to about this much. */
-const BATCH_BYTES = 2_048;
+/** A write costs as much as half a request, on a thread of its own: lines gather to about this much, or for half a second. */
+const BATCH_BYTES = 32_768;
 /** Lines on what was no request: whoever sends such things sends many. */
 const REFUSALS_PER_SECOND = 10;
 

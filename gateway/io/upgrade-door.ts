@@ -1,7 +1,6 @@
 import {
   type IncomingHttpHeaders,
   type IncomingMessage,
-  ServerResponse,
   validateHeaderName,
   validateHeaderValue,
 } from "node:http";
@@ -12,6 +11,7 @@ import type { Answer, Arrival } from "../ports.ts";
 import type { DoorOptions } from "./door.ts";
 import { incomingBody } from "./read-body.ts";
 import { endSlowly } from "./refuse-raw.ts";
+import { responseOnSocket } from "./response-on-socket.ts";
 import { sendBody } from "./send-body.ts";
 import { headersOf, writeAnswer } from "./write-answer.ts";
 
@@ -133,7 +133,10 @@ function switchOver(socket: Socket, protocol: string, answer: Answer, options: D
     ...headerLines(answer),
   ];
   if (socket.writable) socket.write(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
-  void sendBody(socket, answer.body, { ...options, cut });
+  void sendBody(socket, answer.body, { ...options, cut }).then(() => {
+    // The function has ended its side. What the caller still says arrives; one that says nothing does not know, or does not mind.
+    socket.setTimeout(options.limits.stallMs, cut);
+  });
 }
 
 function headerLines(answer: Answer): string[] {
@@ -159,14 +162,6 @@ function answerOtherwise(
     socket.destroy();
     return;
   }
-  const response = new ServerResponse(request);
-  response.assignSocket(socket);
-  const goOn = (): void => void response.emit("drain");
-  socket.on("drain", goOn);
-  response.once("finish", () => {
-    socket.off("drain", goOn);
-    response.detachSocket(socket);
-    endSlowly(socket);
-  });
+  const response = responseOnSocket(socket, request, () => endSlowly(socket));
   writeAnswer(response, answer, true, options);
 }

@@ -90,8 +90,10 @@ export function writeHttp2Answer(
 
 export function headersOf({ status, headers, body }: Answer): Record<string, string | string[]> {
   const written: Record<string, string | string[]> = {};
-  for (const [name, value] of Object.entries(headers))
-    written[name] = typeof value === "string" ? value : [...value];
+  for (const name in headers) {
+    const value = headers[name];
+    if (value !== undefined) written[name] = typeof value === "string" ? value : [...value];
+  }
   if (!(body instanceof Readable) && !isBodiless(status))
     written["content-length"] ??= String(Buffer.byteLength(body));
   return written;

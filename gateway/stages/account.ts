@@ -38,12 +38,18 @@ export function account(
   accounting: Accounting,
   clock: Clock,
 ): Stage<IdentifiedCall, IdentifiedCall> {
+  const refuse = (call: IdentifiedCall, thrown: unknown): Answer => {
+    const error = toMeridianError(thrown);
+    if (error.code === "MERIDIAN_INTERNAL") accounting.unforeseen(call.requestId, thrown);
+    return problemAnswer(error, call.requestId);
+  };
   return (next) => async (call) => {
-    const answer = await next(call).catch((thrown: unknown): Answer => {
-      const error = toMeridianError(thrown);
-      if (error.code === "MERIDIAN_INTERNAL") accounting.unforeseen(call.requestId, thrown);
-      return problemAnswer(error, call.requestId);
-    });
+    let answer: Answer;
+    try {
+      answer = await next(call);
+    } catch (thrown) {
+      answer = refuse(call, thrown);
+    }
     const answeredAtMs = clock.nowMs();
     void call.arrival.finished.then(() =>
       accounting.record(describeEnd(call, answer, answeredAtMs, clock.nowMs())),

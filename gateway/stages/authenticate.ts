@@ -9,10 +9,11 @@ import type { KeyRing } from "./key-ring.ts";
 
 /** Lets in holders of a known key; everyone, where the function's HTTP door is public. */
 export function authenticate(keyRing: KeyRing): Stage<FunctionCall, AuthenticatedCall> {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     if (isPublic(call)) return next({ ...call, key: null });
     const key = keyRing(call.arrival.headers.authorization, call.table.entries);
-    return key === undefined ? unauthenticated(call.requestId) : next({ ...call, key });
+    if (key === undefined) return Promise.resolve(unauthenticated(call.requestId));
+    return next({ ...call, key });
   };
 }
 

@@ -4,7 +4,8 @@ import type { Clock } from "#lib/ports/clock.ts";
 import { toMeridianError } from "#lib/problem.ts";
 import type { ArmCounters } from "../core/count-arms.ts";
 import type { MatchedCall } from "../call.ts";
-import type { Stage } from "../pipeline.ts";
+import type { RolloutMark } from "../core/choose-version.ts";
+import type { Handler, Stage } from "../pipeline.ts";
 import type { Answer } from "../ports.ts";
 
 /** Failures that the version has a part in; every other one of the platform would have met any version. */
@@ -19,9 +20,7 @@ const FAULTS_OF_VERSION: readonly ErrorCode[] = [
 
 /** Counts how calls end that a rollout has marked, for its judge. */
 export function countArm(arms: ArmCounters, clock: Clock): Stage<MatchedCall, MatchedCall> {
-  return (next) => async (call) => {
-    const { mark } = call;
-    if (mark === undefined) return next(call);
+  const counted = async (next: Handler<MatchedCall>, call: MatchedCall, mark: RolloutMark) => {
     const beganAtMs = clock.nowMs();
     try {
       const answer = await next(call);
@@ -38,6 +37,8 @@ export function countArm(arms: ArmCounters, clock: Clock): Stage<MatchedCall, Ma
       throw thrown;
     }
   };
+  return (next) => (call) =>
+    call.mark === undefined ? next(call) : counted(next, call, call.mark);
 }
 
 /** Whether the version failed; undefined for answers that are not its own: refusals, limits, replays, a caller who went away. */

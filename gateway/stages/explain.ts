@@ -5,6 +5,7 @@ import { MeridianError } from "#lib/errors.ts";
 import { type CallerClues, locateCaller } from "../core/locate-caller.ts";
 import { permittedZones } from "#lib/residency.ts";
 import { distanceKilometres, type GeoPoint } from "#lib/great-circle.ts";
+import { describeShortfall, provedZones } from "../core/proved-zones.ts";
 import { parseAddress } from "../core/network-address.ts";
 import { jsonAnswer } from "../answers.ts";
 import type { RoutedCall } from "../call.ts";
@@ -53,10 +54,11 @@ export function explainRoute(ports: ExplainPorts): Handler<RoutedCall> {
     const { origin, originZone } = placeOf(located, ports);
     const { regions } = version.manifest.placement;
     const { zones } = ports.locating.geography;
-    const permitted = permittedZones(regions, zones);
+    const resident = permittedZones(regions, zones);
+    const permitted = provedZones(version.manifest, resident, table.entries);
     const asked = {
       table,
-      placement: version.manifest.placement,
+      placed: version.manifest,
       origin,
       originZone,
       circuitName: circuitName({ tenant, functionName }, version.version),
@@ -75,11 +77,19 @@ export function explainRoute(ports: ExplainPorts): Handler<RoutedCall> {
           ? one
           : { ...one, decision: "refused" as const, reason: refusal ?? one.reason },
       );
-    const planned = ports.ranking.planned(asked)?.[version.manifest.placement.tier];
+    const planned = ports.ranking.planned(asked)?.shares[version.manifest.placement.tier];
     const shed = planned === undefined || planned.clusters.length === 0 ? 0 : planned.shed;
     const forbidden = zones
       .filter((zone) => !permitted.includes(zone))
-      .map((zone) => forbiddenCandidate(zone, origin, regions));
+      .map((zone) =>
+        forbiddenCandidate(
+          zone,
+          origin,
+          resident.includes(zone)
+            ? describeShortfall(version.manifest, zone.clusterId, table.entries)
+            : `the placement permits ${regions.join(", ")} alone`,
+        ),
+      );
 
     const explanation: RouteExplanation = {
       tenant,
@@ -103,11 +113,11 @@ export function explainRoute(ports: ExplainPorts): Handler<RoutedCall> {
   };
 }
 
-const forbiddenCandidate = (zone: Zone, origin: GeoPoint, regions: readonly string[]) => ({
+const forbiddenCandidate = (zone: Zone, origin: GeoPoint, reason: string) => ({
   zone,
   distanceKilometres: Math.round(distanceKilometres(origin, zone)),
   decision: "refused" as const,
-  reason: `the placement permits ${regions.join(", ")} alone`,
+  reason,
 });
 
 /** An address that is asked about stands for the caller's own, edge and all. */

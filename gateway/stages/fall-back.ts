@@ -5,6 +5,7 @@ import type { FixedAnswer } from "#lib/contracts/function-manifest.ts";
 import type { RouteEntries } from "#lib/route-table-state.ts";
 import type { LocatedCall } from "../call.ts";
 import { findFunction } from "../core/look-up.ts";
+import { provedZones } from "../core/proved-zones.ts";
 import type { FunctionAddress } from "../core/match-route.ts";
 import type { Stage } from "../pipeline.ts";
 import { type ClusterRanking, toRank } from "./survey-clusters.ts";
@@ -18,7 +19,7 @@ type Substitute =
 export function fallBack(
   ranking: Pick<ClusterRanking, "isOpenEverywhere">,
 ): Stage<LocatedCall, LocatedCall> {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const fallback = findFallback(call.table.entries, call.door, call.version, call.zones);
     if (fallback === undefined || !ranking.isOpenEverywhere(toRank(call), call.zones))
       return next(call);
@@ -30,7 +31,7 @@ export function fallBack(
       return next({ ...call, version, zones });
     }
     const { status, contentType, body } = fallback.answer;
-    return { status, headers: { "content-type": contentType }, body };
+    return Promise.resolve({ status, headers: { "content-type": contentType }, body });
   };
 }
 
@@ -40,7 +41,7 @@ const canTake = (fallback: Substitute, { body }: LocatedCall): boolean =>
   body instanceof Uint8Array ||
   fallback.version.manifest.interface === "http";
 
-/** An older version keeps to its own placement as well as to that of the version it stands in for. */
+/** An older version keeps to its own placement and isolation as well as to that of the version it stands in for. */
 export function findFallback(
   entries: RouteEntries,
   { tenant, functionName }: Pick<FunctionAddress, "tenant" | "functionName">,
@@ -53,6 +54,7 @@ export function findFallback(
   const route = findFunction(entries, tenant, functionName);
   const version = route?.versions.find((one) => one.version === number);
   if (version === undefined) return undefined;
-  const zones = permittedZones(version.manifest.placement.regions, permitted);
+  const resident = permittedZones(version.manifest.placement.regions, permitted);
+  const zones = provedZones(version.manifest, resident, entries);
   return zones.length === 0 ? undefined : { kind: "version", version, zones };
 }

@@ -17,7 +17,7 @@ import { mayReach } from "./authenticate.ts";
 
 /** Finds the version behind the alias, drawn by its share where there are several. Another tenant's function does not exist. */
 export function matchFunction(zone: string, random: Random): Stage<AuthenticatedCall, MatchedCall> {
-  return (next) => async (call) => {
+  return (next) => (call) => {
     const { door, key, table, receipt } = call;
     const route = findRoute(table.entries, door, key);
     const choice = chooseVersion(route, door.alias, zone, random);

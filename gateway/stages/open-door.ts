@@ -17,7 +17,7 @@ export interface Doors {
 
 /** To each request the part of the gateway that answers it. */
 export function openDoor(doors: Doors, routing: Routing): Handler<IdentifiedCall> {
-  return async (call) => {
+  return (call) => {
     const { door, requestId } = call;
     switch (door.kind) {
       case "invoke":
@@ -30,15 +30,11 @@ export function openDoor(doors: Doors, routing: Routing): Handler<IdentifiedCall
       case "control":
         return doors.control(call);
       case "healthz":
-        return textAnswer(200, "ok\n");
+        return Promise.resolve(textAnswer(200, "ok\n"));
       case "readyz":
-        return readiness(doors.notReady(), requestId);
+        return Promise.resolve(readiness(doors.notReady(), requestId));
       case "method-not-allowed":
-        return problemAnswer(
-          new MeridianError("MERIDIAN_METHOD_NOT_ALLOWED", `Use ${door.allow} here.`),
-          requestId,
-          { allow: door.allow },
-        );
+        return Promise.resolve(notAllowed(door.allow, requestId));
       case "not-found":
         throw new MeridianError(
           "MERIDIAN_NOT_FOUND",
@@ -49,6 +45,11 @@ export function openDoor(doors: Doors, routing: Routing): Handler<IdentifiedCall
     }
   };
 }
+
+const notAllowed = (allow: string, requestId: string): Answer =>
+  problemAnswer(new MeridianError("MERIDIAN_METHOD_NOT_ALLOWED", `Use ${allow} here.`), requestId, {
+    allow,
+  });
 
 function tableInForce(routing: Routing) {
   const table = routing.table();

@@ -1,14 +1,13 @@
-import type { Placement } from "#lib/contracts/placement.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import type { GeoPoint } from "#lib/great-circle.ts";
-import type { Tier } from "#lib/plan/placement-class.ts";
-import type { OriginShares } from "#lib/plan/plan-shares.ts";
+import type { Placed } from "#lib/plan/placement-class.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { Random } from "#lib/ports/random.ts";
 import type { RouteTable } from "#lib/route-table-state.ts";
 import type { LocatedCall } from "../call.ts";
 import type { ClusterRooms } from "../core/cluster-rooms.ts";
 import type { FunctionCircuits } from "../core/function-circuits.ts";
+import { crowdingOf, type PlannedCrowd } from "../core/keep-within-plan.ts";
 import { findCluster } from "../core/look-up.ts";
 import type { FunctionAddress } from "../core/match-route.ts";
 import type { Preference } from "../core/draw-cluster.ts";
@@ -26,7 +25,8 @@ import type { Agents, Routing } from "../ports.ts";
 /** What decides where a call goes. */
 export interface CallToRank {
   readonly table: RouteTable;
-  readonly placement: Placement;
+  /** The manifest of its version. */
+  readonly placed: Placed;
   readonly origin: GeoPoint;
   /** The name of the zone nearest to the origin: whose share of the plan the call is part of. */
   readonly originZone: string;
@@ -47,7 +47,7 @@ export interface ClusterRanking {
    * The plan for such calls, by tier, without what the federation holds to be lost: that one gateway cannot reach a cluster is no
    * reason to shed. Undefined with `failover` off.
    */
-  readonly planned: (call: CallToRank) => Readonly<Record<Tier, OriginShares>> | undefined;
+  readonly planned: (call: CallToRank) => PlannedCrowd | undefined;
 }
 
 export interface RankingPorts {
@@ -66,11 +66,16 @@ export interface RankingPorts {
 export function rankClusters(ports: RankingPorts): ClusterRanking {
   const { zones, failover, planner, routing, random } = ports;
   const preferenceOf = (call: CallToRank, all: ClusterSnapshot[]): Preference => {
-    const { table, placement, originZone } = call;
+    const { table, placed, originZone } = call;
     const lost = new Set(all.filter(isOutOfReach).map(({ zone }) => zone.clusterId));
-    const shares = planner.shares((key) => table.entries.get(key), placement, lost);
-    const { clusters } = shares.get(originZone)?.[placement.tier] ?? { clusters: [] };
-    return { originZone, clusters, isSteady: call.random !== undefined };
+    const { tier } = placed.placement;
+    const planned = planner.crowd((key) => table.entries.get(key), placed, lost, originZone);
+    return {
+      originZone,
+      clusters: planned?.shares[tier].clusters ?? [],
+      crowding: planned === undefined ? "none" : crowdingOf(tier, planned),
+      isSteady: call.random !== undefined,
+    };
   };
   return {
     byShares: (call, permitted) => {
@@ -84,11 +89,11 @@ export function rankClusters(ports: RankingPorts): ClusterRanking {
       orderClusters(surveyClusters(some, call, ports), call.origin, failover, undefined, random),
     isOpenEverywhere: (call, permitted) =>
       failover === "on" && isOpenEverywhere(surveyClusters(permitted, call, ports)),
-    planned: ({ table, placement, originZone }) => {
+    planned: ({ table, placed, originZone }) => {
       if (failover === "off") return undefined;
       const lost = zones.map(({ clusterId }) => clusterId).filter(routing.isOverlaid);
       const find = (key: string) => table.entries.get(key);
-      return planner.shares(find, placement, new Set(lost)).get(originZone);
+      return planner.crowd(find, placed, new Set(lost), originZone);
     },
   };
 }
@@ -96,7 +101,7 @@ export function rankClusters(ports: RankingPorts): ClusterRanking {
 /** What decides on a call is known once it is located. */
 export const toRank = (call: LocatedCall): CallToRank => ({
   table: call.table,
-  placement: call.version.manifest.placement,
+  placed: call.version.manifest,
   origin: call.origin,
   originZone: call.originZone,
   circuitName: circuitName(call.door, call.version.version),
@@ -115,14 +120,15 @@ export const circuitName = (
 
 function surveyClusters(
   zones: readonly Zone[],
-  { table, placement, circuitName }: CallToRank,
+  { table, placed: { placement }, circuitName }: CallToRank,
   { planner, routing, agents, clock, circuits, rooms }: RankingPorts,
 ): ClusterSnapshot[] {
   const nowMs = clock.nowMs();
-  const { awaitsFailback } = planner.inputs((key) => table.entries.get(key));
+  const { awaitsFailback, clusters } = planner.inputs((key) => table.entries.get(key));
   return zones.map((zone) => {
     const route = findCluster(table.entries, zone.clusterId);
     const { pings, isTripped } = agents.health(zone.clusterId);
+    const slots = clusters.find((one) => one.clusterId === zone.clusterId)?.capacitySlots;
     return {
       zone,
       state: route?.state ?? "unseen",
@@ -133,7 +139,7 @@ function surveyClusters(
       pings,
       isTripped,
       circuit: circuits.standing(zone.clusterId, circuitName, nowMs),
-      room: rooms.roomFor(zone.clusterId, placement.tier, nowMs),
+      room: rooms.roomFor(zone.clusterId, placement.tier, slots, nowMs),
       inFlight: rooms.state(zone.clusterId).inFlight,
     };
   });

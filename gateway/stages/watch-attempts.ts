@@ -31,7 +31,7 @@ export function watchAttempts({ clock, circuits, rooms }: AttemptWatch, forward:
     const { door, version } = attempt.call;
     const name = circuitName(door, version.version);
     const begunUnder = circuits.begin(clusterId, name, clock.nowMs());
-    const leave = rooms.begin(clusterId);
+    const leave = rooms.begin(clusterId, version.manifest.concurrency);
     const outcome = await forward(attempt);
     leave();
     circuits.end(clusterId, name, begunUnder, verdictOn(outcome), clock.nowMs());

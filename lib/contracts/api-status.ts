@@ -2,10 +2,11 @@ import { Type, type Static } from "typebox";
 import { ChangeRecord } from "./catalog-records.ts";
 import { ClusterRecord, ShiftRecord } from "./control-records.ts";
 import { extensible } from "./extensible.ts";
+import { IsolationLevel, IsolationReport } from "./isolation.ts";
 import { Name, VersionNumber } from "./names.ts";
 import { ZoneShares } from "./operator-api.ts";
 import { Position } from "./route-table.ts";
-import { FailingStart } from "./zone-report.ts";
+import { CodeTroubleReport, FailingStart } from "./zone-report.ts";
 
 /* What the management API tells of clusters, zones, changes and routes; what federators also tell each other keeps unknown fields. */
 const closed = { additionalProperties: false } as const;
@@ -30,6 +31,8 @@ export const ClusterView = Type.Object(
     awaitsRelease: Type.Optional(Type.Boolean()),
     /** Calls it can serve at the same time, as its agent says. */
     capacitySlots: Type.Optional(Type.Integer()),
+    /** What it has proved of its instances; absent: nothing. */
+    isolationLevel: Type.Optional(IsolationLevel),
   },
   extensible,
 );
@@ -63,6 +66,10 @@ export const ZoneStatus = Type.Object(
     position: Type.Union([Position, Type.Null()]),
     /** Digests of the table whose code the zone's cluster does not hold yet; a hundred stands for a hundred or more. */
     codeMissing: Type.Optional(Type.Integer({ minimum: 0 })),
+    /** What of that could not be put in place, and why; told to operators alone. Absent: nothing. */
+    codeTroubles: Type.Optional(Type.Array(CodeTroubleReport)),
+    /** What its agent said last; told to operators alone. Absent: not proved yet. */
+    isolation: Type.Optional(IsolationReport),
     /** Versions that the zone's cluster runs and its table does not know: neither called nor ended for it. */
     quarantined: Type.Optional(Type.Integer({ minimum: 0 })),
     /** How long ago the zone's replica last heard from the catalog. */
@@ -105,6 +112,10 @@ export const ZoneStatus = Type.Object(
           queued: Type.Integer(),
           /** Absent: its instances start. */
           failing: Type.Optional(FailingStart),
+          /** Instances that it should have without a call and that there is no room for. Absent: it has them. */
+          wanted: Type.Optional(Type.Integer({ minimum: 0 })),
+          /** Instances that were to end and do not. Absent: none. */
+          stuck: Type.Optional(Type.Integer({ minimum: 0 })),
         },
         extensible,
       ),
@@ -130,6 +141,26 @@ export const FederationStatus = Type.Object(
   extensible,
 );
 export type FederationStatus = Static<typeof FederationStatus>;
+
+/** What each cluster has proved of its instances, and how. */
+export const FederationIsolation = Type.Object(
+  {
+    items: Type.Array(
+      Type.Object(
+        {
+          clusterId: Name,
+          zone: Name,
+          /** Null: not proved yet, or its zone did not answer. */
+          report: Type.Union([IsolationReport, Type.Null()]),
+        },
+        extensible,
+      ),
+    ),
+    silentZones: Type.Array(Name),
+  },
+  extensible,
+);
+export type FederationIsolation = Static<typeof FederationIsolation>;
 
 /** An entry of the zone's hash chain: `hash` covers the entry and the hash before it. */
 export const AuditEntry = Type.Object(

@@ -1,5 +1,6 @@
 import { Type, type Static } from "typebox";
 import { extensible } from "./extensible.ts";
+import { IsolationLevel } from "./isolation.ts";
 import { Name } from "./names.ts";
 import { Placement } from "./placement.ts";
 
@@ -53,6 +54,8 @@ export const ClassDemand = Type.Object(
     regions: Placement.properties.regions,
     spread: Type.Union([Type.Literal("nearest"), Type.Literal("even")]),
     failback: Type.Union([Type.Literal("automatic"), Type.Literal("manual")]),
+    /** Absent: `L0`. */
+    minIsolation: Type.Optional(IsolationLevel),
     origins: Type.Record(Name, TierDemand),
   },
   extensible,
@@ -71,6 +74,8 @@ export const PlanInputRecord = Type.Object(
     rampPercent: Type.Record(Name, Type.Integer({ minimum: 0, maximum: 100 })),
     /** Calls each cluster can serve at the same time, as its agent says; absent means not known, and never full. */
     capacitySlots: Type.Optional(Type.Record(Name, Type.Integer({ minimum: 0 }))),
+    /** What each cluster has proved of its instances; absent: nothing. */
+    isolationLevels: Type.Optional(Type.Record(Name, IsolationLevel)),
     /** What enters the federation near each zone, in calls in flight, of functions that may run anywhere. */
     demand: Type.Optional(Type.Record(Name, TierDemand)),
     /** The same of functions with another placement. */

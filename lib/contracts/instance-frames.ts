@@ -1,3 +1,6 @@
+import { type Static, Type } from "typebox";
+import { extensible } from "./extensible.ts";
+
 /*
  * Agent ↔ instance, over the unix socket the instance opens to the agent: frames of
  *   length (u32, big endian, of what follows) · kind (u8) · call id (u32, big endian, 0 where there is none) · payload
@@ -6,7 +9,10 @@
 export const FRAME_BYTES_MAX = 8 * 1024 * 1024;
 
 export const FRAME_KIND = {
-  /** Instance → agent, first frame: JSON `{instanceToken}`. Connected means: handler loaded, ready for calls. */
+  /**
+   * Instance → agent, first frame: JSON `{instanceToken}`. Connected means: handler loaded, ready for calls. An instance whose agent is
+   * gone connects to the next one on the same path, and names in `running` (RunningCalls) what it was still given by the one before.
+   */
   ready: 1,
   /** Instance → agent, instead of `ready`: JSON ErrorPayload with the `instanceToken`; the handler could not be loaded. */
   initError: 2,
@@ -45,6 +51,19 @@ export interface InvokeHeader {
   readonly tracestate?: string;
   readonly xrayTraceId?: string;
 }
+
+/** Calls that an agent before gave; their results, errors and logs come under their numbers as if this agent had given them. */
+export const RunningCalls = Type.Array(
+  Type.Object(
+    {
+      callId: Type.Integer({ minimum: 1, maximum: 0xffff_ffff }),
+      requestId: Type.String({ maxLength: 256 }),
+      leftMs: Type.Integer({ minimum: 0 }),
+    },
+    extensible,
+  ),
+);
+export type RunningCalls = Static<typeof RunningCalls>;
 
 /** Bytes of a streamed body that may be on their way before the agent says `credit`. */
 export const STREAM_CREDIT_BYTES = 256 * 1024;

@@ -50,7 +50,7 @@ export const ANSWER_HEADERS = {
   errorCode: "meridian-error-code",
   /** `true` when the call waited for an instance to start. */
   coldStart: "meridian-cold-start",
-  /** Milliseconds per phase of a cold start: `queue;dur=1, sandbox;dur=3, init;dur=31`, as Server-Timing writes it. */
+  /** Milliseconds per phase of a cold start: `queue;dur=1, sandbox;dur=3, init;dur=31`, as Server-Timing writes it; before them `pool;desc=hit` where a process waited for it. */
   coldStartPhases: "meridian-cold-start-phases",
   /** Milliseconds the cluster took: `queue;dur=0.0, run;dur=31.2`, waiting for an instance and in the handler. */
   timing: "meridian-timing",

@@ -8,8 +8,8 @@ import { extensible } from "./extensible.ts";
  * space (gVisor) · `L5` a virtual machine (Kata).
  */
 export const ISOLATION_LEVELS = ["L0", "L1", "L2", "L3", "L4", "L5"] as const;
-export const IsolationLevel = Type.Union(ISOLATION_LEVELS.map((level) => Type.Literal(level)));
-export type IsolationLevel = (typeof ISOLATION_LEVELS)[number];
+export const IsolationLevel = Type.Enum(ISOLATION_LEVELS);
+export type IsolationLevel = Static<typeof IsolationLevel>;
 
 /**
  * What an instance may reach over the network. `outbound`: other machines, and nothing of this one but its own door; where that

@@ -10,6 +10,7 @@ import {
 } from "./control-records.ts";
 import { extensible } from "./extensible.ts";
 import { StoredManifest } from "./function-manifest.ts";
+import { IsolationLevel } from "./isolation.ts";
 import { Digest, Name, VersionNumber } from "./names.ts";
 
 /** A position in the catalog's history; comparable only within one incarnation. */
@@ -98,6 +99,8 @@ export const ClusterRoute = Type.Object(
     weightPercent: Type.Integer({ minimum: 0, maximum: 100 }),
     /** An operator's word; absent: in service. Neither of the others takes new calls. */
     mode: Type.Optional(ClusterRecord.properties.mode),
+    /** What it has proved of its instances; absent: nothing. */
+    isolationLevel: Type.Optional(IsolationLevel),
   },
   extensible,
 );

@@ -3,10 +3,12 @@ import { type Static, Type } from "typebox";
 /** Whole seconds from `6s` to `3600s`, the bounds that Knative sets to its windows. */
 const WindowText = Type.String({
   pattern: "^([6-9]|[1-9][0-9]{1,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)s$",
+  description: "whole seconds from 6s to 3600s, such as 60s",
 });
 /** Whole seconds from `0s` to `3600s`. */
 const DelayText = Type.String({
   pattern: "^(0|[1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)s$",
+  description: "whole seconds from 0s to 3600s, such as 30s",
 });
 const Instances = (minimum: number) => Type.Integer({ minimum, maximum: 1_000 });
 

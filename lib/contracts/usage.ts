@@ -7,12 +7,12 @@ import { Name, VersionNumber } from "./names.ts";
  * and is the only one who counts it; a federator adds up the books of all zones.
  */
 export const USAGE_ITEMS_MAX = 1_000;
-/** Past any time that will be asked for; it keeps sums of milliseconds exact. */
-const LAST_MS = 8_640_000_000_000_000;
+/** As JavaScript has them, 275,000 years after 1970; it keeps sums of milliseconds exact. */
+export const USAGE_LAST_MS = 8_640_000_000_000_000;
 const Count = Type.Integer({ minimum: 0 });
 /** Sums over years and zones: whole, and past 2^53 no longer exact to the last unit. */
 const Sum = Type.Number({ minimum: 0 });
-const TimeMs = Type.Integer({ minimum: 0, maximum: LAST_MS });
+const TimeMs = Type.Integer({ minimum: 0, maximum: USAGE_LAST_MS });
 
 const shownCounts = {
   /** Calls that were handed to an instance, failed ones included. */

@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
 import { ClassDemand, DEMAND_CLASSES_MAX, TierDemand } from "./control-records.ts";
 import { extensible } from "./extensible.ts";
-import { IsolationReport } from "./isolation.ts";
+import { IsolationLevel, IsolationReport } from "./isolation.ts";
 import { Digest, Name, VersionNumber } from "./names.ts";
 import { Position } from "./route-table.ts";
 
@@ -67,6 +67,23 @@ export type VersionCalls = Static<typeof VersionCalls>;
 /** Those with the most calls; the others are started when they are called. */
 export const VERSION_CALLS_MAX = 100;
 
+/** The newest that an agent names. */
+export const CODE_TROUBLES_MAX = 20;
+/** An archive that a cluster could not put in place. Calls for it are answered with the last failure until it is tried again. */
+export const CodeTroubleReport = Type.Object(
+  {
+    digest: Digest,
+    /** Such as `MERIDIAN_CODE_INVALID`. */
+    code: Type.String({ maxLength: 64 }),
+    detail: Type.String({ maxLength: 300 }),
+    /** In a row. */
+    failures: Type.Integer({ minimum: 1 }),
+    retryInMs: Type.Integer({ minimum: 0 }),
+  },
+  extensible,
+);
+export type CodeTroubleReport = Static<typeof CodeTroubleReport>;
+
 export const AgentReport = Type.Object(
   {
     program: Type.Literal("agent"),
@@ -78,6 +95,8 @@ export const AgentReport = Type.Object(
     quarantined: Type.Optional(Type.Integer({ minimum: 0 })),
     /** Digests of its table whose code it does not hold yet; the first 100. */
     codeMissing: Type.Optional(Type.Array(Digest, { maxItems: 100 })),
+    /** What of that failed. Absent: nothing. */
+    codeTroubles: Type.Optional(Type.Array(CodeTroubleReport, { maxItems: CODE_TROUBLES_MAX })),
     /** Absent: not proved yet. */
     isolation: Type.Optional(IsolationReport),
     inFlight: Type.Integer({ minimum: 0 }),
@@ -93,6 +112,10 @@ export const AgentReport = Type.Object(
           queued: Type.Integer({ minimum: 0 }),
           /** Absent: its instances start. */
           failing: Type.Optional(FailingStart),
+          /** Instances that it should have without a call and that there is no room for. Absent: it has them. */
+          wanted: Type.Optional(Type.Integer({ minimum: 0 })),
+          /** Instances that were to end and do not. Absent: none. */
+          stuck: Type.Optional(Type.Integer({ minimum: 0 })),
         },
         extensible,
       ),
@@ -175,6 +198,8 @@ export const Observation = Type.Object(
     strandedRecords: Type.Optional(Type.Integer({ minimum: 0 })),
     /** Calls that the zone's cluster can serve at the same time, and what enters the federation in this zone. */
     capacitySlots: Type.Optional(Type.Integer({ minimum: 0 })),
+    /** What the zone's cluster has proved. Absent beside `capacitySlots`: nothing; absent without: nothing was heard of it. */
+    isolationLevel: Type.Optional(IsolationLevel),
     inFlight: Type.Optional(TierDemand),
     classDemand: Type.Optional(Type.Array(ClassDemand, { maxItems: DEMAND_CLASSES_MAX + 1 })),
     /** The busiest versions of the zone's cluster; absent: none. */

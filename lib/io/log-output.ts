@@ -1,9 +1,9 @@
-import { write, writeSync } from "node:fs";
+import { fstatSync, write, writeSync } from "node:fs";
 
 /** Lines wait for a slow reader up to this much; more are dropped. */
 const PENDING_BYTES_MAX = 1_048_576;
-/** Within what a pipe takes in one piece, so that lines of several writers never mix (`PIPE_BUF`, pipe(7)). */
-const WRITE_BYTES_MAX = 4_096;
+/** What the system takes in one piece, so that lines of several writers never mix: a pipe `PIPE_BUF` (pipe(7)), a file anything. */
+const PIECE_BYTES_MAX = { pipe: 4_096, file: 65_536 };
 
 export interface LogOutputOptions {
   readonly fd: number;
@@ -33,13 +33,14 @@ export function logOutput({ fd, batchBytes, onLost }: LogOutputOptions): LogOutp
   let lostLines = 0;
   /** The last piece was cut short: the next one begins a line of its own. */
   let isTorn = false;
+  const pieceBytesMax = fstatSync(fd).isFile() ? PIECE_BYTES_MAX.file : PIECE_BYTES_MAX.pipe;
 
   const takeBatch = (): Batch => {
     let count = 0;
     let bytes = 0;
     for (const line of pending) {
       const lineBytes = Buffer.byteLength(line);
-      if (count > 0 && bytes + lineBytes > WRITE_BYTES_MAX) break;
+      if (count > 0 && bytes + lineBytes > pieceBytesMax) break;
       count += 1;
       bytes += lineBytes;
     }

@@ -12,15 +12,12 @@ import {
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { MeridianError } from "#lib/errors.ts";
+import { isDamage, isFull, sqliteCode } from "#lib/io/sqlite-fault.ts";
 
 /** A process that is just ending may still hold the file. */
 const LOCK_WAIT_MS = 5_000;
 const PAGE_BYTES = 4_096;
 const SCHEMA_VERSION = 1;
-/** `SQLITE_FULL`: no room on the disk, or the file is at its limit. */
-const SQLITE_FULL = 13;
-/** `SQLITE_CORRUPT` and `SQLITE_NOTADB`; what is above the lowest byte says where it was found. */
-const DAMAGES = [11, 26];
 
 /** A deletion is a version without a value. */
 const SCHEMA = `
@@ -132,9 +129,8 @@ function pragma(database: DatabaseSync, name: string): number {
 
 /** What a failed transaction means to its writers. Only a commit that failed for another reason than a full disk may have happened all the same. */
 export function writeFailure(cause: unknown, isCommitting: boolean, databaseFile: string): unknown {
-  const { code, errcode, message } = sqliteError(cause);
-  if (code !== "ERR_SQLITE_ERROR") return cause;
-  if (errcode === SQLITE_FULL)
+  if (sqliteCode(cause) === 0) return cause;
+  if (isFull(cause))
     return new MeridianError(
       "MERIDIAN_CATALOG_UNAVAILABLE",
       "The catalog's disk or file is full; nothing was changed. Free space, or raise databaseBytesMax, and try again.",
@@ -144,24 +140,19 @@ export function writeFailure(cause: unknown, isCommitting: boolean, databaseFile
   if (damage !== undefined) return damage;
   return new MeridianError(
     isCommitting ? "MERIDIAN_WRITE_AMBIGUOUS" : "MERIDIAN_CATALOG_UNAVAILABLE",
-    `The catalog file ${databaseFile} could not be written: ${message}`,
+    `The catalog file ${databaseFile} could not be written: ${messageOf(cause)}`,
     { cause },
   );
 }
 
 /** What somebody is told who meets garbage in the file; undefined where the failure is another one. */
 export function damageFailure(cause: unknown, databaseFile: string): MeridianError | undefined {
-  const { errcode, message } = sqliteError(cause);
-  if (typeof errcode !== "number" || !DAMAGES.includes(errcode & 0xff)) return undefined;
+  if (!isDamage(cause)) return undefined;
   return new MeridianError(
     "MERIDIAN_CATALOG_UNAVAILABLE",
-    `The catalog file ${databaseFile} is damaged (${message}): put a backup in its place, or begin anew from the copy of a zone; docs/operations.md has the steps of both.`,
+    `The catalog file ${databaseFile} is damaged (${messageOf(cause)}): put a backup in its place, or begin anew from the copy of a zone; docs/operations.md has the steps of both.`,
     { cause },
   );
 }
 
-function sqliteError(cause: unknown): { code: unknown; errcode: unknown; message: string } {
-  if (!(cause instanceof Error)) return { code: undefined, errcode: undefined, message: "" };
-  const code = "code" in cause ? cause.code : undefined;
-  return { code, errcode: "errcode" in cause ? cause.errcode : undefined, message: cause.message };
-}
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : "");

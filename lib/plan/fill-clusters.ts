@@ -2,7 +2,7 @@ import type { PlannedCluster } from "./plan-inputs.ts";
 import type { CallSlice } from "./slice-calls.ts";
 
 /** Survivors are filled to this part of what they can serve; the rest is for what the plan does not know (research: federation §3.7). */
-const FILL_MAX = 0.85;
+export const FILL_MAX = 0.85;
 /**
  * Of the room that is left in a cluster, one origin's overflow takes at most this part at first (federation §3.7). It keeps a lost
  * zone's calls from filling the next one to its brim while a third has room. What is left over after that may take all the room there

@@ -1,7 +1,8 @@
 import type { ClassDemand } from "#lib/contracts/control-records.ts";
+import type { IsolationLevel } from "#lib/contracts/isolation.ts";
 import type { ClusterRoute, PlanRoute, RouteEntry } from "#lib/contracts/route-table.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
-import { ANYWHERE, type Tier } from "./placement-class.ts";
+import { ANYWHERE } from "./placement-class.ts";
 
 export interface PlannedCluster {
   readonly clusterId: string;
@@ -11,6 +12,8 @@ export interface PlannedCluster {
   readonly rampPercent: number;
   /** Calls it can serve at the same time; undefined: not known, and never full. */
   readonly capacitySlots: number | undefined;
+  /** What it has proved of its instances; absent: nothing. */
+  readonly isolationLevel?: IsolationLevel | undefined;
 }
 
 /** All that the shares are worked out from. */
@@ -45,6 +48,7 @@ export function planInputs(
       isInService: route !== undefined && isInService(route),
       rampPercent: route?.weightPercent ?? 0,
       capacitySlots: plan.capacitySlots[clusterId],
+      isolationLevel: route?.isolationLevel,
     };
   });
   const demand = [{ ...ANYWHERE, origins: plan.demand }, ...(plan.classDemand ?? [])];
@@ -53,10 +57,3 @@ export function planInputs(
 
 const isInService = ({ state, mode = "in-service" }: ClusterRoute): boolean =>
   state === "up" && mode === "in-service";
-
-/** Calls in flight of all classes that the plan counts on near a zone. */
-export const assumedDemand = (
-  { demand }: Pick<PlanInputs, "demand">,
-  origin: string,
-  tier: Tier,
-): number => demand.reduce((sum, { origins }) => sum + (origins[origin]?.[tier] ?? 0), 0);

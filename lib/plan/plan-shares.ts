@@ -1,5 +1,6 @@
 import type { ClassDemand } from "#lib/contracts/control-records.ts";
 import { apparentKilometres } from "#lib/apparent-distance.ts";
+import { isProved } from "#lib/isolation.ts";
 import { permittedZones } from "#lib/residency.ts";
 import { type DistantCluster, type Filling, fillClusters, type Parcel } from "./fill-clusters.ts";
 import { classKey, type PlacementClass, type Tier, TIERS } from "./placement-class.ts";
@@ -97,16 +98,17 @@ const mergeEqual = (demand: readonly ClassDemand[]): readonly ClassDemand[] =>
   demand.toSorted((one, other) => compare(classKey(one), classKey(other)));
 
 function emptyGroup(
-  { regions, spread, failback }: PlacementClass,
+  { regions, spread, failback, minIsolation = "L0" }: PlacementClass,
   { zones, clusters, awaitsFailback }: PlanInputs,
   without: ReadonlySet<string>,
 ): Group {
   const permitted = new Set(permittedZones(regions, zones).map(({ clusterId }) => clusterId));
   const usable = clusters
     .filter(
-      ({ clusterId, isInService, rampPercent }) =>
+      ({ clusterId, isInService, rampPercent, isolationLevel }) =>
         permitted.has(clusterId) &&
         isInService &&
+        isProved(minIsolation, isolationLevel) &&
         rampPercent > 0 &&
         !without.has(clusterId) &&
         !(failback === "manual" && awaitsFailback.includes(clusterId)),

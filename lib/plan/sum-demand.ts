@@ -3,7 +3,7 @@ import {
   DEMAND_CLASSES_MAX,
   type TierDemand,
 } from "#lib/contracts/control-records.ts";
-import { ANYWHERE, classKey, classOfPlacement, TIERS } from "./placement-class.ts";
+import { ANYWHERE, classKey, classOfRule, TIERS } from "./placement-class.ts";
 
 export const NO_DEMAND: TierDemand = { critical: 0, normal: 0, batch: 0 };
 
@@ -23,8 +23,8 @@ export const totalDemand = (demands: readonly ClassDemand[]): TierDemand =>
 /** One entry a class, the largest first; the smallest of too many are counted with the calls that may run anywhere. */
 export function sumDemand(demands: readonly ClassDemand[]): readonly ClassDemand[] {
   const sums = new Map<string, ClassDemand>([[classKey(ANYWHERE), anywhere({})]]);
-  for (const { origins, ...placement } of demands) {
-    const rule = classOfPlacement(placement);
+  for (const { origins, ...said } of demands) {
+    const rule = classOfRule(said);
     const key = classKey(rule);
     const sum = sums.get(key)?.origins ?? {};
     sums.set(key, { ...rule, regions: [...rule.regions], origins: addOrigins(sum, origins) });

@@ -1,20 +1,17 @@
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { pino } from "pino";
 import type { Runtime } from "#lib/contracts/function-manifest.ts";
 import type { InstanceDriver, InstanceSpec } from "../../agents/drivers/driver.ts";
 import { createMemoryDriver, type MemoryHandler } from "../../agents/drivers/memory.ts";
-import { createProcessDriver } from "../../agents/drivers/process.ts";
 import {
   BEHAVIOURS,
   type Behaviour,
   type DriverHarness,
   driverContract,
 } from "./driver.contract.ts";
+import { openProcessDriver } from "./open-process-driver.ts";
 
 const FUNCTIONS = join(import.meta.dirname, "functions");
 
@@ -22,29 +19,28 @@ driverContract("memory driver", async () =>
   harness(createMemoryDriver(loadMemoryHandler), "node", "memory"),
 );
 
+/** Instances start in runners that wait for them, as far as there are some. */
+const POOL_MEGABYTES = 48;
+
 driverContract("process driver, node", (t) => processHarness(t, "node"));
 
-if (hasPython()) driverContract("process driver, python", (t) => processHarness(t, "python"));
-else test("process driver, python", { skip: "python3 was not found on this machine" });
+driverContract("process driver, pooled node", (t) => processHarness(t, "node", POOL_MEGABYTES));
+
+if (hasPython()) {
+  driverContract("process driver, python", (t) => processHarness(t, "python"));
+  driverContract("process driver, pooled python", (t) =>
+    processHarness(t, "python", POOL_MEGABYTES),
+  );
+} else test("process driver, python", { skip: "python3 was not found on this machine" });
 
 driverContract("process driver, provided", (t) => processHarness(t, "provided"));
 
-async function processHarness(t: TestContext, runtime: Runtime): Promise<DriverHarness> {
-  const directory = await mkdtemp(join(tmpdir(), "driver-"));
-  // Its first word comes with its launcher, whose own start is not what is tested here.
-  const connected = Promise.withResolvers<void>();
-  const driver = await createProcessDriver({
-    stateDirectory: directory,
-    socketDirectory: directory,
-    launcherGraceMs: 2_000,
-    log: pino({ level: "silent" }),
-    onPids: () => connected.resolve(),
-  });
-  t.after(async () => {
-    await driver.close();
-    await rm(directory, { recursive: true, force: true });
-  });
-  await connected.promise;
+async function processHarness(
+  t: TestContext,
+  runtime: Runtime,
+  poolMegabytesMax?: number,
+): Promise<DriverHarness> {
+  const driver = await openProcessDriver(t, poolMegabytesMax);
   return harness(driver, runtime, "contract");
 }
 

@@ -1,10 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
-import { pino } from "pino";
-import type { InstanceDriver, InstanceSpec } from "../../agents/drivers/driver.ts";
-import { createProcessDriver } from "../../agents/drivers/process.ts";
+import type { InstanceSpec } from "../../agents/drivers/driver.ts";
+import { openProcessDriver } from "./open-process-driver.ts";
 import { streamingContract } from "./streaming.contract.ts";
 
 const SPEC: InstanceSpec = {
@@ -28,8 +24,9 @@ const HEADER = {
   memoryMegabytes: 128,
 };
 
+// Without sandboxes: its functions wait for files of the test.
 streamingContract("a handler that streams", async (t) => {
-  const driver = await openDriver(t);
+  const driver = await openProcessDriver(t, 0, "off");
   return {
     isEmptyWhole: false,
     start: (act, onLog) => driver.start({ ...SPEC, handler: `streams.${act}` }, onLog),
@@ -39,7 +36,7 @@ streamingContract("a handler that streams", async (t) => {
 });
 
 streamingContract("a function that is a server", async (t) => {
-  const driver = await openDriver(t);
+  const driver = await openProcessDriver(t, 0, "off");
   return {
     isEmptyWhole: true,
     start: (_act, onLog) =>
@@ -52,22 +49,3 @@ streamingContract("a function that is a server", async (t) => {
     },
   };
 });
-
-async function openDriver(t: TestContext): Promise<InstanceDriver> {
-  const directory = await mkdtemp(join(tmpdir(), "driver-"));
-  // Its first word comes with its launcher, whose own start is not what is tested here.
-  const connected = Promise.withResolvers<void>();
-  const driver = await createProcessDriver({
-    stateDirectory: directory,
-    socketDirectory: directory,
-    launcherGraceMs: 2_000,
-    log: pino({ level: "silent" }),
-    onPids: () => connected.resolve(),
-  });
-  t.after(async () => {
-    await driver.close();
-    await rm(directory, { recursive: true, force: true });
-  });
-  await connected.promise;
-  return driver;
-}

@@ -5,6 +5,20 @@
 # consul is under the Business Source License: a peer for the tests of this repository, never shipped with Meridian.
 set -euo pipefail
 
+case "${1:-}" in
+  "") ;;
+  --help)
+    echo "Builds the real engines that tests run against (etcd, versitygw, consul) into .engines/bin; needs Go."
+    echo
+    echo "  npm run engines"
+    exit 0
+    ;;
+  *)
+    echo "engines: $1 is nothing that can be said here; all engines are built, without options" >&2
+    exit 2
+    ;;
+esac
+
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 bin="$root/.engines/bin"
@@ -54,6 +68,19 @@ build() { # PROGRAM FOLDER PACKAGE ASK VERSION
   # Only a finished build gets the name that tests look for.
   mv "$partial" "$bin/$1"
 }
+
+# bubblewrap and nftables are the system's: sandboxes need both, as root, and their tests say what is missing.
+for program in bwrap:bubblewrap nft:nftables; do
+  if command -v "${program%:*}" >/dev/null || [ -x "/usr/sbin/${program%:*}" ]; then
+    echo "engines: ${program#*:} is there"
+  elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "engines: installing ${program#*:}"
+    { apt-get install -y --no-install-recommends "${program#*:}" || { apt-get update && apt-get install -y --no-install-recommends "${program#*:}"; }; } >/dev/null </dev/null ||
+      echo "engines: ${program#*:} cannot be installed; what needs it is skipped" >&2
+  else
+    echo "engines: ${program#*:} is not installed; what needs it is skipped" >&2
+  fi
+done
 
 mkdir -p "$bin"
 while read -r program folder module package ask; do

@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { endWrong, readOptions, wholeNumber } from "../support/read-options.ts";
 import { type FuzzResult, fuzzGateway, inputOf, sendInput } from "./fuzz-gateway.ts";
 import { compareLanes, fuzzLanes, type LanesResult } from "./fuzz-lanes.ts";
 import { startGatewayChild } from "./gateway-child.ts";
@@ -42,23 +42,19 @@ Examples:
 const PROGRESS_EACH_MS = 250;
 const LINES_EACH = 5_000;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    requests: { type: "string", default: "10000" },
-    seed: { type: "string", default: "1" },
-    connections: { type: "string" },
-    cases: { type: "string", default: "10000" },
-    case: { type: "string" },
-    clients: { type: "string", default: "2000" },
-    input: { type: "string" },
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
+const { values, positionals } = readOptions(HELP, {
+  requests: { type: "string", default: "10000" },
+  seed: { type: "string", default: "1" },
+  connections: { type: "string" },
+  cases: { type: "string", default: "10000" },
+  case: { type: "string" },
+  clients: { type: "string", default: "2000" },
+  input: { type: "string" },
+  json: { type: "boolean", default: false },
 });
+const seed = wholeNumber("seed", values.seed, 0);
 
-if (values.help) process.stdout.write(HELP);
-else process.exitCode = await run(positionals.join(" "));
+process.exitCode = await run(positionals.join(" "));
 
 async function run(what: string): Promise<number> {
   switch (what) {
@@ -75,7 +71,7 @@ async function run(what: string): Promise<number> {
     case "idle":
       return tellOf(await holdIdle(wholeNumber("connections", values.connections ?? "10000", 1)));
     default:
-      return fail(`say what to try: gateway, lanes, slow or idle\n\n${HELP}`);
+      return endWrong("say what to try: gateway, lanes, slow or idle; --help tells what they are");
   }
 }
 
@@ -83,7 +79,7 @@ async function fuzzMany(): Promise<number> {
   const requests = wholeNumber("requests", values.requests, 1);
   const result = await fuzzGateway({
     requests,
-    seed: wholeNumber("seed", values.seed, 0),
+    seed,
     connections: wholeNumber("connections", values.connections ?? "64", 1),
     onProgress: progress(requests),
   });
@@ -109,7 +105,7 @@ async function fuzzBothLanes(): Promise<number> {
   const cases = wholeNumber("cases", values.cases, 1);
   const result = await fuzzLanes({
     cases,
-    seed: wholeNumber("seed", values.seed, 0),
+    seed,
     pairs: wholeNumber("connections", values.connections ?? "64", 1),
     onProgress: progress(cases),
   });
@@ -130,7 +126,7 @@ function describeLanes(result: LanesResult): string {
 
 /** One connection through both lanes. */
 async function replayCase(number: number): Promise<number> {
-  const sent = laneCase(wholeNumber("seed", values.seed, 0), number);
+  const sent = laneCase(seed, number);
   await using pair = await openLanePair(false);
   const { fast, node, isEqual } = await compareLanes(pair, sent, false);
   process.stdout.write(`${JSON.stringify({ isEqual, sent, fast, node }, undefined, 2)}\n`);
@@ -138,7 +134,7 @@ async function replayCase(number: number): Promise<number> {
 }
 
 function describe(result: FuzzResult): string {
-  const { requests, seed, seconds, statuses, unanswered, findings } = result;
+  const { requests, seconds, statuses, unanswered, findings } = result;
   const answers = Object.entries(statuses).map(([status, count]) => `${count} × ${status}`);
   return [
     ...findings.map(
@@ -154,7 +150,6 @@ function describe(result: FuzzResult): string {
 
 /** One input, as text in which each byte can be read. */
 async function replay(input: number): Promise<number> {
-  const seed = wholeNumber("seed", values.seed, 0);
   await using gateway = await startGatewayChild();
   const { text, isHanging } = await sendInput(gateway.publicUrl, seed, input);
   const sent = JSON.stringify(inputOf(seed, input).bytes);
@@ -169,16 +164,4 @@ function tellOf(result: object): number {
   const lines = Object.entries(result).map(([name, value]) => `${name}: ${String(value)}\n`);
   process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : lines.join(""));
   return "failures" in result && result.failures !== 0 ? 1 : 0;
-}
-
-function wholeNumber(name: string, text: string, minimum: number): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < minimum)
-    fail(`--${name} is a whole number from ${minimum} up, not ${text}`);
-  return value;
-}
-
-function fail(why: string): never {
-  process.stderr.write(`${why}\n`);
-  process.exit(2);
 }

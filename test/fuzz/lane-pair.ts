@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -32,7 +33,8 @@ export interface LanePair extends AsyncDisposable {
 }
 
 const BODY_BYTES_MAX = 40_000;
-const LARGE = "l".repeat(100_000);
+/** More than is handed to a connection at once. */
+export const LARGE = "l".repeat(100_000);
 /** So long that none is met on a machine that stands still for a while. */
 const LIMITS = {
   headersTimeoutMs: 600_000,
@@ -59,6 +61,11 @@ export async function openLanePair(isDraining: boolean): Promise<LanePair> {
     server.on("request", () => {
       byNode += 1;
     });
+    const sockets = new Set<Socket>();
+    server.on("connection", (socket: Socket) => {
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+    });
     const path = join(folder, fastLane);
     await new Promise<void>((resolve) => server.listen(path, resolve));
     const takeSeen = (): Seen => {
@@ -68,7 +75,7 @@ export async function openLanePair(isDraining: boolean): Promise<LanePair> {
       return seen;
     };
     const close = async (): Promise<void> => {
-      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
     };
     return { path, takeSeen, close };

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
+import { endWrong, readOptions, wholeNumber } from "../support/read-options.ts";
 import { runSeed, type SeedResult } from "./run-seed.ts";
 import { runSeeds } from "./run-seeds.ts";
 import type { WorldSettings } from "./world/settings.ts";
@@ -29,29 +29,28 @@ Examples:
   npm run simulate -- --seeds 50 --from 5000 --minutes 30 --zones 5
 `;
 const MINUTES_MIN = 2;
+const ZONES_MAX = 5;
 const MS_PER_SECOND = 1_000;
 const PROGRESS_EACH_MS = 250;
 const LINES_EACH = 100;
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: "string", default: "100" },
-    from: { type: "string", default: "1" },
-    seed: { type: "string" },
-    minutes: { type: "string", default: "5" },
-    zones: { type: "string", default: "3" },
-    workers: { type: "string", default: String(availableParallelism()) },
-    trace: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
+const { values, positionals } = readOptions(HELP, {
+  seeds: { type: "string", default: "100" },
+  from: { type: "string", default: "1" },
+  seed: { type: "string" },
+  minutes: { type: "string", default: "5" },
+  zones: { type: "string", default: "3" },
+  workers: { type: "string", default: String(availableParallelism()) },
+  trace: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
 });
+if (positionals.length > 0) endWrong("everything is said by options; --help tells which");
 
-if (values.help) print(HELP);
-else process.exitCode = values.seed === undefined ? await simulateMany() : await simulateOne();
+process.exitCode =
+  values.seed === undefined ? await simulateMany() : await simulateOne(values.seed);
 
-async function simulateOne(): Promise<number> {
-  const settings = settingsOf(wholeNumber("seed", values.seed, 0));
+async function simulateOne(seed: string): Promise<number> {
+  const settings = settingsOf(wholeNumber("seed", seed, 0));
   const result = await runSeed(
     settings,
     values.trace ? { print: (line) => print(`${line}\n`) } : {},
@@ -114,21 +113,11 @@ function describe(
 }
 
 function settingsOf(seed: number): WorldSettings {
-  const zones = wholeNumber("zones", values.zones, 2);
-  if (zones > 5) fail(`--zones is 2 to 5, not ${zones}`);
-  return { seed, zones, minutes: wholeNumber("minutes", values.minutes, MINUTES_MIN) };
-}
-
-function wholeNumber(name: string, text: string | undefined, minimum: number): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < minimum)
-    fail(`--${name} is a whole number from ${minimum} up, not ${text}`);
-  return value;
-}
-
-function fail(why: string): never {
-  process.stderr.write(`${why}\n`);
-  process.exit(2);
+  return {
+    seed,
+    zones: wholeNumber("zones", values.zones, 2, ZONES_MAX),
+    minutes: wholeNumber("minutes", values.minutes, MINUTES_MIN),
+  };
 }
 
 function print(text: string): void {

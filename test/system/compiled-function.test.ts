@@ -91,7 +91,7 @@ test(
 
     const panicked = await invoke("unsteady", { do: "panic" });
     assertFunctionError(panicked, "Unhandled", "string", /^out of words$/);
-    assert.match(String(JSON.parse(panicked.text).trace), /greet \(.*main\.go:\d+\)/);
+    assert.match(String(JSON.parse(panicked.text).stackTrace), /greet \(.*main\.go:\d+\)/);
     assert.notEqual(JSON.parse((await invoke("unsteady", {})).text).pid, pid);
 
     const exited = await invoke("unsteady", { do: "exit" }, "r-exit");

@@ -42,6 +42,22 @@ test("Knative's autoscaler is chosen by a flag, with its own knobs, and calls ar
   assert.equal((await call("knative")).coldStart, "false");
 });
 
+test("more instances than there is room for are told in the deploy's answer and in status", async () => {
+  const folder = [WARM, "--tenant", "demo", "--name", "legion", "--min-instances", "900"];
+  const deployed = await federation.cli("deploy", ...folder);
+  assert.equal(deployed.exitCode, 0, deployed.stderr);
+  assert.match(deployed.stdout, /asks for 900 instances.*more than there is room for in eu-west-1/);
+  await until("status tells how many it has", 60_000, async () => {
+    const { stdout } = await federation.cli("status");
+    return /demo\/legion version 1 has \d+ of the 900 instances that it shall have in eu-west/.test(
+      stdout,
+    )
+      ? true
+      : undefined;
+  });
+  assert.equal((await federation.cli("delete", "legion", "--tenant", "demo")).exitCode, 0);
+});
+
 test("a scaling that contradicts itself is refused, and so is a knob that nobody has", async () => {
   const folder = [WARM, "--tenant", "demo", "--name", "never"];
   const contradiction = await federation.cli(

@@ -11,6 +11,8 @@ import { takeError, takeInitError, takeResponse } from "./take-answer.ts";
 
 /** AWS's own clients put the cause of an error for X-Ray into a header of up to 1 MiB. */
 const HEADER_BYTES_MAX = 1_114_112;
+/** Where instances have no users of their own, by which each could be kept to an address of its own. */
+const SHARED_ADDRESS = "127.0.0.1";
 /** Beside one for each call at once, which is what runtimes open. */
 const CONNECTIONS_SPARE = 16;
 /** After the process ended, its last answer may still be on its way. */
@@ -55,7 +57,9 @@ function runtimeApiDoor(room: Room, wallMs: () => number): Door {
         return refuse(response, REFUSALS.notFound);
     }
   };
-  const listener = listenForOwn(pid.promise, room.spec.concurrency + CONNECTIONS_SPARE, serve);
+  const address = room.cell?.loopbackAddress ?? SHARED_ADDRESS;
+  const connectionsMax = room.spec.concurrency + CONNECTIONS_SPARE;
+  const listener = listenForOwn(pid.promise, address, connectionsMax, serve);
 
   return {
     settings: listener.address.then((address) => ({
@@ -83,9 +87,10 @@ function runtimeApiDoor(room: Room, wallMs: () => number): Door {
   };
 }
 
-/** Serves the connections of one process and its children on a free port of 127.0.0.1, and cuts any other. */
+/** Serves the connections of one process and its children on a free port of the loopback address, and cuts any other. */
 function listenForOwn(
   pid: Promise<number>,
+  loopbackAddress: string,
   connectionsMax: number,
   serve: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
 ) {
@@ -111,12 +116,12 @@ function listenForOwn(
       if (sockets.size === 0) for (const tell of drainings) tell();
     });
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(0, loopbackAddress);
   return {
     address: once(server, "listening").then(() => {
       // Listening on a port of IP, so it has one.
       const { port } = server.address() as AddressInfo;
-      return `127.0.0.1:${port}`;
+      return `${loopbackAddress}:${port}`;
     }),
     drained: async (): Promise<void> => {
       if (sockets.size === 0) return;
@@ -135,8 +140,8 @@ function listenForOwn(
 
 async function isOwnSocket(
   pid: Promise<number>,
-  { localPort, remotePort }: Socket,
+  { localAddress = SHARED_ADDRESS, localPort, remotePort }: Socket,
 ): Promise<boolean> {
   if (localPort === undefined || remotePort === undefined) return false;
-  return isOwnConnection(await pid, { localPort, remotePort });
+  return isOwnConnection(await pid, { localAddress, localPort, remotePort });
 }

@@ -6,12 +6,12 @@ import { readErrorPayload } from "../frames.ts";
 const ERROR_TYPE = "lambda-runtime-function-error-type";
 const ERROR_BODY = "lambda-runtime-function-error-body";
 
-/** What a runtime says of a failure: AWS's error object in the body, and its type in a header too. */
+/** What a runtime says of a failure: AWS's error object in the body, Node's with its own word for the stack, and its type in a header too. */
 export function readRuntimeError(headers: IncomingMessage["headers"], body: Buffer): ErrorPayload {
   const said = parseJson(body);
   const named = typeof said === "object" && said !== null ? said : {};
   const type = headers[ERROR_TYPE];
-  const { stackTrace } = named as { readonly stackTrace?: unknown };
+  const { trace, stackTrace = trace } = named as Readonly<Record<string, unknown>>;
   return readErrorPayload(
     Buffer.from(
       JSON.stringify({

@@ -3,13 +3,15 @@
  * agent and serves its calls. Frames are those of lib/contracts/instance-frames.ts. No dependencies, no build step.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { existsSync, readSync, writeSync } from "node:fs";
+import { existsSync, writeSync } from "node:fs";
 import { connect } from "node:net";
 import { isAbsolute, join, relative } from "node:path";
+import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { format } from "node:util";
 import { installStreaming, isStreaming, openAnswer } from "./answer-stream.mjs";
 import { frameReader } from "./frame-reader.mjs";
+import { readSettings } from "./read-settings.mjs";
 
 const READY = 1;
 const INIT_ERROR = 2;
@@ -26,28 +28,30 @@ const CREDIT = 12;
 
 const RESULT_BYTES_MAX = 6 * 1024 * 1024;
 const LOG_BYTES_MAX = 65_536;
-/** What is printed faster than the agent reads is dropped beyond this, and said. */
+/** What is printed faster than the agent reads is dropped beyond this, as is what no agent is there to read, and said. */
 const UNSENT_BYTES_MAX = 1_048_576;
 const EXIT_GRACE_MS = 250;
+const RETRY_MIN_MS = 5;
+const RETRY_MAX_MS = 100;
 
 class ImportModuleError extends Error {}
 class HandlerNotFound extends Error {}
 
-const settings = JSON.parse(readLine());
 const calls = new Map();
 const currentCall = new AsyncLocalStorage();
 let isDraining = false;
 let droppedBytes = 0;
+/** READY or INIT_ERROR, once it is known which; said on each connection first. */
+let firstWord;
+let retryMs = RETRY_MIN_MS;
+let settings;
+let handler;
+let agent;
 
-// The launcher holds the other end: its end is the end of this process.
-process.stdin.on("close", () => process.exit(0));
-process.stdin.on("error", () => process.exit(0));
-process.stdin.resume();
-
+installStreaming();
+settings = await readSettings(exercise);
 const exit = process.exit.bind(process);
-const agent = connect(settings.socketPath);
-agent.on("error", () => exit(0));
-agent.on("close", () => exit(0));
+agent ??= connectToAgent();
 
 process.on("uncaughtException", (error) => {
   const call = currentCall.getStore();
@@ -59,28 +63,65 @@ process.on("uncaughtException", (error) => {
   exitSoon(1);
 });
 
-installStreaming();
-let handler;
 try {
   handler = await loadHandler();
 } catch (error) {
-  send(INIT_ERROR, 0, {
-    instanceToken: settings.token,
-    ...errorPayload(error, initErrorType(error)),
-  });
+  const payload = errorPayload(error, initErrorType(error));
+  firstWord = () => send(INIT_ERROR, 0, { instanceToken: settings.token, ...payload });
+  firstWord();
   exitSoon(1);
   await new Promise(() => {});
 }
 captureOutput();
-agent.on("data", frameReader(onFrame));
-send(READY, 0, { instanceToken: settings.token });
+firstWord = () => send(READY, 0, { instanceToken: settings.token, ...stillRunning() });
+firstWord();
 
-/** Byte by byte, so that nothing after the line is taken away; it is short. */
-function readLine() {
-  const bytes = [];
-  const one = Buffer.alloc(1);
-  while (readSync(0, one, 0, 1, null) === 1 && one[0] !== 0x0a) bytes.push(one[0]);
-  return Buffer.from(bytes).toString("utf8");
+/** One call through all of this, of a handler of our own and for nobody: what is slow the first time is over then. */
+async function exercise({ socketPath }) {
+  settings = { codeDirectory: import.meta.dirname, handler: "exercise.handler", concurrency: 1 };
+  agent = new Writable({ write: (chunk, encoding, done) => done() });
+  handler = await loadHandler();
+  const header = Buffer.from(JSON.stringify({ requestId: "exercise", deadlineMs: 0 }));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(header.length);
+  startCall(0, Buffer.concat([length, header, Buffer.from("{}")]));
+  while (calls.size > 0) await new Promise(setImmediate);
+  settings = { socketPath };
+  agent = connectToAgent();
+  await new Promise((resolve) => agent.once("connect", resolve).once("close", resolve));
+}
+
+/** An agent that is gone may have a successor on the same path, which takes over who comes; the launcher decides how long that may take. */
+function connectToAgent() {
+  const socket = connect(settings.socketPath);
+  socket.on("error", () => {});
+  socket.on("data", frameReader(onFrame));
+  // Not by the connection alone: an agent that does not know this instance yet hangs up.
+  socket.once("data", () => {
+    retryMs = RETRY_MIN_MS;
+  });
+  socket.on("close", () => {
+    // Whoever waited for these is gone with the agent.
+    for (const call of calls.values()) cancelCall(call);
+    setTimeout(() => {
+      agent = connectToAgent();
+      firstWord?.();
+    }, retryMs).unref();
+    retryMs = Math.min(RETRY_MAX_MS, retryMs * 2);
+  });
+  return socket;
+}
+
+/** What an agent has to know of the calls that the one before it gave. */
+function stillRunning() {
+  if (calls.size === 0) return {};
+  const nowMs = performance.now();
+  const running = [...calls.values()].map(({ id, requestId, deadlineAtMs }) => ({
+    callId: id,
+    requestId,
+    leftMs: Math.max(0, Math.ceil(deadlineAtMs - nowMs)),
+  }));
+  return { running };
 }
 
 async function loadHandler() {
@@ -129,7 +170,12 @@ function onFrame(kind, callId, payload) {
 function startCall(id, payload) {
   const headerEnd = 4 + payload.readUInt32BE(0);
   const header = JSON.parse(payload.toString("utf8", 4, headerEnd));
-  const call = { id, requestId: header.requestId, abort: new AbortController() };
+  const call = {
+    id,
+    requestId: header.requestId,
+    abort: new AbortController(),
+    deadlineAtMs: performance.now() + header.deadlineMs,
+  };
   calls.set(id, call);
   // With several calls at once the environment could only be wrong.
   if (settings.concurrency === 1) setTraceEnvironment(header.xrayTraceId);
@@ -186,7 +232,6 @@ function setTraceEnvironment(traceId) {
 }
 
 function contextOf(call, header, settle) {
-  const deadlineMs = performance.now() + header.deadlineMs;
   return {
     functionName: header.functionName,
     functionVersion: header.functionVersion,
@@ -199,7 +244,7 @@ function contextOf(call, header, settle) {
     logStreamName: settings.instance,
     callbackWaitsForEmptyEventLoop: false,
     signal: call.abort.signal,
-    getRemainingTimeInMillis: () => Math.max(0, Math.floor(deadlineMs - performance.now())),
+    getRemainingTimeInMillis: () => Math.max(0, Math.floor(call.deadlineAtMs - performance.now())),
     done: settle,
     succeed: (result) => settle(null, result),
     fail: (error) => settle(error ?? new Error("the handler failed")),
@@ -267,7 +312,7 @@ function captureOutput() {
 }
 
 function log(bytes) {
-  if (agent.writableLength > UNSENT_BYTES_MAX) {
+  if (agent.destroyed || agent.writableLength > UNSENT_BYTES_MAX) {
     droppedBytes += bytes.length;
     return;
   }
@@ -279,7 +324,7 @@ function log(bytes) {
 
 function sayDropped() {
   if (droppedBytes === 0) return;
-  const text = `[${droppedBytes} bytes of output were dropped: printed faster than they could be read]\n`;
+  const text = `[${droppedBytes} bytes of output were dropped: printed faster than they could be read, or while nobody could read them]\n`;
   droppedBytes = 0;
   send(LOG, currentCall.getStore()?.id ?? 0, Buffer.from(text));
 }

@@ -1,6 +1,8 @@
 """Runs one version of a Python function: reads one line of settings from standard input, loads the handler, connects to the
 agent and serves its calls. Frames are those of lib/contracts/instance-frames.ts. Standard library only, Python 3.8 or newer."""
 
+import _sitebuiltins
+import builtins
 import contextvars
 import importlib
 import io
@@ -14,17 +16,20 @@ import sys
 import threading
 import time
 import types
-from concurrent.futures import ThreadPoolExecutor
 
 from meridian_errors import HandlerNotFound, error_payload, init_error_payload
 from meridian_json import to_json
+from meridian_settings import read_settings
 
 READY, INIT_ERROR, INVOKE, RESULT, ERROR, LOG, CANCEL, DRAIN = range(1, 9)
 RESULT_BYTES_MAX = 6 * 1024 * 1024
+RETRY_MIN_SECONDS = 0.005
+RETRY_MAX_SECONDS = 0.1
 LOG_CHARACTERS_MAX = 16_384
 
 current_call = contextvars.ContextVar("current_call", default=0)
 send_lock = threading.Lock()
+agent = None
 calls = {}
 is_draining = False
 
@@ -133,15 +138,43 @@ def only_call():
 
 
 def send(kind, call_id, payload):
-    try:
-        with send_lock:
-            agent.sendall(struct.pack(">IBI", 5 + len(payload), kind, call_id) + payload)
-    except OSError:
-        os._exit(0)
+    """What no agent is there to read is dropped; who reads its frames notices too, and looks for the next one."""
+    with send_lock:
+        try:
+            if agent is not None:
+                agent.sendall(encode_frame(kind, call_id, payload))
+        except OSError:
+            pass
 
 
-def send_json(kind, call_id, value):
-    send(kind, call_id, json.dumps(value).encode("utf-8"))
+def encode_frame(kind, call_id, payload):
+    return struct.pack(">IBI", 5 + len(payload), kind, call_id) + payload
+
+
+def meet_agent(kind, words):
+    """The first frame of a connection says whose it is, and what still runs of what the agent before gave."""
+    global agent
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    link.connect(settings["socketPath"])
+    with send_lock:
+        agent = link
+        running = [
+            {"callId": call_id, "requestId": context.aws_request_id, "leftMs": context.get_remaining_time_in_millis()}
+            for call_id, context in list(calls.items())
+        ]
+        said = {"instanceToken": settings["token"], **({"running": running} if running else {}), **words}
+        link.sendall(encode_frame(kind, 0, json.dumps(said).encode("utf-8")))
+
+
+def lose_agent():
+    global agent
+    with send_lock:
+        if agent is not None:
+            agent.close()
+        agent = None
+    # Whoever waited for these is gone with the agent.
+    for context in list(calls.values()):
+        context.cancelled.set()
 
 
 def load_handler():
@@ -222,32 +255,50 @@ def read_exactly(count):
     while count > 0:
         part = agent.recv(min(count, 1 << 20))
         if not part:
-            os._exit(0)
+            raise ConnectionResetError("the agent is gone")
         parts.append(part)
         count -= len(part)
     return b"".join(parts)
 
 
-def read_frames(on_invoke):
+def read_frame(on_invoke):
     global is_draining
+    length, kind, call_id = struct.unpack(">IBI", read_exactly(9))
+    payload = read_exactly(length - 5)
+    if kind == INVOKE:
+        header_end = 4 + struct.unpack(">I", payload[:4])[0]
+        header = json.loads(payload[4:header_end])
+        calls[call_id] = Context(header, time.monotonic() + header["deadlineMs"] / 1000)
+        on_invoke(call_id, header, payload[header_end:])
+    elif kind == CANCEL and call_id in calls:
+        calls[call_id].cancelled.set()
+    elif kind == DRAIN:
+        is_draining = True
+        if not calls:
+            os._exit(0)
+
+
+def read_frames(on_invoke):
+    """An agent that is gone may have a successor on the same path, which takes over who comes; the launcher decides how long that may take."""
+    retry_seconds = RETRY_MIN_SECONDS
     while True:
-        length, kind, call_id = struct.unpack(">IBI", read_exactly(9))
-        payload = read_exactly(length - 5)
-        if kind == INVOKE:
-            header_end = 4 + struct.unpack(">I", payload[:4])[0]
-            header = json.loads(payload[4:header_end])
-            calls[call_id] = Context(header, time.monotonic() + header["deadlineMs"] / 1000)
-            on_invoke(call_id, header, payload[header_end:])
-        elif kind == CANCEL and call_id in calls:
-            calls[call_id].cancelled.set()
-        elif kind == DRAIN:
-            is_draining = True
-            if not calls:
-                os._exit(0)
+        try:
+            meet_agent(READY, {})
+            while True:
+                read_frame(on_invoke)
+                # Not by the connection alone: an agent that does not know this instance yet hangs up.
+                retry_seconds = RETRY_MIN_SECONDS
+        except OSError:
+            lose_agent()
+        time.sleep(retry_seconds)
+        retry_seconds = min(RETRY_MAX_SECONDS, retry_seconds * 2)
 
 
 def serve():
     if settings["concurrency"] > 1:
+        # Slow to load, and few functions ask for it.
+        from concurrent.futures import ThreadPoolExecutor
+
         pool = ThreadPoolExecutor(max_workers=settings["concurrency"])
         read_frames(lambda *call: pool.submit(run_call, *call))
         return
@@ -265,28 +316,20 @@ def end_with_launcher():
     os._exit(0)
 
 
-def read_line():
-    raw = bytearray()
-    while True:
-        byte = os.read(0, 1)
-        if byte in (b"\n", b""):
-            return raw.decode("utf-8")
-        raw += byte
-
-
-settings = json.loads(read_line())
+settings = read_settings()
 threading.Thread(target=end_with_launcher, daemon=True).start()
-agent = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-agent.connect(settings["socketPath"])
-# The folder of this file is not the function's business.
+# The folder of this file is not the function's business; where packages are was found out once, instead of by each `import site`.
 sys.path.pop(0)
+sys.path.extend(sys.argv[1:])
+del sys.argv[1:]
+builtins.exit, builtins.quit = _sitebuiltins.Quitter("exit", ""), _sitebuiltins.Quitter("quit", "")
 root_handler = logging.StreamHandler(sys.stdout)
 root_handler.setFormatter(CallFormatter())
 logging.getLogger().addHandler(root_handler)
 try:
     handler = load_handler()
 except Exception as error:
-    send_json(INIT_ERROR, 0, {"instanceToken": settings["token"], **init_error_payload(error, settings)})
+    meet_agent(INIT_ERROR, init_error_payload(error, settings))
     os._exit(1)
 except SystemExit as leaving:
     sys.stdout.flush()
@@ -296,5 +339,4 @@ sys.stdout, sys.stderr = AgentWriter(), AgentWriter()
 for log_handler in logging.getLogger().handlers:
     if isinstance(log_handler, logging.StreamHandler) and not isinstance(log_handler, logging.FileHandler):
         log_handler.stream = sys.stdout
-send_json(READY, 0, {"instanceToken": settings["token"]})
 serve()

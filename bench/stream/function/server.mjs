@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 const PART = Buffer.alloc(64 * 1024, 97);
 
 /* Takes any body and says how long it was; to GET /?bytes=N it gives one of that length. */
-const server = createServer(async (request, response) => {
+async function answer(request, response) {
   if (request.method === "GET") {
     const bytes = Number(new URL(request.url, "http://server").searchParams.get("bytes"));
     response.writeHead(200, { "content-type": "application/octet-stream" });
@@ -15,5 +15,7 @@ const server = createServer(async (request, response) => {
   let bytes = 0;
   for await (const part of request) bytes += part.length;
   return response.end(String(bytes));
-});
+}
+
+const server = createServer((request, response) => void answer(request, response));
 server.listen(Number(process.env.PORT), "127.0.0.1");

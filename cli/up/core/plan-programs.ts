@@ -1,4 +1,5 @@
 import type { Zone } from "#lib/contracts/zone.ts";
+import { DRILL_FUNCTIONS, drillLedgersOf } from "#lib/drill-ledger.ts";
 import { catalogConfigOf, type CatalogPlan } from "./plan-catalog.ts";
 
 export type ProgramName = "catalog" | "federator" | "agent" | "gateway";
@@ -115,6 +116,9 @@ function planZone(federation: Federation, zone: Zone, index: number): ProgramPla
       keyEncryptionKeyFile: keyFile,
       codeDirectory,
       idleMs: federation.idleMs,
+      sharedFolders: [
+        { path: drillLedgersOf(federation.stateDirectory), functions: DRILL_FUNCTIONS },
+      ],
       instancesMax: INSTANCES_MAX,
     }),
     ...planGateways(federation, zone.name, {

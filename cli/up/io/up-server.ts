@@ -14,8 +14,8 @@ import type { UpStatus } from "#lib/contracts/supervision.ts";
 
 /** The system's limit is 108 on Linux, 104 elsewhere. */
 const SOCKET_PATH_BYTES_MAX = 99;
-const ZONE_ROUTE = /^\/zones\/([a-z0-9-]+):([a-z]+)$/;
-const GATEWAYS_ROUTE = /^\/gateways\/([a-z0-9-]+):restart$/;
+const ZONE_ROUTE = /^\/zones\/([^/:]+):([a-z]+)$/;
+const GATEWAYS_ROUTE = /^\/gateways\/([^/:]+):restart$/;
 
 export type ZoneAction = (typeof ZONE_ACTIONS)[number];
 
@@ -72,7 +72,8 @@ async function answer(request: IncomingMessage, services: UpServices): Promise<o
   if (request.method === "GET" && request.url === "/status") return services.status();
   const isPost = request.method === "POST";
   const [, zoneOfGateways] = GATEWAYS_ROUTE.exec(request.url ?? "") ?? [];
-  if (isPost && zoneOfGateways !== undefined) return services.restartGateways(zoneOfGateways);
+  if (isPost && zoneOfGateways !== undefined)
+    return services.restartGateways(nameIn(zoneOfGateways));
   const [, zone, word] = ZONE_ROUTE.exec(request.url ?? "") ?? [];
   const action = ZONE_ACTIONS.find((known) => known === word);
   if (!isPost || zone === undefined || action === undefined)
@@ -80,7 +81,16 @@ async function answer(request: IncomingMessage, services: UpServices): Promise<o
       "MERIDIAN_NOT_FOUND",
       "only GET /status, POST /zones/NAME:start|stop|kill and POST /gateways/ZONE:restart are here",
     );
-  return services.act(zone, action);
+  return services.act(nameIn(zone), action);
+}
+
+/** Whatever was named is looked up, so that who mistypes a zone is told which there are. */
+function nameIn(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 function send(response: ServerResponse, status: number, type: string, document: object): void {

@@ -158,12 +158,14 @@ function compileCluster(clusterId: string, records: RecordReader): ClusterRoute 
   const state = records.verdict(clusterId)?.state ?? "unseen";
   const rampPercent = records.planInput()?.rampPercent[clusterId] ?? 100;
   const mode = records.cluster(clusterId)?.mode ?? "in-service";
+  const isolationLevel = records.planInput()?.isolationLevels?.[clusterId];
   return {
     kind: "cluster",
     clusterId,
     state,
     weightPercent: state === "up" ? rampPercent : 0,
     ...(mode !== "in-service" && { mode }),
+    ...(isolationLevel !== undefined && { isolationLevel }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { ClassDemand, PlanInputRecord, TierDemand } from "#lib/contracts/control-records.ts";
+import type { IsolationLevel } from "#lib/contracts/isolation.ts";
 import type { Observation } from "#lib/contracts/zone-report.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import { ANYWHERE, classKey, type PlacementClass } from "#lib/plan/placement-class.ts";
@@ -11,7 +12,10 @@ const STEP_CALLS = 10;
 /** A value rests until what is measured has moved this far from it, in steps, so that it does not flutter between two of them. */
 const REST_STEPS = 0.75;
 
-type Heard = Pick<Observation, "zone" | "capacitySlots" | "inFlight" | "classDemand">;
+type Heard = Pick<
+  Observation,
+  "zone" | "capacitySlots" | "isolationLevel" | "inFlight" | "classDemand"
+>;
 
 /**
  * The record that follows from what the zones report; undefined when it would say what it says already. A zone that is not heard
@@ -29,11 +33,13 @@ export function nextPlanInput(
   };
   const last = [{ ...ANYWHERE, origins: before?.demand ?? {} }, ...(before?.classDemand ?? [])];
   const [anywhere, ...classDemand] = settleDemand(last, sumHeard(heard), zones, stepOf);
-  const facts = { capacitySlots, demand: anywhere?.origins ?? {}, classDemand };
+  const isolationLevels = settleLevels(before?.isolationLevels ?? {}, heard, zones);
+  const facts = { capacitySlots, isolationLevels, demand: anywhere?.origins ?? {}, classDemand };
   const isSaid =
     JSON.stringify(facts) ===
     JSON.stringify({
       capacitySlots: before?.capacitySlots ?? {},
+      isolationLevels: before?.isolationLevels ?? {},
       demand: before?.demand ?? {},
       classDemand: before?.classDemand ?? [],
     });
@@ -51,6 +57,21 @@ function settleCapacity(
     const last = before[clusterId];
     const next = measured === undefined ? last : restingCapacity(last, measured);
     if (next !== undefined) settled[clusterId] = next;
+  }
+  return settled;
+}
+
+/** An agent that says no level has proved none: it has just started, or is of a version that would start anything. */
+function settleLevels(
+  before: Readonly<Record<string, IsolationLevel>>,
+  heard: readonly Heard[],
+  zones: readonly Zone[],
+): Record<string, IsolationLevel> {
+  const settled: Record<string, IsolationLevel> = {};
+  for (const { name, clusterId } of byName(zones)) {
+    const its = heard.find(({ zone }) => zone === name);
+    const level = its?.capacitySlots === undefined ? before[clusterId] : its.isolationLevel;
+    if (level !== undefined) settled[clusterId] = level;
   }
   return settled;
 }
@@ -93,7 +114,7 @@ function settleDemand(
     const origins = settleOrigins(one, one.origins);
     if (Object.keys(origins).length > 0) settled.push({ ...one, origins });
     const left = Object.entries(one.origins).filter(([zone]) => origins[zone] === undefined);
-    small.push({ ...one, ...ANYWHERE, regions: [], origins: Object.fromEntries(left) });
+    small.push({ ...ANYWHERE, regions: [], origins: Object.fromEntries(left) });
   }
   const [rest] = sumDemand([...(anywhere === undefined ? [] : [anywhere]), ...small]);
   const inOrder = settled.toSorted((one, other) => (classKey(one) < classKey(other) ? -1 : 1));

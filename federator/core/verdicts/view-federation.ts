@@ -67,11 +67,13 @@ export function viewCluster(
 ): ClusterView {
   const { clusterId, name } = zone;
   const capacitySlots = planInput?.capacitySlots?.[clusterId];
+  const isolationLevel = planInput?.isolationLevels?.[clusterId];
   const standing = {
     mode: operatorsWord?.mode ?? "in-service",
     ...(operatorsWord && { modeReason: operatorsWord.reason }),
     awaitsRelease: planInput?.awaitsFailback?.includes(clusterId) ?? false,
     ...(capacitySlots !== undefined && { capacitySlots }),
+    ...(isolationLevel !== undefined && { isolationLevel }),
   };
   if (verdict === undefined)
     return {
@@ -128,7 +130,10 @@ export const silentZoneStatus = (zone: Zone, cluster: ClusterView): ZoneStatus =
 });
 
 /** A tenant sees the state of the zones and, of what runs there, its own. */
-export const statusForTenant = (status: ZoneStatus, tenant: string): ZoneStatus => ({
+export const statusForTenant = (
+  { isolation: _proof, codeTroubles: _code, ...status }: ZoneStatus,
+  tenant: string,
+): ZoneStatus => ({
   ...status,
   instances: status.instances.filter((instance) => instance.tenant === tenant),
 });

@@ -1,8 +1,7 @@
+import { USAGE_LAST_MS } from "#lib/contracts/usage.ts";
 import { MeridianError } from "#lib/errors.ts";
 
 const HOUR_MS = 3_600_000;
-/** As JavaScript has them: 275,000 years to either side of 1970. */
-const LAST_MS = 8_640_000_000_000_000;
 
 export interface UsageRange {
   readonly fromMs: number;
@@ -21,7 +20,7 @@ export function readUsageRange(
   const toMs = to === undefined ? wallMs + 1 : readTime("to", to, 24 * HOUR_MS);
   const range = {
     fromMs: Math.floor(fromMs / HOUR_MS) * HOUR_MS,
-    toMs: Math.min(LAST_MS, Math.ceil(toMs / HOUR_MS) * HOUR_MS),
+    toMs: Math.min(USAGE_LAST_MS, Math.ceil(toMs / HOUR_MS) * HOUR_MS),
   };
   if (range.fromMs < range.toMs) return range;
   throw new MeridianError(
@@ -34,7 +33,9 @@ function readTime(name: string, text: string, dayMs: number): number {
   const isDay = /^\d{4}-\d{2}-\d{2}$/.test(text);
   const timeMs = Date.parse(isDay ? `${text}T00:00:00Z` : text);
   const isTime = isDay || /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?Z$/.test(text);
-  if (isTime && timeMs >= 0) return timeMs + (isDay ? dayMs : 0);
+  // The 30th of February would be read as a day of March.
+  const isDate = timeMs >= 0 && new Date(timeMs).toISOString().startsWith(text.slice(0, 10));
+  if (isTime && isDate) return timeMs + (isDay ? dayMs : 0);
   throw new MeridianError(
     "MERIDIAN_BAD_REQUEST",
     `The query does not fit: /${name} must be a day such as 2026-11-01 or a time such as 2026-11-01T13:00Z, UTC, from 1970 on.`,

@@ -1,8 +1,10 @@
+import type { PlanInputRecord } from "#lib/contracts/control-records.ts";
 import type { FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import type { Placement } from "#lib/contracts/placement.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { isFileAndExport, isProgramFile } from "#lib/handler-name.ts";
+import { describeLevel, type IsolationWish, isProved, requiredLevel } from "#lib/isolation.ts";
 import { permittedZones } from "#lib/residency.ts";
 import {
   handlerFiles,
@@ -103,6 +105,24 @@ export function checkPlacement({ regions, clustersMin }: Placement, zones: reado
     throw invalid(
       `The placement needs ${clustersMin} clusters or more, and leaves ${clusters} (regions: ${regions.join(", ") || "all"}); allow more regions, or need fewer clusters.`,
     );
+}
+
+/** By what the clusters that the placement permits have proved: at least one of them must be good enough. */
+export function checkIsolation(
+  manifest: IsolationWish,
+  permitted: readonly Zone[],
+  proved: PlanInputRecord["isolationLevels"] = {},
+): void {
+  const required = requiredLevel(manifest);
+  if (permitted.some(({ clusterId }) => isProved(required, proved[clusterId]))) return;
+  const asked = manifest.network === "none" ? `network "none", which needs ${required}` : required;
+  const levels = permitted.map(
+    ({ clusterId }) => `${clusterId} has proved ${describeLevel(proved[clusterId])}`,
+  );
+  throw new MeridianError(
+    "MERIDIAN_ISOLATION_UNPROVED",
+    `The function asks for ${asked}, and no cluster that its placement permits has proved that: ${levels.join(", ")}. \`meridian isolation\` shows which checks fail; ask for less, or permit other regions.`,
+  );
 }
 
 export function checkHandler(manifest: FunctionManifest, files: readonly string[]): void {

@@ -1,4 +1,5 @@
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import { isDamage, sqliteCode } from "#lib/io/sqlite-fault.ts";
 import type { CatalogRecord } from "#lib/ports/catalog.ts";
 import type { StrandedRecord } from "./replica-tables.ts";
 
@@ -51,16 +52,14 @@ export function openForReading(file: string): DatabaseSync {
 export type FileFault = "damaged" | "surroundings" | "other";
 
 /** Primary result codes: https://www.sqlite.org/rescode.html. */
-const DAMAGE: ReadonlySet<number> = new Set([11 /* CORRUPT */, 26 /* NOTADB */]);
 const SURROUNDINGS: ReadonlySet<number> = new Set([
   3 /* PERM */, 5 /* BUSY */, 6 /* LOCKED */, 7 /* NOMEM */, 8 /* READONLY */, 10 /* IOERR */,
   13 /* FULL */, 14 /* CANTOPEN */,
 ]);
 
 export function faultOf(error: unknown): FileFault {
-  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
-  if (DAMAGE.has(code)) return "damaged";
-  return SURROUNDINGS.has(code) ? "surroundings" : "other";
+  if (isDamage(error)) return "damaged";
+  return SURROUNDINGS.has(sqliteCode(error)) ? "surroundings" : "other";
 }
 
 type Row = Record<string, SQLOutputValue>;

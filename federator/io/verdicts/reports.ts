@@ -23,10 +23,10 @@ export interface Reports {
   readonly agent: (clusterId: string) => AgentReport | undefined;
   /** Requests per second offered to the zone's gateways, by tenant. */
   readonly demand: () => ReadonlyMap<string, number>;
-  /** What the plan is made from: what the zone's cluster can serve, and the calls in flight in all gateways of the zone. */
+  /** What the plan is made from: what the zone's cluster can serve and has proved, and the calls in flight in all gateways of the zone. */
   readonly load: () => Pick<
     Observation,
-    "capacitySlots" | "inFlight" | "classDemand" | "versionCalls"
+    "capacitySlots" | "isolationLevel" | "inFlight" | "classDemand" | "versionCalls"
   >;
   /** What the gateways of the zone have counted of rollouts, all together. */
   readonly arms: () => readonly RolloutArm[];
@@ -69,12 +69,14 @@ export function keepReports(clock: Clock): Reports {
       const capacities = freshAgents.map(
         ({ report }) => report.capacitySlots ?? report.instancesMax,
       );
+      const [isolation] = freshAgents.flatMap(({ report }) => report.isolation ?? []);
       return {
         // Of a zone whose agent is silent nothing is known, which is not the same as no capacity.
         ...(capacities.length > 0 && { capacitySlots: capacities.reduce((a, b) => a + b) }),
         inFlight: totalDemand(classDemand),
         classDemand,
         ...(versionCalls.length > 0 && { versionCalls }),
+        ...(isolation !== undefined && { isolationLevel: isolation.level }),
       };
     },
   };

@@ -1,13 +1,8 @@
-import {
-  IncomingMessage,
-  ServerResponse,
-  STATUS_CODES,
-  validateHeaderName,
-  validateHeaderValue,
-} from "node:http";
+import { IncomingMessage, STATUS_CODES, validateHeaderName, validateHeaderValue } from "node:http";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import type { Answer } from "../../ports.ts";
+import { responseOnSocket } from "../response-on-socket.ts";
 import { PIECE_BYTES } from "../send-body.ts";
 import {
   dropBody,
@@ -66,13 +61,7 @@ function writeThroughNode(socket: Socket, answer: Answer, options: FastAnswerOpt
     httpVersionMajor: 1,
     httpVersionMinor: 1,
   });
-  const response = new ServerResponse(asked);
-  response.assignSocket(socket);
-  const goOn = (): void => void response.emit("drain");
-  socket.on("drain", goOn);
-  response.once("finish", () => {
-    socket.off("drain", goOn);
-    response.detachSocket(socket);
+  const response = responseOnSocket(socket, asked, () => {
     response.emit("close");
     onSent();
   });

@@ -74,22 +74,27 @@ test("a placement without regions allows any zone, otherwise its region or juris
 test("the report counts by state, tells what is quarantined and leaves out what is at zero", () => {
   const of = { tenant: "demo", functionName: "hello" };
   const idle = { state: { kind: "idle", sinceMs: 0 } } as const;
-  const report = summarizeZone("eu-west-1", 9, [
-    { ...of, version: 1, concurrency: 1, queued: 0, instances: [] },
-    {
-      ...of,
-      version: 2,
-      concurrency: 5,
-      queued: 4,
-      instances: [
-        idle,
-        { state: { kind: "busy", calls: 3 } },
-        { state: { kind: "starting" } },
-        { state: { kind: "draining", calls: 2 } },
-      ],
-    },
-    { ...of, version: 3, concurrency: 1, queued: 0, isQuarantined: true, instances: [idle] },
-  ]);
+  const report = summarizeZone(
+    "eu-west-1",
+    9,
+    [
+      { ...of, version: 1, concurrency: 1, queued: 0, instances: [] },
+      {
+        ...of,
+        version: 2,
+        concurrency: 5,
+        queued: 4,
+        instances: [
+          idle,
+          { state: { kind: "busy", calls: 3 } },
+          { state: { kind: "starting" } },
+          { state: { kind: "draining", calls: 2 } },
+        ],
+      },
+      { ...of, version: 3, concurrency: 1, queued: 0, isQuarantined: true, instances: [idle] },
+    ],
+    0,
+  );
   assert.deepEqual(report, {
     program: "agent",
     clusterId: "eu-west-1",

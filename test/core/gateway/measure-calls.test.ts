@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DEMAND_CLASSES_MAX } from "#lib/contracts/control-records.ts";
-import { classKey, classOfPlacement } from "#lib/plan/placement-class.ts";
+import { classKey, classOfRule } from "#lib/plan/placement-class.ts";
 import { totalDemand } from "#lib/plan/sum-demand.ts";
 import { type CallKind, createCallMeter } from "../../../gateway/core/measure-calls.ts";
 
 const kindOf = (regions: string[], originZone = "eu-west"): CallKind => {
-  const rule = classOfPlacement({ regions });
+  const rule = classOfRule({ regions });
   return { placed: { key: classKey(rule), rule }, originZone, tier: "normal" };
 };
 const normalAt = (meter: ReturnType<typeof createCallMeter>, nowMs: number): number =>
@@ -15,12 +15,12 @@ const normalAt = (meter: ReturnType<typeof createCallMeter>, nowMs: number): num
 test("what is in flight all the time becomes the average, and fades when it has ended", () => {
   const meter = createCallMeter(0);
   const ends = Array.from({ length: 20 }, () => meter.begin(kindOf([]), 0));
-  assert.equal(meter.inFlight("eu-west"), 20);
+  assert.equal(meter.crowd(kindOf([])).inFlight, 20);
   let last = 0;
   for (let second = 1; second <= 10; second += 1) last = normalAt(meter, second * 1_000);
   assert.equal(last, 20);
-  for (const end of ends) end(10_000);
-  assert.equal(meter.inFlight("eu-west"), 0);
+  for (const end of ends) end(10_000, 0);
+  assert.equal(meter.crowd(kindOf([])).inFlight, 0);
   for (let second = 11; second <= 30; second += 1) last = normalAt(meter, second * 1_000);
   assert.equal(last, 0);
 });
@@ -30,15 +30,50 @@ test("short calls count by their time, not by their number", () => {
   let last = 0;
   // A hundred calls a second of 100 ms each are ten at a time.
   for (let atMs = 0; atMs < 20_000; atMs += 10) {
-    meter.begin(kindOf([]), atMs)(atMs + 100);
+    meter.begin(kindOf([]), atMs)(atMs + 100, 0);
     if (atMs % 1_000 === 990) last = normalAt(meter, atMs + 10);
   }
   assert.ok(Math.abs(last - 10) <= 1, `${last}`);
 });
 
+test("calls that were shed count without the wait of the others, or a queue would make itself longer", () => {
+  const meter = createCallMeter(0);
+  for (let index = 0; index < 100; index += 1) meter.begin(kindOf([]), 0)(400, 300);
+  let last = 0;
+  for (let second = 1; second <= 15; second += 1) {
+    for (let index = 0; index < 100; index += 1) meter.shed(kindOf([]), second * 1_000 - 500);
+    last = normalAt(meter, second * 1_000);
+  }
+  assert.ok(Math.abs(last - 10) <= 1, `${last}`);
+});
+
+test("a call that no cluster had room for counts as shed, and says nothing of how long calls take", () => {
+  const meter = createCallMeter(0);
+  for (let index = 0; index < 100; index += 1) meter.begin(kindOf([]), 0)(100, 0);
+  let last = 0;
+  for (let second = 1; second <= 15; second += 1) {
+    const atMs = second * 1_000 - 500;
+    for (let index = 0; index < 100; index += 1) meter.begin(kindOf([]), atMs)(atMs, "turned-away");
+    last = normalAt(meter, second * 1_000);
+  }
+  assert.ok(Math.abs(last - 10) <= 1, `${last}`);
+  assert.equal(meter.crowd(kindOf([])).shedAtMs.normal, 14_500);
+});
+
+test("a crowd is of one placement and one origin, and knows when its tiers were last shed", () => {
+  const meter = createCallMeter(0);
+  meter.begin(kindOf(["eu"]), 0);
+  meter.shed({ ...kindOf(["eu"]), tier: "batch" }, 700);
+  const crowd = meter.crowd(kindOf(["eu"]));
+  assert.equal(crowd.inFlight, 1);
+  assert.deepEqual(crowd.shedAtMs, { critical: -Infinity, normal: -Infinity, batch: 700 });
+  for (const other of [kindOf([]), kindOf(["eu"], "us-east")])
+    assert.deepEqual(meter.crowd(other).shedAtMs.batch, -Infinity);
+});
+
 test("what was shed counts as if it had been carried, also when nothing else comes", () => {
   const meter = createCallMeter(0);
-  for (let index = 0; index < 100; index += 1) meter.begin(kindOf([]), 0)(100);
+  for (let index = 0; index < 100; index += 1) meter.begin(kindOf([]), 0)(100, 0);
   let last = 0;
   for (let second = 1; second <= 15; second += 1) {
     for (let index = 0; index < 100; index += 1) meter.shed(kindOf([]), second * 1_000 - 500);

@@ -39,6 +39,7 @@ const preference = (shares: Case["shares"]): Preference | undefined =>
   shares && {
     originZone: "eu-west",
     isSteady: false,
+    crowding: "none",
     clusters: [
       { clusterId: "eu-west-1", share: shares[0] },
       { clusterId: "us-east-1", share: shares[1] },

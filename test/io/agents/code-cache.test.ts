@@ -12,6 +12,7 @@ import { pino } from "pino";
 import { ZipFile } from "yazl";
 import { MeridianError } from "#lib/errors.ts";
 import { internalClient } from "#lib/io/internal-client.ts";
+import { systemClock } from "#lib/io/system-clock.ts";
 import { openCodeCache } from "../../../agents/io/code-cache.ts";
 import { fetchCode } from "../../../agents/io/fetch-code.ts";
 import { eventually } from "./support/agent-world.ts";
@@ -47,7 +48,13 @@ test("CommonJS stays CommonJS below a project of ES modules", async (t) => {
   const project = await temporary(t);
   await writeFile(join(project, "package.json"), '{"type":"module"}');
   const fetch = (_digest: string, _bytesMax: number, path: string) => writeFile(path, archive);
-  const cache = await openCodeCache(join(project, "state/code"), 1_000_000, fetch, log);
+  const cache = await openCodeCache(
+    join(project, "state/code"),
+    1_000_000,
+    fetch,
+    systemClock,
+    log,
+  );
   const { directory } = await cache.hold(digestOf(archive), archive.length);
   const module: unknown = await import(pathToFileURL(join(directory, "index.js")).href);
   assert.equal((module as { handler: () => number }).handler(), 42);
@@ -128,6 +135,84 @@ for (const [what, archive] of hostile)
     assert.deepEqual(await readdir(join(world.folder, "arriving")), []);
   });
 
+test("an archive that is damaged is not fetched for each call, and is tried again in time", async (t) => {
+  const archive = await zip({ a: "x" });
+  const world = await startWorld(t, archive);
+  const cache = await world.open();
+  world.stored.set(world.digest, Buffer.from("rotten"));
+  for (let call = 0; call < 50; call += 1)
+    await assert.rejects(cache.hold(world.digest, archive.length), isInvalid);
+  assert.equal(world.fetches(), 1);
+  const [trouble] = cache.troubles();
+  assert.deepEqual(
+    { ...trouble, detail: undefined, retryInMs: undefined },
+    {
+      digest: world.digest,
+      code: "MERIDIAN_CODE_INVALID",
+      detail: undefined,
+      failures: 1,
+      retryInMs: undefined,
+    },
+  );
+  assert.ok((trouble?.retryInMs ?? 0) > 0);
+
+  world.stored.set(world.digest, archive);
+  world.later(30_000);
+  (await cache.hold(world.digest, archive.length)).release();
+  assert.deepEqual(cache.troubles(), []);
+});
+
+test("code that no store has is asked for less and less often", async (t) => {
+  const archive = await zip({ a: "x" });
+  const world = await startWorld(t, archive);
+  const cache = await world.open();
+  world.stored.set(world.digest, new MeridianError("MERIDIAN_CODE_UNAVAILABLE", "No store."));
+  // A call every 100 ms for two minutes.
+  for (let call = 0; call < 1_200; call += 1) {
+    await assert.rejects(cache.hold(world.digest, archive.length), isUnavailable);
+    world.later(100);
+  }
+  assert.ok(world.fetches() <= 12, `${world.fetches()} fetches`);
+});
+
+const diskFull = (): Error =>
+  Object.assign(new Error("ENOSPC: no space left on device, write"), {
+    code: "ENOSPC",
+    syscall: "write",
+  });
+
+test("on a full disk code that nothing runs from makes room", async (t) => {
+  const archives = await Promise.all(["1", "2"].map((text) => zip({ f: text.repeat(100) })));
+  const [old, wanted] = archives.map(digestOf);
+  assert.ok(old !== undefined && wanted !== undefined);
+  const world = await startWorld(t, archives[0] ?? Buffer.alloc(0));
+  const cache = await world.open();
+  (await cache.hold(old, 1_000)).release();
+  world.stored.set(wanted, () => {
+    if (cache.has(old)) throw diskFull();
+    return archives[1] ?? assert.fail();
+  });
+  (await cache.hold(wanted, 1_000)).release();
+  assert.equal(cache.has(wanted), true);
+});
+
+test("on a disk that is full of code in use a call is told so, and what runs goes on", async (t) => {
+  const archive = await zip({ f: "x" });
+  const world = await startWorld(t, archive);
+  const cache = await world.open();
+  const held = await cache.hold(world.digest, 1_000);
+  const wanted = digestOf(Buffer.from("other"));
+  world.stored.set(wanted, diskFull());
+  await assert.rejects(cache.hold(wanted, 1_000), (error) => {
+    assert.ok(isUnavailable(error));
+    assert.match(String(error), /disk of this cluster is full/);
+    return true;
+  });
+  assert.equal(world.fetches(), 2);
+  assert.equal(await readFile(join(held.directory, "f"), "utf8"), "x");
+  assert.deepEqual(await readdir(join(world.folder, "arriving")), []);
+});
+
 test("code comes from this zone's store, else from its federator, else from any that has it whole", async (t) => {
   const archive = await zip({ a: "x" });
   const digest = digestOf(archive);
@@ -188,8 +273,15 @@ async function startWorld(
 ) {
   const folder = await temporary(t);
   let fetches = 0;
+  let nowMs = 0;
+  // No two moments are the same.
+  const clock = { nowMs: () => (nowMs += 1) };
+  const stored = new Map<string, Buffer | Error | (() => Buffer)>(archives);
   return {
     folder,
+    /** What the store has from now on: an archive, or an error that is met with it. */
+    stored,
+    later: (ms: number) => (nowMs += ms),
     digest: digestOf(archive),
     fetches: () => fetches,
     open: (bytesMax = 1_000_000) =>
@@ -198,8 +290,11 @@ async function startWorld(
         bytesMax,
         async (digest, _bytesMax, path) => {
           fetches += 1;
-          await writeFile(path, archives.get(digest) ?? "");
+          const found = stored.get(digest) ?? Buffer.alloc(0);
+          if (found instanceof Error) throw found;
+          await writeFile(path, Buffer.isBuffer(found) ? found : found());
         },
+        clock,
         log,
       ),
   };

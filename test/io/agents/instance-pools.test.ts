@@ -3,6 +3,7 @@ import { type TestContext, test } from "node:test";
 import { Registry } from "prom-client";
 import { Value } from "typebox/value";
 import { FunctionManifest } from "#lib/contracts/function-manifest.ts";
+import type { Clock } from "#lib/ports/clock.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import type { InstanceDriver } from "../../../agents/drivers/driver.ts";
 import { createMemoryDriver, type MemoryHandler } from "../../../agents/drivers/memory.ts";
@@ -125,6 +126,30 @@ test("a version that the table does not know finishes what runs, refuses what wa
   );
 });
 
+test("in a full cluster what has rested at one version makes room for the waiting calls of another that has some", async (t) => {
+  let aheadMs = 0;
+  let running = 0;
+  const opening = Promise.withResolvers<void>();
+  const { run } = startPools(t, {
+    instancesMax: 4,
+    clock: { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs },
+    handler: async (event) => {
+      if (event === null) return;
+      running += 1;
+      await opening.promise;
+    },
+  });
+  await Promise.all(["a", "a", "a"].map((name) => run(placed(name))));
+  const busy = placed("b");
+  const calls = [run(busy, '"wait"'), run(busy, '"wait"')];
+  await eventually(() => running === 1);
+  aheadMs = 1_500;
+  calls.push(run(busy, '"wait"'), run(busy, '"wait"'));
+  await eventually(() => running === 4);
+  opening.resolve();
+  await Promise.all(calls);
+});
+
 test("code is held as long as an instance lives", async (t) => {
   let held = 0;
   const { run, pools } = startPools(t, {
@@ -147,6 +172,7 @@ interface PoolsWorld {
   readonly instancesMax?: number;
   readonly startsMax?: number;
   readonly concurrencyMax?: number;
+  readonly clock?: Clock;
 }
 
 function startPools(t: TestContext, world: PoolsWorld) {
@@ -164,8 +190,12 @@ function startPools(t: TestContext, world: PoolsWorld) {
       driver,
       code,
       secrets: { environmentOf: () => Promise.resolve({}) },
-      clock: systemClock,
-      metrics: agentMetrics(new Registry(), () => []),
+      clock: world.clock ?? systemClock,
+      metrics: agentMetrics(new Registry(), {
+        loads: () => [],
+        isolation: () => undefined,
+        clock: systemClock,
+      }),
       usage: { callBegan: () => () => undefined },
       onLog: () => undefined,
     },
@@ -183,10 +213,10 @@ function startPools(t: TestContext, world: PoolsWorld) {
     pools.close();
     await driver.close();
   });
-  const run = (of: PoolVersion) =>
+  const run = (of: PoolVersion, json = "null") =>
     pools.run(of, {
       requestId: "r-1",
-      input: { kind: "event", json: Buffer.from("null") },
+      input: { kind: "event", json: Buffer.from(json) },
       deadlineAtMs: systemClock.nowMs() + 20_000,
       signal: new AbortController().signal,
       leave: startsAtOnce,

@@ -46,7 +46,7 @@ for (const [runtime, placed, options] of [
       assert.equal(first.headers["meridian-cold-start"], "true");
       assert.match(
         String(first.headers["meridian-cold-start-phases"]),
-        /^queue;dur=[\d.]+, code;dur=[\d.]+, sandbox;dur=[\d.]+, init;dur=[\d.]+$/,
+        /^queue;dur=[\d.]+, schedule;dur=[\d.]+, code;dur=[\d.]+, sandbox;dur=[\d.]+, init;dur=[\d.]+$/,
       );
       assert.equal(first.headers["meridian-zone"], "eu-west");
       assert.equal(first.headers["meridian-cluster"], "eu-west-1");

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { EventEmitter, once } from "node:events";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { pino } from "pino";
 import type { InstanceDriver, InstanceSpec } from "../../../agents/drivers/driver.ts";
 import { createProcessDriver } from "../../../agents/drivers/process.ts";
+
+/** Of whatever a driver logs as an error. */
+const complaints = new EventEmitter();
 
 const FUNCTIONS = join(import.meta.dirname, "../../contract/functions");
 
@@ -40,6 +44,16 @@ for (const { name, wish } of unstartable)
     assert.equal(await readFile(join(folder, "launcher.log"), "utf8"), "");
   });
 
+test("a launcher whose settings cannot be written starts once they can be, and what waited runs", async (context) => {
+  const { driver, folder } = await openDriver(context, async (state) => {
+    await mkdir(join(state, "launcher.json", "in-the-way"), { recursive: true });
+  });
+  const instance = driver.start(spec("patient", {}), () => undefined);
+  await once(complaints, "complaint");
+  await rm(join(folder, "launcher.json"), { recursive: true });
+  assert.equal((await instance.started).kind, "ready");
+});
+
 function spec(tenant: string, wish: Partial<InstanceSpec>): InstanceSpec {
   return {
     tenant,
@@ -58,13 +72,15 @@ function spec(tenant: string, wish: Partial<InstanceSpec>): InstanceSpec {
 
 async function openDriver(
   context: TestContext,
+  prepare: (folder: string) => Promise<unknown> = () => Promise.resolve(),
 ): Promise<{ readonly driver: InstanceDriver; readonly folder: string }> {
   const folder = await mkdtemp(join(tmpdir(), "launcher-"));
+  await prepare(folder);
   const driver = await createProcessDriver({
     stateDirectory: folder,
     socketDirectory: folder,
     launcherGraceMs: 2_000,
-    log: pino({ level: "silent" }),
+    log: pino({ level: "error" }, { write: () => complaints.emit("complaint") }),
     onPids: () => undefined,
   });
   context.after(async () => {

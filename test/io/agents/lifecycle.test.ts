@@ -181,21 +181,6 @@ test("an agent that is killed leaves nothing once its launcher's grace is over",
   await eventually(() => goneAll(pids));
 });
 
-test("the next agent of a killed one takes over its launcher and ends its instances", async (t) => {
-  const grace = { launcherGraceMs: 30_000 };
-  const first = await startAgentProcess(t, [node("forks")], grace);
-  const { childPid } = (await first.invoke("forks")).json();
-  const [launcher = 0, ...instances] = first.pids;
-  first.child.kill("SIGKILL");
-  const second = await startAgentProcess(t, [], grace, first.config);
-  await eventually(() => second.pids.length > 0);
-  assert.deepEqual(second.pids, [launcher]);
-  await eventually(() => goneAll([...instances, Number(childPid)]));
-  assert.equal((await second.invoke("forks")).status, 200);
-  second.child.kill("SIGTERM");
-  await eventually(() => goneAll([launcher, ...second.pids]));
-});
-
 async function metrics(adminUrl: string): Promise<string> {
   return (await fetch(`${adminUrl}/metrics`)).text();
 }

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pino } from "pino";
 import { Value } from "typebox/value";
 import { FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import type { FunctionRoute } from "#lib/contracts/route-table.ts";
@@ -54,8 +53,7 @@ function world(bytesMax = 1_000) {
     return () => undefined;
   };
   const clock = manualClock();
-  const log = pino({ level: "silent" });
-  const prefetching = prefetchCode({ table, onChanges }, zone, code, clock, log);
+  const prefetching = prefetchCode({ table, onChanges }, zone, code, clock);
   const announce = async (routes: readonly FunctionRoute[]): Promise<void> => {
     await clock.advance(0);
     const next = tableOf(routes);

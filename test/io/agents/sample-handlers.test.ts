@@ -102,13 +102,14 @@ inBoth(
   async (agent, name, language) => {
     const answer = await agent.invoke(name, { json: {} });
     assert.equal(answer.headers["meridian-function-error"], "Handled");
-    const { errorType, errorMessage, trace } = answer.json();
+    const { errorType, errorMessage, ...error } = answer.json();
+    const stack = error[language === "python" ? "stackTrace" : "trace"];
     assert.deepEqual([errorType, errorMessage], ["ValidationError", "name is missing"]);
-    assert.ok(Array.isArray(trace));
+    assert.ok(Array.isArray(stack));
     // Where the function was, and not how the runner came to it.
     const first =
       language === "python" ? /validates\.py", line \d+, in handler/ : /name is missing/;
-    assert.match(String(trace[0]), first);
+    assert.match(String(stack[0]), first);
     assert.deepEqual((await agent.invoke(name, { json: { name: "Ann" } })).json(), { name: "Ann" });
   },
 );

@@ -89,6 +89,7 @@ for (const { path, says } of [
   { path: "/closes", says: /The server did not answer: socket hang up/ },
   { path: "/nonsense", says: /The server did not answer: Parse Error/ },
   { path: "/switches", says: /The server did not answer: it changed the protocol, unasked/ },
+  { path: "/switches-to-nothing", says: /it changed the protocol and did not say to which/ },
 ])
   test(`an answer that is none, as of ${path}, is the function's failure, and its server goes on`, async (t) => {
     const agent = await startServer(t);

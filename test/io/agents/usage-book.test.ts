@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFile, mkdtemp, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, open, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -189,3 +189,35 @@ test("a damaged book is put aside, not overwritten, and another is begun", async
   assert.ok((await readdir(folder)).some((name) => name.endsWith(".7.damaged")));
   book.close();
 });
+
+test("damage behind a good beginning is met when the book is opened, and not by whoever reads in it", async () => {
+  const file = newFile();
+  fillBook(file);
+  const handle = await open(file, "r+");
+  await handle.write(Buffer.alloc(64 * 1024, "damage"), 0, undefined, 32 * 1024);
+  await handle.close();
+  const causes: string[] = [];
+  const options = { file, bootId: "next", wallMs: TODAY_MS, bytesMax: 2 ** 24 };
+  const book = openUsageBook(options, (cause) => causes.push(String(cause)));
+  assert.equal(causes.length, 1);
+  assert.equal(callsIn(book), 0);
+  book.close();
+});
+
+test("where there is no room to tidy up, the book opens and can be read", async () => {
+  const file = newFile();
+  fillBook(file);
+  const { size } = await stat(file);
+  const wallMs = TODAY_MS + 9 * DAY_MS;
+  const book = openBook(file, { bootId: "next", wallMs, bytesMax: size });
+  assert.equal(callsIn(book), 3_000);
+  book.close();
+});
+
+/** Three thousand functions, one call each. */
+function fillBook(file: string): void {
+  const book = openBook(file);
+  const names = Array.from({ length: 3_000 }, (_, index) => `function-${index}`);
+  book.add(batchOf(1, TODAY_MS, names), TODAY_MS);
+  book.close();
+}

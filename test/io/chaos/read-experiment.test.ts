@@ -3,16 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { Drill } from "../../../chaos/core/drill.ts";
 import { readExperiment } from "../../../chaos/io/read-experiment.ts";
-import { smallDrill, writeExperiment } from "./small-drill.ts";
+import { drillOf, smallDrill, writeExperiment } from "./small-drill.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "meridian-test-"));
 after(() => rmSync(directory, { recursive: true }));
 
 const shipped = join(import.meta.dirname, "../../../chaos/drills/zone-kill.json");
-const drillOf = (experiment: ReturnType<typeof smallDrill>): Drill =>
-  (experiment.extensions as unknown as [{ drill: Drill }])[0].drill;
 
 test("the shipped drill is valid", async () => {
   assert.equal((await readExperiment(shipped)).kind, "ok");

@@ -17,7 +17,7 @@ import { DrillReport } from "#lib/contracts/drill.ts";
 import { takeFileLock } from "#lib/io/file-lock.ts";
 import type { Drill } from "../../../chaos/core/drill.ts";
 import { FAKE_UP, startFake } from "./fake-federation/start-fake.ts";
-import { smallDrill, writeExperiment } from "./small-drill.ts";
+import { drillOf, smallDrill, writeExperiment } from "./small-drill.ts";
 
 let directory = "";
 let journals = "";
@@ -100,8 +100,7 @@ interface JournalDeed {
   readonly duration: number;
 }
 
-const boundsOfShipped = (): Drill["bounds"] =>
-  (smallDrill().extensions[0] as unknown as { drill: Drill }).drill.bounds;
+const boundsOfShipped = (): Drill["bounds"] => drillOf(smallDrill()).bounds;
 
 test("without failover the same drill fails and names the bounds that broke", async (context) => {
   const report = await concludeWithin(3, { withoutFailover: true });

@@ -5,16 +5,20 @@ import type { Drill } from "../../../chaos/core/drill.ts";
 
 const SHIPPED = resolve(import.meta.dirname, "../../../chaos/drills/zone-kill.json");
 
+/** What Meridian reads of an experiment. */
+export const drillOf = ({ extensions }: Experiment): Drill =>
+  (extensions as unknown as readonly [{ drill: Drill }])[0].drill;
+
 /** The shipped drill, but as short as can be judged, and with what a test changes in it. */
 export function smallDrill(changes: Partial<Drill> = {}): Experiment {
   const experiment = JSON.parse(readFileSync(SHIPPED, "utf8")) as Experiment;
-  const [extension] = experiment.extensions as unknown as [{ name: string; drill: Drill }];
+  const shipped = drillOf(experiment);
   const drill: Drill = {
-    ...extension.drill,
+    ...shipped,
     deadManMs: 20_000,
     phases: { baselineMs: 1_200, faultMs: 2_000, recoveryMs: 3_200 },
     bounds: {
-      ...extension.drill.bounds,
+      ...shipped.bounds,
       shiftedAfterMsMax: 1_000,
       detectedAfterMsMax: 1_500,
       restoredAfterMsMax: 1_200,

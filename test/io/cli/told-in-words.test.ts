@@ -51,6 +51,18 @@ const unknown: readonly { readonly file: object; readonly told: RegExp }[] = [
     file: { placement: { region: ["eu"] } },
     told: /"placement\.region" \(did you mean "placement\.regions"\?\)/,
   },
+  { file: { runtime: "ruby" }, told: /runtime must be one of node, python, provided$/ },
+  { file: { minIsolation: "L9" }, told: /minIsolation must be one of L0, L1, L2, L3, L4, L5$/ },
+  { file: { network: "lan" }, told: /network must be one of outbound, none$/ },
+  {
+    file: { scaling: { mode: "kpa", stableWindow: "5s" } },
+    told: /scaling\.stableWindow must be whole seconds from 6s to 3600s, such as 60s$/,
+  },
+  {
+    file: { scaling: { mode: "kpa", scaleDownDelay: 5 } },
+    told: /scaling\.scaleDownDelay must be whole seconds from 0s to 3600s, such as 30s$/,
+  },
+  { file: { scaling: { target: 0 } }, told: /scaling\.target must be >= 0\.01$/ },
   { file: { zzzzzzzz: 1 }, told: /meridian\.json has the unknown key "zzzzzzzz"$/ },
 ];
 for (const { file, told } of unknown)

@@ -65,6 +65,26 @@ test("what cannot be done comes back as the problem it is", async (context) => {
     });
 });
 
+test("a zone is looked up by whatever name it is asked for", async (context) => {
+  const asked: string[] = [];
+  const { state } = await serve(context, await temporaryFolder(context), {
+    status: () => STATUS,
+    restartGateways: async (zone) => {
+      asked.push(zone);
+      return { zone: "eu-west", restarted: [] };
+    },
+    act: async (zone) => {
+      asked.push(zone);
+      return { zone: "eu-west", state: "stopped" };
+    },
+  });
+  const path = encodeURIComponent("../up");
+  await askUp(state, GatewayRestart, "POST", `/gateways/${path}:restart`);
+  await askUp(state, ZoneActionResult, "POST", `/zones/${path}:kill`);
+  await askUp(state, ZoneActionResult, "POST", "/zones/%ff:kill");
+  assert.deepEqual(asked, ["../up", "../up", "%ff"]);
+});
+
 test("a state nobody runs is wrong usage", async (context) => {
   const state = await temporaryFolder(context);
   await assert.rejects(askUp(state, UpStatus, "GET", "/status"), UsageError);

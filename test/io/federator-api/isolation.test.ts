@@ -122,6 +122,7 @@ const otherRoutes: readonly Route[] = [
   { method: "GET", path: "/v1/usage" },
 ];
 const operatorRoutes: readonly Route[] = [
+  { method: "GET", path: "/v1/isolation" },
   { method: "GET", path: "/v1/shifts" },
   {
     method: "POST",

@@ -12,7 +12,10 @@ function linesOf(records: readonly RequestRecord[], share = 1): Record<string, u
   const write = (line: string): void => void lines.push(JSON.parse(line));
   const log = pino({ level: "info", base: {}, timestamp: false }, { write });
   const nothing = (): void => undefined;
-  const access = accessLog({ log, flush: nothing, close: nothing }, { share, slowAfterMs: 1_000 });
+  const writeLine = (members: string, message: string) =>
+    write(`{"level":30${members},"msg":"${message}"}`);
+  const output = { log, writeLine, flush: nothing, close: nothing };
+  const access = accessLog(output, { share, slowAfterMs: 1_000 });
   for (const record of records) access.write(record);
   access.close();
   return lines;
@@ -52,6 +55,14 @@ describe("the access log", () => {
         msg: "request",
       },
     ]);
+  });
+
+  test("escapes what a caller may choose", () => {
+    const requestId = 'x","status":200,"y":"\n\u2028\\';
+    const [line] = linesOf([requestRecord({ requestId, method: 'G"T', status: 500 }, {})]);
+    assert.equal(line?.["requestId"], requestId);
+    assert.equal(line?.["method"], 'G"T');
+    assert.equal(line?.["status"], 500);
   });
 
   test("has one line more for a slow request, with the stage that was slow", () => {

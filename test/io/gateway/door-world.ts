@@ -39,8 +39,7 @@ export async function openDoorGround(): Promise<DoorGround> {
   await federation.publish("federator", "eu-west", federator.url);
   await federation.publish("agent", "eu-west", agent.url);
   federator.sendTable(tableEntries({ functions: FUNCTIONS, limits: LIMITS }), 1);
-  const share = { tenant: "demo", floorMillionths: 1_000_000, leaseMillionths: 0 };
-  federator.send({ kind: "rights", nonce: 9, leaseValidMs: 600_000, tenants: [share] });
+  federator.grantAll();
   const closing = opened.move();
   return { federation, agent, federator, [Symbol.asyncDispose]: () => closing.disposeAsync() };
 }

@@ -2,42 +2,23 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type { RunningGateway } from "../../../gateway/start-gateway.ts";
-import { type FakeAgent, startFakeAgent } from "./fake-agent.ts";
-import { type FakeFederator, startFakeFederator } from "./fake-federator.ts";
-import {
-  DEMO_KEY,
-  eventually,
-  tableEntries,
-  type TestFederation,
-  testFederation,
-} from "./run-gateway.ts";
+import { type DoorWorld, openDoorWorld } from "./door-world.ts";
+import type { FakeAgent } from "./fake-agent.ts";
+import { DEMO_KEY } from "./run-gateway.ts";
 
 const AUTH = `Authorization: Bearer ${DEMO_KEY}`;
 const INVOKE = "/v1/tenants/demo/functions/echo:invoke";
 
 for (const fastLane of ["on", "off"] as const)
   describe(`what comes in at the door, fast lane ${fastLane}`, { timeout: 60_000 }, () => {
-    let federation: TestFederation;
-    let federator: FakeFederator;
+    let world: DoorWorld;
     let agent: FakeAgent;
     let gateway: RunningGateway;
     before(async () => {
-      federation = await testFederation();
-      federator = await startFakeFederator();
-      agent = await startFakeAgent("eu-west");
-      await federation.publish("federator", "eu-west", federator.url);
-      await federation.publish("agent", "eu-west", agent.url);
-      federator.sendTable(tableEntries({ functions: [{ name: "echo" }] }), 1);
-      const share = { tenant: "demo", floorMillionths: 1_000_000, leaseMillionths: 0 };
-      federator.send({ kind: "rights", nonce: 9, leaseValidMs: 60_000, tenants: [share] });
-      gateway = await federation.startGateway({ fastLane });
-      await eventually(async () => (await fetch(`${gateway.publicUrl}/readyz`)).status === 200);
+      world = await openDoorWorld({ fastLane });
+      ({ agent, gateway } = world);
     });
-    after(async () => {
-      await gateway.stop();
-      await Promise.all([agent.close(), federator.close()]);
-      await federation.remove();
-    });
+    after(() => world[Symbol.asyncDispose]());
 
     const host = (): string => `Host: ${new URL(gateway.publicUrl).host}`;
     const send = (lines: readonly string[], body = ""): Promise<string> =>
@@ -187,7 +168,7 @@ for (const fastLane of ["on", "off"] as const)
         assert.match(answer, /\r\nx-request-id: \S+/i);
         assert.match(answer, /application\/problem\+json/);
         assert.equal(agent.calls.length, 0, "nothing of it reached the agent");
-        assert.equal(federator.passed.length, 0, "nor the federator");
+        assert.equal(world.federator.passed.length, 0, "nor the federator");
       });
 
     test("an offer of h2c is ignored, as a server may", async () => {

@@ -6,9 +6,11 @@ import { type ClientHttp2Session, connect } from "node:http2";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { text } from "node:stream/consumers";
-import type { RunningGateway } from "../../../gateway/start-gateway.ts";
+import { pino } from "pino";
+import { type RunningGateway, startGateway } from "../../../gateway/start-gateway.ts";
 import { openDoorGround, openDoorWorld } from "./door-world.ts";
 import { DEMO_KEY, eventually } from "./run-gateway.ts";
+import { headOf, openCaller, openStreamWorld } from "./stream-world.ts";
 
 const PATH = "/v1/tenants/demo/functions/echo:invoke";
 const headers = { authorization: `Bearer ${DEMO_KEY}`, "content-type": "application/json" };
@@ -66,6 +68,30 @@ describe("a gateway that stops", { timeout: 60_000 }, () => {
     assert.equal((await callOver(agent, world.gateway)).status, 200, "what has gathered is spent");
     await stopped;
   });
+});
+
+test("a gateway that stops cuts streams and upgrades that never end when its time is up, and says how many", async () => {
+  await using world = await openStreamWorld();
+  const lines: string[] = [];
+  const log = pino({}, { write: (line: string) => void lines.push(line) });
+  const stateDirectory = join(world.federation.directory, "stopping");
+  const config = world.federation.configOf({ lingerMs: 50, drainMs: 300, stateDirectory });
+  const gateway = await startGateway(config, log);
+  world.agent.serve = (call) => {
+    call.giveCredit(1_024);
+    call.answer({ status: call.head.upgrade === undefined ? 200 : 101, headers: {} }, "begun");
+  };
+  const upgrade = ["Connection: Upgrade", "Upgrade: telnet"];
+  const callers = [[], upgrade].map((headers) => {
+    const caller = openCaller(gateway);
+    caller.write(headOf("GET /fn/demo/server/for-ever HTTP/1.1", ...headers));
+    return caller;
+  });
+  await eventually(() => callers.every((caller) => caller.text().includes("begun")));
+  await gateway.stop();
+  await Promise.all(callers.map(({ closed }) => closed));
+  const said = lines.find((line) => line.includes("what has not ended by now is cut")) ?? "";
+  assert.match(said, /"connections":2,"drainMs":300/);
 });
 
 test("workers of a zone share its port, and follow the federator under names of their own", async () => {

@@ -12,6 +12,10 @@ export interface FakeFederator {
   readonly passed: { readonly request: IncomingMessage; readonly bytes: number }[];
   readonly sendTable: (entries: readonly RouteEntry[], revision: number) => void;
   readonly send: (frame: FeedFrame) => void;
+  /** Gives gateways all that the tenant demo may have of its rate. */
+  readonly grantAll: () => void;
+  /** No cluster is down, and the table is confirmed: without that, nothing that is bound to a region is decided. */
+  readonly confirm: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -38,6 +42,19 @@ export async function startFakeFederator(): Promise<FakeFederator> {
     reports: [],
     passed: [],
     send,
+    grantAll: () => {
+      nonce += 1;
+      const whole = { tenant: "demo", floorMillionths: 1_000_000, leaseMillionths: 0 };
+      send({ kind: "rights", nonce, leaseValidMs: 600_000, tenants: [whole] });
+    },
+    confirm: () =>
+      send({
+        kind: "overlay",
+        downClusters: [],
+        validMs: 60_000,
+        replicaAgeMs: 0,
+        unchangedSince: { incarnation: "test", revision: 1 },
+      }),
     sendTable: (entries, revision) => {
       nonce += 1;
       const position = { incarnation: "test", revision };

@@ -1,43 +1,18 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { hashApiKey } from "#lib/api-key.ts";
 import type { RouteEntry } from "#lib/contracts/route-table.ts";
-import type { RunningGateway } from "../../../gateway/start-gateway.ts";
-import { type FakeAgent, startFakeAgent } from "./fake-agent.ts";
-import type { FakeFederator } from "./fake-federator.ts";
-import {
-  eventually,
-  federatorWith,
-  invoke,
-  tableEntries,
-  type TestFederation,
-  testFederation,
-} from "./run-gateway.ts";
+import { openDoorWorld } from "./door-world.ts";
+import { eventually, invoke, tableEntries } from "./run-gateway.ts";
 
 const CALLERS = 4;
 const PAUSE_MS = 20;
 const CHANGES = 50;
 
-let federation: TestFederation;
-let federator: FakeFederator;
-let agent: FakeAgent;
-let gateway: RunningGateway;
-before(async () => {
-  federation = await testFederation();
-  federator = await federatorWith(federation, [{ name: "echo" }]);
-  agent = await startFakeAgent("eu-west");
-  await federation.publish("agent", "eu-west", agent.url);
-  gateway = await federation.startGateway();
-});
-after(async () => {
-  await gateway.stop();
-  await agent.close();
-  await federator.close();
-  await federation.remove();
-});
-
 test("keys, limits and routes change fifty times under load, and no call fails", async () => {
+  await using world = await openDoorWorld();
+  const { federator, gateway } = world;
   await eventually(async () => (await invoke(gateway, "echo")).status === 200);
   const stopping = new AbortController();
   const statuses: number[] = [];

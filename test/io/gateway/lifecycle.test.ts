@@ -29,7 +29,6 @@ const FUNCTIONS = [
   { name: "again", idempotent: true },
   { name: "eu", regions: ["eu"] },
 ];
-const wholeShare = { tenant: "demo", floorMillionths: 1_000_000, leaseMillionths: 0 };
 
 describe("a gateway's life", { timeout: 60_000 }, () => {
   let federation: TestFederation;
@@ -60,7 +59,7 @@ describe("a gateway's life", { timeout: 60_000 }, () => {
   };
   const startReady = async (changes: Parameters<TestFederation["startGateway"]>[0] = {}) => {
     federator.sendTable(tableEntries({ functions: FUNCTIONS }), 5);
-    federator.send({ kind: "rights", nonce: 6, leaseValidMs: 60_000, tenants: [wholeShare] });
+    federator.grantAll();
     const started = await start(changes);
     await eventually(async () => (await fetch(`${started.publicUrl}/readyz`)).status === 200);
     return started;
@@ -98,7 +97,7 @@ describe("a gateway's life", { timeout: 60_000 }, () => {
   test("a tenant beyond its rate is told so, why, and when to come again; its neighbour is not", async () => {
     const limits = { "requests-per-second": 10, burst: 10, concurrency: 100 };
     federator.sendTable(tableEntries({ functions: FUNCTIONS, limits }), 5);
-    federator.send({ kind: "rights", nonce: 6, leaseValidMs: 60_000, tenants: [wholeShare] });
+    federator.grantAll();
     const started = await start();
     await eventually(async () => (await fetch(`${started.publicUrl}/readyz`)).status === 200);
     const answers = await Promise.all(Array.from({ length: 40 }, () => invoke(started, "echo")));
@@ -125,7 +124,7 @@ describe("a gateway's life", { timeout: 60_000 }, () => {
   test("a tenant with all its calls running is told so; an ended call makes room", async () => {
     const limits = { "requests-per-second": 1_000_000, burst: 1_000_000, concurrency: 2 };
     federator.sendTable(tableEntries({ functions: FUNCTIONS, limits }), 5);
-    federator.send({ kind: "rights", nonce: 6, leaseValidMs: 60_000, tenants: [wholeShare] });
+    federator.grantAll();
     const started = await start();
     await eventually(async () => (await fetch(`${started.publicUrl}/readyz`)).status === 200);
     const [home] = agents;
@@ -157,7 +156,7 @@ describe("a gateway's life", { timeout: 60_000 }, () => {
 
   test("with failover off every call goes home, whatever is known, and is tried once", async () => {
     federator.sendTable(tableEntries({ functions: FUNCTIONS, down: ["eu-west-1"] }), 5);
-    federator.send({ kind: "rights", nonce: 6, leaseValidMs: 60_000, tenants: [wholeShare] });
+    federator.grantAll();
     const started = await start({ failover: "off" });
     await eventually(async () => (await fetch(`${started.publicUrl}/readyz`)).status === 200);
     assert.equal((await invoke(started, "again")).headers.get("meridian-zone"), "eu-west");
@@ -189,13 +188,7 @@ describe("a gateway's life", { timeout: 60_000 }, () => {
     const unconfirmed = (await explain(bound)).body;
     assert.equal(unconfirmed.chosen, null, "as a call would be refused");
     assert.match(unconfirmed.candidates[0]?.reason ?? "", /could not confirm/);
-    federator.send({
-      kind: "overlay",
-      downClusters: [],
-      validMs: 60_000,
-      replicaAgeMs: 0,
-      unchangedSince: { incarnation: "test", revision: 1 },
-    });
+    federator.confirm();
     await eventually(async () => (await explain(bound)).body.chosen === "eu-west-1");
     const { body: eu } = await explain(bound);
     assert.deepEqual(

@@ -18,8 +18,10 @@ import { BOOT_TOKEN, tableEntries, type TestFederation, testFederation } from ".
  * bytes and stalled at random moments. `MERIDIAN_FAULTS=10000` for the long run.
  */
 const FAULTS = Number(process.env["MERIDIAN_FAULTS"] ?? 60);
-const CALLERS = 8;
-const CUT_BYTES_MAX = 12_000;
+/** A long run has more of everything at a time, or it would take half an hour. */
+const IS_LONG = FAULTS > 1_000;
+const CALLERS = IS_LONG ? 32 : 8;
+const CUT_BYTES_MAX = IS_LONG ? 4_000 : 12_000;
 const STALL_MAX_MS = 300;
 const SEED = process.env["MERIDIAN_SEED"] ?? "never twice";
 /** Answers that say that the handler was not started. */
@@ -44,12 +46,7 @@ before(async () => {
   await federation.publish("federator", "eu-west", federator.url);
   const functions = [{ name: "once" }, { name: "again", idempotent: true }];
   federator.sendTable(tableEntries({ functions, limits: ENOUGH }), 1);
-  federator.send({
-    kind: "rights",
-    nonce: 2,
-    leaseValidMs: 600_000,
-    tenants: [{ tenant: "demo", floorMillionths: 1_000_000, leaseMillionths: 0 }],
-  });
+  federator.grantAll();
   for (const { name } of threeZones)
     await federation.publish("agent", name, await faultyWay(await startCountingAgent(name)));
   gateway = await federation.startGateway();

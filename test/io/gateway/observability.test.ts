@@ -43,8 +43,7 @@ describe("what a gateway tells of itself", { timeout: 60_000 }, () => {
       [...tableEntries({ functions }), { ...operator, roles: ["operator" as const] }],
       7,
     );
-    const share = { tenant: "demo", floorMillionths: 1_000_000, leaseMillionths: 0 };
-    federator.send({ kind: "rights", nonce: 9, leaseValidMs: 60_000, tenants: [share] });
+    federator.grantAll();
     gateway = await federation.startGateway();
     elsewhere = await federation.startGateway({
       zone: "us-east",

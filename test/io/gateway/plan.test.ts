@@ -31,12 +31,7 @@ describe("a gateway with a plan", { timeout: 60_000 }, () => {
     federation = await testFederation();
     federator = await startFakeFederator();
     await federation.publish("federator", "eu-west", federator.url);
-    federator.send({
-      kind: "rights",
-      nonce: 1,
-      leaseValidMs: 60_000,
-      tenants: [{ tenant: "demo", floorMillionths: 1_000_000, leaseMillionths: 0 }],
-    });
+    federator.grantAll();
     for (const { name } of threeZones) {
       const agent = await startFakeAgent(name);
       agents.push(agent);

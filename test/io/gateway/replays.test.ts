@@ -34,8 +34,7 @@ describe("calls with a key at the gateway", { timeout: 60_000 }, () => {
       { name: "again", idempotent: true },
     ];
     federator.sendTable(tableEntries({ functions }), 1);
-    const share = { tenant: "demo", floorMillionths: 1_000_000, leaseMillionths: 0 };
-    federator.send({ kind: "rights", nonce: 2, leaseValidMs: 60_000, tenants: [share] });
+    federator.grantAll();
     gateway = await federation.startGateway();
     await eventually(() => agents.every(({ pings }) => pings >= 2));
     await eventually(async () => (await invoke(gateway, "once")).status === 200);

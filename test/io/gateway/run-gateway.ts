@@ -6,6 +6,7 @@ import { pino } from "pino";
 import { Value } from "typebox/value";
 import { hashApiKey } from "#lib/api-key.ts";
 import { FunctionManifest } from "#lib/contracts/function-manifest.ts";
+import type { IsolationLevel } from "#lib/contracts/isolation.ts";
 import type { RouteEntry, RouteVersion } from "#lib/contracts/route-table.ts";
 import { publishEndpoint } from "#lib/io/run-directory.ts";
 import { GatewayConfig } from "../../../gateway/config.ts";
@@ -79,6 +80,7 @@ export interface FunctionShape {
   readonly hedge?: boolean;
   readonly interface?: "http";
   readonly fallback?: FunctionManifest["fallback"];
+  readonly minIsolation?: IsolationLevel;
   /** Makes the function's live version its second: where the first may run. */
   readonly formerRegions?: readonly string[];
 }
@@ -114,6 +116,8 @@ export function tableEntries(options: {
   readonly functions: readonly FunctionShape[];
   readonly down?: readonly string[];
   readonly limits?: typeof LIMITS;
+  /** What clusters have proved, by their names. */
+  readonly levels?: Readonly<Record<string, IsolationLevel>>;
 }): RouteEntry[] {
   return [
     { kind: "tenant", tenant: "demo", limits: options.limits ?? LIMITS },
@@ -126,6 +130,9 @@ export function tableEntries(options: {
       clusterId,
       state: options.down?.includes(clusterId) === true ? "down" : "up",
       weightPercent: 100,
+      ...(options.levels?.[clusterId] !== undefined && {
+        isolationLevel: options.levels[clusterId],
+      }),
     })),
     ...options.functions.map(functionEntry),
   ];
@@ -139,20 +146,8 @@ export async function federatorWith(
   const federator = await startFakeFederator();
   await federation.publish("federator", "eu-west", federator.url);
   federator.sendTable(tableEntries({ functions }), 1);
-  // Without this, nothing that is bound to a region would be decided.
-  federator.send({
-    kind: "overlay",
-    downClusters: [],
-    validMs: 60_000,
-    replicaAgeMs: 0,
-    unchangedSince: { incarnation: "test", revision: 1 },
-  });
-  federator.send({
-    kind: "rights",
-    nonce: 2,
-    leaseValidMs: 60_000,
-    tenants: [{ tenant: "demo", floorMillionths: 1_000_000, leaseMillionths: 0 }],
-  });
+  federator.confirm();
+  federator.grantAll();
   return federator;
 }
 

@@ -26,7 +26,6 @@ const entries = tableEntries({
   ],
 });
 const keyOfDemo = `key/${hashApiKey(DEMO_KEY)}`;
-const wholeShare = { tenant: "demo", floorMillionths: 1_000_000, leaseMillionths: 0 };
 const at = (revision: number) => ({ incarnation: "test", revision });
 const without = (key: string): RouteEntry[] =>
   entries.filter((entry) => encodeEntry(entry).key !== key);
@@ -48,7 +47,7 @@ describe("changes that take something away", { timeout: 60_000 }, () => {
     for (const [index, { name }] of threeZones.entries())
       await federation.publish("agent", name, agents[index]?.url ?? "");
     federator.sendTable(entries, 5);
-    federator.send({ kind: "rights", nonce: 6, leaseValidMs: 60_000, tenants: [wholeShare] });
+    federator.grantAll();
   });
   afterEach(async () => {
     await gateway.stop();

@@ -32,6 +32,16 @@ export interface StandInCall {
   readonly cutLink: () => void;
 }
 
+/** Says of a call that it was not started, and may be tried elsewhere. */
+export function answerNotStarted(call: StandInCall): "refused" {
+  const headers = {
+    "meridian-executed": "false",
+    "meridian-error-code": "MERIDIAN_OVERLOADED",
+  };
+  call.answerWhole({ status: 503, headers }, "{}");
+  return "refused";
+}
+
 export interface StreamAgent {
   readonly url: string;
   readonly calls: StandInCall[];

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { openHttp2 } from "./door-clients.ts";
 import { DEMO_KEY, eventually } from "./run-gateway.ts";
 import type { StandInCall } from "./stream-agent.ts";
-import { headOf, openCaller, openStreamWorld } from "./stream-world.ts";
+import { headOf, openCaller, openStreamWorld, passThreeLimits } from "./stream-world.ts";
 
 const KIBIBYTE = 1024;
 const EVENTS = { status: 200, headers: { "content-type": "text/event-stream" } };
@@ -43,13 +43,7 @@ describe("answers that are streamed", { timeout: 60_000 }, () => {
     let said = "";
     stream.on("data", (chunk) => (said += String(chunk)));
     await eventually(() => said.includes("hello"));
-    // Three limits pass one after the other, as three others are told.
-    for (let limit = 0; limit < 3; limit += 1) {
-      const slow = openCaller(world.gateway);
-      slow.write("GET /healthz HTTP/1.1\r\n");
-      await slow.closed;
-      slow.socket.destroy();
-    }
+    await passThreeLimits(world.gateway);
     for (const call of world.agent.calls) call.part("data: late\n\n");
     await eventually(() => caller.text().includes("late") && said.includes("late"));
     caller.socket.destroy();

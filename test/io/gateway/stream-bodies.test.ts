@@ -4,7 +4,7 @@ import { request } from "node:http";
 import { describe, test } from "node:test";
 import { openHttp2 } from "./door-clients.ts";
 import { DEMO_KEY, eventually } from "./run-gateway.ts";
-import { startStreamAgent, type StandInCall } from "./stream-agent.ts";
+import { answerNotStarted, startStreamAgent, type StandInCall } from "./stream-agent.ts";
 import { headOf, openCaller, openStreamWorld } from "./stream-world.ts";
 
 const MEGABYTE = 1024 * 1024;
@@ -163,15 +163,7 @@ describe("bodies for servers", { timeout: 60_000 }, () => {
 
 describe("where a streamed call goes", { timeout: 60_000 }, () => {
   test("elsewhere with its body untouched, from an agent that does not start it", async () => {
-    const refuse = (call: StandInCall): "refused" => {
-      const headers = {
-        "meridian-executed": "false",
-        "meridian-error-code": "MERIDIAN_OVERLOADED",
-      };
-      call.answerWhole({ status: 503, headers }, "{}");
-      return "refused";
-    };
-    await using world = await openStreamWorld({}, { beforeStart: refuse });
+    await using world = await openStreamWorld({}, { beforeStart: answerNotStarted });
     const other = await startStreamAgent();
     other.serve = takeAll;
     await world.federation.publish("agent", "us-east", other.url);
@@ -193,13 +185,7 @@ describe("where a streamed call goes", { timeout: 60_000 }, () => {
     await using world = await openStreamWorld();
     world.agent.serve = (call) => {
       call.giveCredit(10);
-      const headers = {
-        "meridian-executed": "false",
-        "meridian-error-code": "MERIDIAN_OVERLOADED",
-      };
-      void eventually(() => call.body().length === 10).then(() =>
-        call.answerWhole({ status: 503, headers }, "{}"),
-      );
+      void eventually(() => call.body().length === 10).then(() => answerNotStarted(call));
     };
     const caller = openCaller(world.gateway);
     caller.write(`${post(CHUNKED)}a\r\n0123456789\r\n`);

@@ -76,6 +76,16 @@ export function openCaller({ publicUrl }: RunningGateway): RawCaller {
   };
 }
 
+/** Three callers that say no more than a line are told so, one after the other: that many limits of the door have passed then. */
+export async function passThreeLimits(gateway: RunningGateway): Promise<void> {
+  for (let limit = 0; limit < 3; limit += 1) {
+    const slow = openCaller(gateway);
+    slow.write("GET /healthz HTTP/1.1\r\n");
+    await slow.closed;
+    slow.socket.destroy();
+  }
+}
+
 export const headOf = (line: string, ...headers: readonly string[]): string =>
   [line, "Host: meridian.example", `Authorization: Bearer ${DEMO_KEY}`, ...headers, "", ""].join(
     "\r\n",

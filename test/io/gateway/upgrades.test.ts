@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DEMO_KEY, eventually } from "./run-gateway.ts";
-import { startStreamAgent, type StandInCall } from "./stream-agent.ts";
-import { headOf, openCaller, openStreamWorld } from "./stream-world.ts";
+import { answerNotStarted, startStreamAgent, type StandInCall } from "./stream-agent.ts";
+import { headOf, openCaller, openStreamWorld, passThreeLimits } from "./stream-world.ts";
 
 const KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
 const SOCKET = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", KEY];
@@ -75,6 +75,18 @@ describe("a WebSocket", { timeout: 60_000 }, () => {
     caller.socket.destroy();
   });
 
+  test("ended by the function ends soon for a caller who says nothing more", async () => {
+    await using world = await openStreamWorld({ stallMs: 200 });
+    world.agent.serve = agree;
+    const caller = openCaller(world.gateway);
+    caller.write(upgrade());
+    await eventually(() => caller.text().includes("welcome"));
+    world.agent.calls[0]?.end();
+    assert.equal(await caller.closed, "end");
+    assert.notEqual(await world.agent.calls[0]?.bodyEnded, "end");
+    caller.socket.destroy();
+  });
+
   test("says nothing for longer than any limit of the door, and goes on", async () => {
     await using world = await openStreamWorld({
       stallMs: 200,
@@ -85,12 +97,7 @@ describe("a WebSocket", { timeout: 60_000 }, () => {
     const caller = openCaller(world.gateway);
     caller.write(upgrade());
     await eventually(() => caller.text().includes("welcome"));
-    for (let limit = 0; limit < 3; limit += 1) {
-      const slow = openCaller(world.gateway);
-      slow.write("GET /healthz HTTP/1.1\r\n");
-      await slow.closed;
-      slow.socket.destroy();
-    }
+    await passThreeLimits(world.gateway);
     caller.write("still here");
     await eventually(() => world.agent.calls[0]?.body().toString() === "still here");
     world.agent.calls[0]?.part("so am I");
@@ -164,15 +171,7 @@ describe("a WebSocket", { timeout: 60_000 }, () => {
   });
 
   test("is tried elsewhere while nobody has agreed to it", async () => {
-    const refuse = (call: StandInCall): "refused" => {
-      const headers = {
-        "meridian-executed": "false",
-        "meridian-error-code": "MERIDIAN_OVERLOADED",
-      };
-      call.answerWhole({ status: 503, headers }, "{}");
-      return "refused";
-    };
-    await using world = await openStreamWorld({}, { beforeStart: refuse });
+    await using world = await openStreamWorld({}, { beforeStart: answerNotStarted });
     const other = await startStreamAgent();
     other.serve = agree;
     await world.federation.publish("agent", "us-east", other.url);

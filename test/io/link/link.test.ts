@@ -46,6 +46,23 @@ test("status and headers come as the agent gave them, repeated ones too", async 
   assert.deepEqual(outcome.answer.headers, headers);
 });
 
+test("an answer whose head no frame holds is 502 for its own call, and the link goes on", async (t) => {
+  const { call } = await startLinkWorld(t, {
+    handle: (exchange) =>
+      Promise.resolve(
+        exchange.headers["x-request-id"] === "long"
+          ? answerOf(200, "", { "x-long": "x".repeat(2_000_000), "meridian-executed": "true" })
+          : answerOf(200, "fine"),
+      ),
+  });
+  const [long, other] = await Promise.all([call("long"), call("other")]);
+  assert.ok(long.kind === "answered", failureOf(long));
+  assert.equal(long.answer.status, 502);
+  assert.equal(long.answer.headers["meridian-executed"], "true");
+  assert.match((await bodyOf(long)).toString(), /MERIDIAN_FUNCTION_FAILED/);
+  assert.equal((await bodyOf(other)).toString(), "fine");
+});
+
 test("calls share one connection, and a small one passes a large one", async (t) => {
   let connections = 0;
   const { call, server } = await startLinkWorld(t, {

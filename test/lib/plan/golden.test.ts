@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { ClassDemand } from "#lib/contracts/control-records.ts";
-import { classOfPlacement, type PlacementClass, TIERS } from "#lib/plan/placement-class.ts";
+import { classOfRule, type PlacementClass, TIERS } from "#lib/plan/placement-class.ts";
 import type { PlannedCluster, PlanInputs } from "#lib/plan/plan-inputs.ts";
 import { planShares } from "#lib/plan/plan-shares.ts";
 import { threeZones } from "../../core/gateway/zones.ts";
@@ -22,7 +22,7 @@ interface GoldenInput {
 }
 
 function shareTable(input: GoldenInput): Record<string, Record<string, string>> {
-  const rule = classOfPlacement({ regions: [], ...input.placement });
+  const rule = classOfRule({ regions: [], ...input.placement });
   const inputs: PlanInputs = {
     zones: threeZones,
     clusters: threeZones.map(({ clusterId }) => ({

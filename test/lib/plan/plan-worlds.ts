@@ -3,6 +3,7 @@ import type { ClassDemand } from "#lib/contracts/control-records.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import { type PlacementClass, TIERS } from "#lib/plan/placement-class.ts";
 import type { PlannedCluster, PlanInputs } from "#lib/plan/plan-inputs.ts";
+import { isProved } from "#lib/isolation.ts";
 import { permittedZones } from "#lib/residency.ts";
 import { planShares } from "#lib/plan/plan-shares.ts";
 import { threeZones } from "../../core/gateway/zones.ts";
@@ -36,10 +37,11 @@ export const RULES: readonly PlacementClass[] = [
   { regions: ["eu"], spread: "nearest", failback: "automatic" },
   { regions: ["eu", "us"], spread: "nearest", failback: "manual" },
   { regions: [], spread: "even", failback: "automatic" },
+  { regions: [], spread: "nearest", failback: "automatic", minIsolation: "L2" },
 ];
 
 const demand = fc
-  .tuple(origins, fc.option(origins), fc.option(origins), fc.option(origins))
+  .tuple(origins, fc.option(origins), fc.option(origins), fc.option(origins), fc.option(origins))
   .map((all) =>
     RULES.flatMap((rule, index): ClassDemand[] => {
       const its = all[index];
@@ -56,6 +58,7 @@ const cluster = (clusterId: string): fc.Arbitrary<PlannedCluster> =>
     isInService: fc.constantFrom(true, true, true, false),
     rampPercent: fc.constantFrom(100, 100, 100, 10, 40),
     capacitySlots: capacity,
+    isolationLevel: fc.constantFrom(undefined, "L1", "L2", "L3"),
   });
 
 const shift = fc.record({
@@ -77,7 +80,7 @@ export const anyWorld: fc.Arbitrary<PlanInputs> = fc.record({
 export const anyRule = fc.constantFrom(...RULES);
 export const anyLoss = fc.subarray(clusterIds, { maxLength: 1 }).map((ids) => new Set(ids));
 
-/** What may be used at all: permitted, in service, not lost, not waiting for a release. */
+/** What may be used at all: permitted, in service, isolated well enough, not lost, not waiting for a release. */
 export function usableIds(
   world: PlanInputs,
   rule: PlacementClass,
@@ -86,6 +89,7 @@ export function usableIds(
   const permitted = permittedZones(rule.regions, world.zones).map(({ clusterId }) => clusterId);
   return world.clusters
     .filter(({ clusterId, isInService }) => isInService && !without.has(clusterId))
+    .filter(({ isolationLevel }) => isProved(rule.minIsolation ?? "L0", isolationLevel))
     .map(({ clusterId }) => clusterId)
     .filter((id) => permitted.includes(id))
     .filter((id) => rule.failback === "automatic" || !world.awaitsFailback.includes(id));

@@ -76,6 +76,8 @@ export async function startFederationAt(
     {
       cwd: REPOSITORY,
       stdio: ["ignore", "pipe", "pipe"],
+      // Functions of tests write into their files, and are told apart by process: neither is possible in a sandbox.
+      env: { MERIDIAN_SANDBOX: "off", ...process.env },
     },
   );
   const printed = collect(up);

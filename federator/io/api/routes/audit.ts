@@ -1,8 +1,8 @@
 import { Type } from "typebox";
-import { Value } from "typebox/value";
 import { AuditEntry } from "#lib/contracts/api-status.ts";
 import { Name } from "#lib/contracts/names.ts";
 import { type Api, type ApiPorts, callerOf } from "../api-context.ts";
+import { askProgram } from "../ask-program.ts";
 import { askedTenant } from "../asked-tenant.ts";
 
 const PEER_TIMEOUT_MS = 1_000;
@@ -17,23 +17,19 @@ const Refusals = Type.Object({ items: Type.Array(AuditEntry) }, closed);
 
 /** Changes stand in every zone's chain, refused attempts only in that of the zone that refused: those are asked for. */
 export function auditRoutes(api: Api, ports: ApiPorts): void {
-  const { audit, federation, client, log, zone, zones } = ports;
+  const { audit, federation, zone, zones } = ports;
 
   const refusalsOf = async (
     url: string | undefined,
     query: string,
   ): Promise<AuditEntry[] | undefined> => {
-    if (url === undefined) return undefined;
-    try {
-      const answer = await client.json(url, {
-        path: `/internal/refusals?${query}`,
-        timeoutMs: PEER_TIMEOUT_MS,
-      });
-      return Value.Check(Refusals, answer) ? answer.items : undefined;
-    } catch (error) {
-      log.info({ url, err: error }, "a zone did not tell what it refused");
-      return undefined;
-    }
+    const refusals = await askProgram(ports, url, {
+      path: `/internal/refusals?${query}`,
+      timeoutMs: PEER_TIMEOUT_MS,
+      answer: Refusals,
+      unheard: "a zone did not tell what it refused",
+    });
+    return refusals?.items;
   };
 
   api.get(

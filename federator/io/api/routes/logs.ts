@@ -1,8 +1,8 @@
 import { Type } from "typebox";
-import { Value } from "typebox/value";
 import { LogLine, LogPage } from "#lib/contracts/api.ts";
 import { keys } from "#lib/contracts/catalog-keys.ts";
 import type { Api, ApiPorts } from "../api-context.ts";
+import { askProgram } from "../ask-program.ts";
 import { noSuchFunction } from "../../functions/function-state.ts";
 import { FunctionPath } from "./schemas.ts";
 
@@ -19,17 +19,12 @@ const AgentLogs = Type.Object({ items: Type.Array(LogLine) });
 
 /** Asks every zone's agent; the newest lines of all, oldest first, and the zones that did not answer. */
 export function logRoutes(api: Api, ports: ApiPorts): void {
-  const { replica, federation, client, zones, log } = ports;
+  const { replica, federation, zones } = ports;
 
   const linesOf = async (url: string | undefined, path: string): Promise<LogLine[] | undefined> => {
-    if (url === undefined) return undefined;
-    try {
-      const answer = await client.json(url, { path, timeoutMs: AGENT_TIMEOUT_MS });
-      return Value.Check(AgentLogs, answer) ? answer.items : undefined;
-    } catch (error) {
-      log.info({ url, err: error }, "an agent gave no logs");
-      return undefined;
-    }
+    const unheard = "an agent gave no logs";
+    const question = { path, timeoutMs: AGENT_TIMEOUT_MS, answer: AgentLogs, unheard };
+    return (await askProgram(ports, url, question))?.items;
   };
 
   api.get(

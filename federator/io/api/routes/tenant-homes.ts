@@ -1,20 +1,18 @@
 import { Type } from "typebox";
 import { MoveTenantHome, TenantHome } from "#lib/contracts/api.ts";
-import { keys } from "#lib/contracts/catalog-keys.ts";
 import type { TenantRecord } from "#lib/contracts/catalog-records.ts";
 import { Name } from "#lib/contracts/names.ts";
 import { MeridianError } from "#lib/errors.ts";
-import { modifiedAt, put } from "../../../core/transactions.ts";
-import { type Api, type ApiPorts, changeBy } from "../api-context.ts";
-import { commitChange, untilEnforced } from "../commit-change.ts";
-import { fetchRecord, readTenant } from "../../read-records.ts";
+import type { Api, ApiPorts } from "../api-context.ts";
+import { changeTenant } from "../change-tenant.ts";
+import { untilEnforced } from "../commit-change.ts";
 import { JSON_BODY_BYTES_MAX } from "./schemas.ts";
 
 const TenantPath = Type.Object({ tenant: Name }, { additionalProperties: false });
 
 /** Where a tenant's callers are served as if they were there. */
 export function tenantHomeRoutes(api: Api, ports: ApiPorts): void {
-  const { catalog, clock, zones } = ports;
+  const { zones } = ports;
   api.post(
     "/v1/tenants/:tenant(^[^:]+)::home",
     {
@@ -33,20 +31,11 @@ export function tenantHomeRoutes(api: Api, ports: ApiPorts): void {
           "MERIDIAN_REGION_UNKNOWN",
           `There is no region or zone ${homeRegion}; there are ${zones.map(({ name }) => name).join(", ")}.`,
         );
-      const { revision } = await commitChange(ports, async () => {
-        const held = readTenant(await fetchRecord(catalog, keys.tenant(tenant)));
-        if (held === undefined)
-          throw new MeridianError("MERIDIAN_NOT_FOUND", `There is no tenant ${tenant}.`);
-        return {
-          transaction: {
-            compares: [modifiedAt(keys.tenant(tenant), held)],
-            operations: [put(keys.tenant(tenant), withHome(held.value, homeRegion))],
-          },
-          change: changeBy(request, "tenants.home", tenant, `tenants/${tenant}`, clock.wallMs(), {
-            homeRegion,
-          }),
-          outcome: undefined,
-        };
+      const revision = await changeTenant(ports, request, {
+        tenant,
+        action: "tenants.home",
+        detail: { homeRegion },
+        change: (record) => withHome(record, homeRegion),
       });
       const enforced = await untilEnforced(ports, revision);
       return { tenant, homeRegion, enforced };

@@ -1,5 +1,4 @@
 import { Type } from "typebox";
-import { Value } from "typebox/value";
 import { Name } from "#lib/contracts/names.ts";
 import {
   AgentUsage,
@@ -8,11 +7,12 @@ import {
   UsageInterval,
   UsagePage,
 } from "#lib/contracts/usage.ts";
-import { MeridianError } from "#lib/errors.ts";
 import { mergeUsage, type UsageKey } from "../../../core/usage/merge-usage.ts";
 import { type Api, type ApiPorts, callerOf } from "../api-context.ts";
+import { askProgram } from "../ask-program.ts";
 import { askedTenant } from "../asked-tenant.ts";
 import { readUsageRange } from "../read-usage-range.ts";
+import { readUsageCursor, writeUsageCursor } from "../usage-cursor.ts";
 
 /** A book of a million rows takes a second to add up. */
 const AGENT_TIMEOUT_MS = 4_000;
@@ -30,35 +30,18 @@ const UsageQuery = Type.Object(
   },
   { additionalProperties: false },
 );
-const Cursor = Type.Object(
-  {
-    startMs: Type.Integer({ minimum: 0 }),
-    tenant: Name,
-    functionName: Type.Union([Name, Type.Literal("")]),
-    version: Type.Integer({ minimum: 0 }),
-    zone: Type.Union([Name, Type.Literal("")]),
-  },
-  { additionalProperties: false },
-);
 
 /** Asks every zone's agent for its book and adds them up; zones that did not answer are named, for what ran there is missing. */
 export function usageRoutes(api: Api, ports: ApiPorts): void {
-  const { federation, client, zones, clock, log } = ports;
+  const { federation, zones, clock } = ports;
 
-  const bookOf = async (
-    url: string | undefined,
-    query: AgentUsageQuery,
-  ): Promise<AgentUsage | undefined> => {
-    if (url === undefined) return undefined;
-    try {
-      const path = `/internal/usage?query=${encodeURIComponent(JSON.stringify(query))}`;
-      const answer = await client.json(url, { path, timeoutMs: AGENT_TIMEOUT_MS });
-      return Value.Check(AgentUsage, answer) ? answer : undefined;
-    } catch (error) {
-      log.info({ url, err: error }, "an agent did not tell what was used");
-      return undefined;
-    }
-  };
+  const bookOf = (url: string | undefined, query: AgentUsageQuery) =>
+    askProgram(ports, url, {
+      path: `/internal/usage?query=${encodeURIComponent(JSON.stringify(query))}`,
+      timeoutMs: AGENT_TIMEOUT_MS,
+      answer: AgentUsage,
+      unheard: "an agent did not tell what was used",
+    });
 
   api.get(
     "/v1/usage",
@@ -70,7 +53,7 @@ export function usageRoutes(api: Api, ports: ApiPorts): void {
       const { from, to, interval = "total", by = "function", limit, cursor } = request.query;
       const tenant = askedTenant(callerOf(request), request.query.tenant, "usage");
       const range = readUsageRange(from, to, clock.wallMs());
-      const after = cursor === undefined ? undefined : readCursor(cursor);
+      const after = cursor === undefined ? undefined : readUsageCursor(cursor);
       const query: AgentUsageQuery = {
         ...range,
         interval,
@@ -91,7 +74,7 @@ export function usageRoutes(api: Api, ports: ApiPorts): void {
       return {
         ...range,
         ...merged,
-        next: merged.next === null ? null : writeCursor(merged.next),
+        next: merged.next === null ? null : writeUsageCursor(merged.next),
       };
     },
   );
@@ -103,19 +86,3 @@ const sinceOf = ({ startMs, tenant, functionName, version }: UsageKey) => ({
   ...(functionName !== "" && { functionName }),
   ...(version !== 0 && { version }),
 });
-
-const writeCursor = (key: UsageKey): string =>
-  Buffer.from(JSON.stringify(key)).toString("base64url");
-
-function readCursor(cursor: string): UsageKey {
-  try {
-    const key: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
-    if (Value.Check(Cursor, key)) return key;
-  } catch {
-    // Answered below: not JSON is no cursor of ours either.
-  }
-  throw new MeridianError(
-    "MERIDIAN_BAD_REQUEST",
-    "The query does not fit: /cursor must be the `next` of the page before.",
-  );
-}

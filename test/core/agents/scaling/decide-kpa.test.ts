@@ -12,9 +12,12 @@ import { NOW_MS, run, spec, type Step } from "./support/run-kpa.ts";
  * pkg/autoscaler/scaling/autoscaler_test.go): what goes in and what its `Scale` gives.
  */
 
-/** The burst capacity by the rule that those tests state: whole, and downwards. */
-const burst = (target: number, wanted: number, calls: number, ready: number): number =>
-  Math.floor((target / 0.75) * ready - wanted - calls);
+/** Each step with the burst capacity by the rule that those tests state, whole and downwards, where it is no other. */
+const withBurst = (of: KpaSpec, steps: readonly Step[]): Step[] =>
+  steps.map(({ ready, panic, excess, ...step }) => {
+    const byRule = Math.floor((of.target / 0.75) * ready - of.targetBurstCapacity - panic);
+    return { ...step, ready, panic, excess: excess ?? byRule };
+  });
 
 const panicking = (instances: number): KpaState => ({
   panicSinceMs: NOW_MS - 5_000,
@@ -27,15 +30,7 @@ const single: readonly (Omit<Step, "atMs"> & {
   readonly of: KpaSpec;
   readonly from?: KpaState;
 })[] = [
-  {
-    name: "no calls",
-    of: spec(10, 100),
-    ready: 1,
-    stable: 0,
-    panic: 0,
-    desired: 0,
-    excess: burst(10, 100, 0, 1),
-  },
+  { name: "no calls", of: spec(10, 100), ready: 1, stable: 0, panic: 0, desired: 0 },
   {
     name: "a burst without limit is never covered",
     of: spec(181, -1),
@@ -54,15 +49,7 @@ const single: readonly (Omit<Step, "atMs"> & {
     desired: 5,
     excess: 0,
   },
-  {
-    name: "fifty calls, ten each",
-    of: spec(10, 100),
-    ready: 1,
-    stable: 50,
-    panic: 50,
-    desired: 5,
-    excess: burst(10, 100, 50, 1),
-  },
+  { name: "fifty calls, ten each", of: spec(10, 100), ready: 1, stable: 50, panic: 50, desired: 5 },
   {
     name: "the larger window counts in panic: stable",
     of: spec(1, 100),
@@ -71,7 +58,6 @@ const single: readonly (Omit<Step, "atMs"> & {
     stable: 50,
     panic: 30,
     desired: 50,
-    excess: burst(1, 100, 30, 5),
   },
   {
     name: "the larger window counts in panic: panic",
@@ -81,17 +67,8 @@ const single: readonly (Omit<Step, "atMs"> & {
     stable: 20,
     panic: 30,
     desired: 30,
-    excess: burst(1, 100, 30, 5),
   },
-  {
-    name: "as many as there are",
-    of: spec(10, 100),
-    ready: 5,
-    stable: 50,
-    panic: 50,
-    desired: 5,
-    excess: burst(10, 100, 50, 5),
-  },
+  { name: "as many as there are", of: spec(10, 100), ready: 5, stable: 50, panic: 50, desired: 5 },
   {
     name: "a small rate still lets it grow by one",
     of: spec(1, 1_982, { maxScaleUpRate: 1.1 }),
@@ -99,7 +76,6 @@ const single: readonly (Omit<Step, "atMs"> & {
     stable: 3,
     panic: 3.1,
     desired: 3,
-    excess: burst(1, 1_982, 3.1, 2),
   },
   {
     name: "a small rate lets a tenth of it go",
@@ -108,7 +84,6 @@ const single: readonly (Omit<Step, "atMs"> & {
     stable: 1,
     panic: 1,
     desired: 90,
-    excess: burst(10, 1_982, 1, 100),
   },
   {
     name: "what nothing routes to goes at once",
@@ -118,7 +93,6 @@ const single: readonly (Omit<Step, "atMs"> & {
     panic: 1,
     isReachable: false,
     desired: 1,
-    excess: burst(10, 1_982, 1, 100),
   },
   {
     name: "panic takes precedence",
@@ -127,7 +101,6 @@ const single: readonly (Omit<Step, "atMs"> & {
     stable: 50,
     panic: 100,
     desired: 10,
-    excess: burst(10, 84, 100, 1),
   },
   {
     name: "at zero it is counted as one",
@@ -136,11 +109,10 @@ const single: readonly (Omit<Step, "atMs"> & {
     stable: 1_000,
     panic: 888,
     desired: 10,
-    excess: burst(10, 81, 888, 0),
   },
 ];
 for (const { name, of, from, ...step } of single)
-  test(`kpa: ${name}`, () => void run(of, [step], from));
+  test(`kpa: ${name}`, () => void run(of, withBurst(of, [step]), from));
 
 const traces: readonly {
   readonly name: string;
@@ -151,33 +123,17 @@ const traces: readonly {
     name: "the stable window rules",
     of: spec(10, 101),
     steps: [
-      { ready: 1, stable: 50, panic: 10, desired: 5, excess: burst(10, 101, 10, 1) },
-      { ready: 1, stable: 100, panic: 10, desired: 10, excess: burst(10, 101, 10, 1) },
+      { ready: 1, stable: 50, panic: 10, desired: 5 },
+      { ready: 1, stable: 100, panic: 10, desired: 10 },
     ],
   },
   {
     name: "panic ends after a slow increase",
     of: spec(1, 98),
     steps: [
-      { ready: 10, stable: 11, panic: 25, desired: 25, excess: burst(1, 98, 25, 10), panicAtMs: 0 },
-      {
-        ready: 40,
-        stable: 30,
-        panic: 41,
-        atMs: 30_000,
-        desired: 41,
-        excess: burst(1, 98, 41, 40),
-        panicAtMs: 0,
-      },
-      {
-        ready: 55,
-        stable: 50,
-        panic: 56,
-        atMs: 62_000,
-        desired: 50,
-        excess: burst(1, 98, 56, 55),
-        panicAtMs: null,
-      },
+      { ready: 10, stable: 11, panic: 25, desired: 25, panicAtMs: 0 },
+      { ready: 40, stable: 30, panic: 41, atMs: 30_000, desired: 41, panicAtMs: 0 },
+      { ready: 55, stable: 50, panic: 56, atMs: 62_000, desired: 50, panicAtMs: null },
     ],
   },
   {
@@ -185,31 +141,23 @@ const traces: readonly {
     of: spec(1, 98),
     steps: [
       { ready: 10, stable: 11, panic: 25, desired: 25, panicAtMs: 0 },
-      {
-        ready: 40,
-        stable: 30,
-        panic: 80,
-        atMs: 30_000,
-        desired: 80,
-        excess: burst(1, 98, 80, 40),
-        panicAtMs: 30_000,
-      },
+      { ready: 40, stable: 30, panic: 80, atMs: 30_000, desired: 80, panicAtMs: 30_000 },
     ],
   },
   {
     name: "fewer calls, fewer instances",
     of: spec(10, 98),
     steps: [
-      { ready: 8, stable: 100, panic: 100, desired: 10, excess: burst(10, 98, 100, 8) },
-      { ready: 8, stable: 50, panic: 50, desired: 5, excess: burst(10, 98, 50, 8) },
+      { ready: 8, stable: 100, panic: 100, desired: 10 },
+      { ready: 8, stable: 50, panic: 50, desired: 5 },
     ],
   },
   {
     name: "down to zero",
     of: spec(10, 75),
     steps: [
-      { ready: 1, stable: 1, panic: 0, desired: 1, excess: burst(10, 75, 0, 1) },
-      { ready: 1, stable: 0, panic: 0, desired: 0, excess: burst(10, 75, 0, 1) },
+      { ready: 1, stable: 1, panic: 0, desired: 1 },
+      { ready: 1, stable: 0, panic: 0, desired: 0 },
     ],
   },
   {
@@ -224,48 +172,42 @@ const traces: readonly {
     name: "exponential growth is followed until it ends",
     of: spec(1, 101),
     steps: [
-      { ready: 1, stable: 6, panic: 6, desired: 6, excess: burst(1, 101, 6, 1) },
-      { ready: 6, stable: 36, panic: 36, desired: 36, excess: burst(1, 101, 36, 6), panicAtMs: 0 },
+      { ready: 1, stable: 6, panic: 6, desired: 6 },
+      { ready: 6, stable: 36, panic: 36, desired: 36, panicAtMs: 0 },
       { ready: 36, stable: 216, panic: 216, atMs: 1_000, desired: 216, panicAtMs: 1_000 },
       { ready: 216, stable: 1_296, panic: 1_296, atMs: 1_000, desired: 1_296, panicAtMs: 1_000 },
-      {
-        ready: 1_296,
-        stable: 1_296,
-        panic: 1_296,
-        atMs: 2_000,
-        desired: 1_296,
-        excess: burst(1, 101, 1_296, 1_296),
-      },
+      { ready: 1_296, stable: 1_296, panic: 1_296, atMs: 2_000, desired: 1_296 },
     ],
   },
   {
     name: "nothing goes in panic, and all of it after the stable window",
     of: spec(10, 93),
     steps: [
-      { ready: 1, stable: 100, panic: 100, desired: 10, excess: burst(10, 93, 100, 1) },
-      { ready: 10, stable: 100, panic: 1_000, desired: 100, excess: burst(10, 93, 1_000, 10) },
-      { ready: 10, stable: 1, panic: 1, atMs: 30_000, desired: 100, excess: burst(10, 93, 1, 10) },
-      { ready: 10, stable: 1, panic: 1, atMs: 61_000, desired: 1, excess: burst(10, 93, 1, 10) },
+      { ready: 1, stable: 100, panic: 100, desired: 10 },
+      { ready: 10, stable: 100, panic: 1_000, desired: 100 },
+      { ready: 10, stable: 1, panic: 1, atMs: 30_000, desired: 100 },
+      { ready: 10, stable: 1, panic: 1, atMs: 61_000, desired: 1 },
     ],
   },
   {
     name: "ten times as many at once, and no more",
     of: spec(10, 61),
     steps: [
-      { ready: 1, stable: 1_000, panic: 1_001, desired: 10, excess: burst(10, 61, 1_001, 1) },
-      { ready: 10, stable: 1_000, panic: 1_001, desired: 100, excess: burst(10, 61, 1_001, 10) },
+      { ready: 1, stable: 1_000, panic: 1_001, desired: 10 },
+      { ready: 10, stable: 1_000, panic: 1_001, desired: 100 },
     ],
   },
   {
     name: "a tenth at once, and no less",
     of: spec(10, 61),
     steps: [
-      { ready: 100, stable: 1, panic: 1, desired: 10, excess: burst(10, 61, 1, 100) },
-      { ready: 10, stable: 1, panic: 1, desired: 1, excess: burst(10, 61, 1, 10) },
+      { ready: 100, stable: 1, panic: 1, desired: 10 },
+      { ready: 10, stable: 1, panic: 1, desired: 1 },
     ],
   },
 ];
-for (const { name, of, steps } of traces) test(`kpa: ${name}`, () => void run(of, steps));
+for (const { name, of, steps } of traces)
+  test(`kpa: ${name}`, () => void run(of, withBurst(of, steps)));
 
 const delaying = spec(10, 0, { panicThreshold: 100, scaleDownDelayMs: 300_000 });
 const minutes = (count: number): number => count * 60_000;

@@ -66,12 +66,48 @@ for (const { name, from, to, says } of capacityCases)
     assert.equal(after?.capacitySlots?.["eu-west-1"], says);
   });
 
+const levelCases = [
+  { name: "a level is written as it is told", from: "L1", slots: 10, to: "L2", says: "L2" },
+  { name: "a level that fell is written at once", from: "L3", slots: 10, to: "L0", says: "L0" },
+  {
+    name: "an agent that says no level, as one that has just started, has proved none",
+    from: "L2",
+    slots: 10,
+    to: undefined,
+    says: undefined,
+  },
+  {
+    name: "a cluster that is lost keeps its level: it may be back at any moment",
+    from: "L2",
+    slots: undefined,
+    to: undefined,
+    says: "L2",
+  },
+] as const;
+for (const { name, from, slots, to, says } of levelCases)
+  test(name, () => {
+    const levelled = (
+      capacitySlots: number | undefined,
+      isolationLevel: "L0" | "L1" | "L2" | "L3" | undefined,
+    ) => [
+      {
+        zone: "eu-west",
+        ...(capacitySlots !== undefined && { capacitySlots }),
+        ...(isolationLevel !== undefined && { isolationLevel }),
+      },
+    ];
+    const before = nextPlanInput(undefined, levelled(10, from), threeZones);
+    const after = nextPlanInput(before, levelled(slots, to), threeZones) ?? before;
+    assert.equal(after?.isolationLevels?.["eu-west-1"], says);
+  });
+
 test("ramps, what waits for an operator and what is not known here stay as they are", () => {
   const before = { rampPercent: { "us-east-1": 40 }, awaitsFailback: ["us-east-1"], later: true };
   const next = nextPlanInput(before, heard(200, []), threeZones);
   assert.deepEqual(next, {
     ...before,
     capacitySlots: { "eu-west-1": 200 },
+    isolationLevels: {},
     demand: {},
     classDemand: [],
   });

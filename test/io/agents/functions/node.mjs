@@ -53,6 +53,14 @@ export const sleeps = async (event) => {
   await sleep(event.ms);
   return { pid: process.pid };
 };
+export const saysWho = async (event, context) => {
+  await sleep(event.ms ?? 0);
+  return { instance: context.logStreamName };
+};
+export const blocks = (event, context) => {
+  for (const endMs = performance.now() + (event.ms ?? 0); performance.now() < endMs;);
+  return { instance: context.logStreamName };
+};
 export const fillsHeap = () => {
   const kept = [];
   for (;;) kept.push(new Array(100_000).fill(Math.random()));

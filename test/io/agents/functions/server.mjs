@@ -31,6 +31,8 @@ const paths = {
   },
   "/closes": async (request, response) => response.destroy(),
   "/nonsense": async (request) => request.socket.end("this is no HTTP\r\n\r\n"),
+  "/switches-to-nothing": async (request) =>
+    void request.socket.write("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
   "/switches": async (request) =>
     request.socket.write(
       "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\nhello;",

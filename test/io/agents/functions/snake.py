@@ -37,6 +37,11 @@ def never(event, context):
     time.sleep(1000)
 
 
+def says_who(event, context):
+    time.sleep(event.get("ms", 0) / 1000)
+    return {"instance": context.log_stream_name}
+
+
 def spins(event, context):
     while True:
         pass

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test, type TestContext } from "node:test";
 import { promisify } from "node:util";
-import { pino } from "pino";
 import type { CallEnd, Instance, InstanceLog } from "../../../../agents/drivers/driver.ts";
-import { createProcessDriver } from "../../../../agents/drivers/process.ts";
+import { openProcessDriver } from "../../../contract/open-process-driver.ts";
 import { eventually } from "../support/agent-world.ts";
 
 /*
@@ -20,6 +19,8 @@ const PIP = "python3 -m pip install --quiet --disable-pip-version-check --target
 const run = promisify(execFile);
 
 const code = await mkdtemp(join(tmpdir(), "ric-"));
+// Instances may have a user of their own, who reads it as they read what the agent unpacked.
+await chmod(code, 0o755);
 after(() => rm(code, { recursive: true, force: true }));
 const missing = await install(code);
 const options = missing === undefined ? {} : { skip: missing };
@@ -46,18 +47,7 @@ interface Started {
 }
 
 async function start(t: TestContext, handler: string, concurrency = 1): Promise<Started> {
-  const directory = await mkdtemp(join(tmpdir(), "driver-"));
-  const driver = await createProcessDriver({
-    stateDirectory: directory,
-    socketDirectory: directory,
-    launcherGraceMs: 2_000,
-    log: pino({ level: "silent" }),
-    onPids: () => undefined,
-  });
-  t.after(async () => {
-    await driver.close();
-    await rm(directory, { recursive: true, force: true });
-  });
+  const driver = await openProcessDriver(t);
   const lines: InstanceLog[] = [];
   const instance = driver.start(
     {

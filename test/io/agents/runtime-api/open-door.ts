@@ -51,6 +51,7 @@ export async function openDoor(
     },
     onReady: () => told.push("ready"),
     onInitError: (error) => told.push(`init error ${error.errorType}: ${error.errorMessage}`),
+    onRefused: (reason) => told.push(`refused: ${reason}`),
     onLog: () => undefined,
     onHungUp: () => undefined,
   });
@@ -89,7 +90,7 @@ export async function openDoor(
 const eventOf = (event: unknown) =>
   ({ kind: "event", json: Buffer.from(JSON.stringify(event)) }) as const;
 
-const headerOf = (requestId: string) => ({
+export const headerOf = (requestId: string) => ({
   requestId,
   deadlineMs: 3_000,
   tenant: "demo",

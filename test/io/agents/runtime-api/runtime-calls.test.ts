@@ -4,15 +4,9 @@ import {
   runtimeCalls,
   type RuntimeCall,
 } from "../../../../agents/drivers/runtime-api/runtime-calls.ts";
+import { headerOf } from "./open-door.ts";
 
-const header = {
-  requestId: "r-1",
-  deadlineMs: 3_000,
-  tenant: "demo",
-  functionName: "greet",
-  functionVersion: "4",
-  memoryMegabytes: 128,
-};
+const header = headerOf("r-1");
 
 function pollTaking() {
   const taken: RuntimeCall[] = [];

@@ -27,7 +27,7 @@ import type { AgentConfig } from "../../../../agents/config.ts";
 import { createProcessDriver } from "../../../../agents/drivers/process.ts";
 
 const FUNCTIONS = join(import.meta.dirname, "../functions");
-const BOOT_TOKEN = "boot-token";
+export const BOOT_TOKEN = "boot-token";
 
 const ZONE: Zone = {
   name: "eu-west",
@@ -71,6 +71,8 @@ export async function prepareZone(t: TestContext, placed: readonly Placed[]): Pr
     stateDirectory: join(directory, "agent"),
     codeDirectory: join(directory, "code"),
     discovery: { kind: "run-directory" },
+    // Tests tell instances apart by the numbers of their processes, and share files with them; in a sandbox all are number 2 and see none.
+    sandbox: "off",
     logLevel: "silent",
     idleMs: 60_000,
     extraIdleMs: 10_000,
@@ -98,19 +100,19 @@ export async function prepareZone(t: TestContext, placed: readonly Placed[]): Pr
   await mkdir(config.stateDirectory);
   await mkdir(config.runDirectory);
   await writeFile(config.bootTokenFile, `${BOOT_TOKEN}\n`);
-  const archive = await zipFolder(FUNCTIONS);
-  const codeDigest = `sha256:${createHash("sha256").update(archive).digest("hex")}`;
-  await writeFile(join(config.codeDirectory, `${codeDigest}.zip`), archive);
-  await placeFunctions(config, placed, codeDigest, archive.length);
+  await placeFunctions(config, placed);
   return config;
 }
 
-async function placeFunctions(
+/** Only while no agent runs: it is its table on disk that is written. */
+export async function placeFunctions(
   config: AgentConfig,
   placed: readonly Placed[],
-  codeDigest: string,
-  codeBytes: number,
 ): Promise<void> {
+  const archive = await zipFolder(FUNCTIONS);
+  const codeBytes = archive.length;
+  const codeDigest = `sha256:${createHash("sha256").update(archive).digest("hex")}`;
+  await writeFile(join(config.codeDirectory, `${codeDigest}.zip`), archive);
   const entries = placed.map(({ name, manifest }): RouteEntry => ({
     kind: "function",
     tenant: "demo",
@@ -223,7 +225,7 @@ async function read(response: Awaited<ReturnType<typeof request>>): Promise<Answ
   };
 }
 
-function invokeHeaders(name: string, options: InvokeOptions): Record<string, string> {
+export function invokeHeaders(name: string, options: InvokeOptions): Record<string, string> {
   const { http } = options;
   const parts = http && {
     ...http,
@@ -269,6 +271,8 @@ export async function startAgentHere(
     stateDirectory: join(config.stateDirectory, "launcher"),
     socketDirectory: config.runDirectory,
     launcherGraceMs: config.launcherGraceMs,
+    sandbox: config.sandbox,
+    sharedFolders: config.sharedFolders,
     log,
     onPids: (newest) => (pids = newest),
   });

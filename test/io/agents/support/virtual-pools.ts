@@ -47,7 +47,7 @@ export function virtualPools(
       },
       secrets: { environmentOf: () => Promise.resolve({}) },
       clock,
-      metrics: agentMetrics(new Registry(), () => []),
+      metrics: agentMetrics(new Registry(), { loads: () => [], isolation: () => undefined, clock }),
       usage: { callBegan: () => () => undefined },
       onLog: () => undefined,
     },

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Value } from "typebox/value";
 import { keys } from "#lib/contracts/catalog-keys.ts";
-import type { GrantRecord } from "#lib/contracts/quota-records.ts";
+import { GrantRecord } from "#lib/contracts/quota-records.ts";
 import { WHOLE } from "#lib/divide-grants.ts";
 import { newTenantTransaction } from "#lib/new-tenant.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
@@ -17,6 +18,9 @@ const withTenant = async (catalog: Catalog): Promise<void> => {
   const key = { keyHash: "0".repeat(64), prefix: "mk_demo" };
   await catalog.txn(newTenantTransaction("demo", key, zoneNames, 1));
 };
+
+const grantOf = async (federation: TestFederation): Promise<GrantRecord> =>
+  Value.Parse(GrantRecord, await federation.record(keys.grant("demo")));
 
 async function startGateways(federation: TestFederation): Promise<Map<string, FakeGateway>> {
   const gateways = new Map<string, FakeGateway>();
@@ -41,7 +45,7 @@ function watchLimit(federation: TestFederation, gateways: ReadonlyMap<string, Fa
       if (event.kind !== "revision") continue;
       for (const change of event.changes) {
         if (change.kind !== "put") continue;
-        const { zones } = JSON.parse(change.record.value) as GrantRecord;
+        const { zones } = Value.Parse(GrantRecord, JSON.parse(change.record.value));
         const sum = Object.values(zones).reduce(
           (total, one) => total + one.floorMillionths + one.leaseMillionths,
           0,
@@ -89,11 +93,11 @@ test("a dead zone's leases reach the survivor that needs them, its floor does no
     for (const zone of [second, third]) gateways.get(zone)?.offer("demo", 3_000);
     await federation.zone(third).kill();
     await until("its lease is with the others", async () => {
-      const { zones } = (await federation.record(keys.grant("demo"))) as unknown as GrantRecord;
+      const { zones } = await grantOf(federation);
       const right = gateways.get(first)?.rightMillionths("demo") ?? 0;
       return zones[third]?.leaseMillionths === 0 && right > 0.4 * WHOLE;
     });
-    const { zones } = (await federation.record(keys.grant("demo"))) as unknown as GrantRecord;
+    const { zones } = await grantOf(federation);
     assert.ok((zones[third]?.floorMillionths ?? 0) > 0);
     assert.deepEqual(await excesses(), []);
   } finally {
@@ -106,7 +110,7 @@ test("with the catalog gone the leases end and the floors hold", async () => {
   try {
     const gateways = await startGateways(federation);
     for (const zone of zoneNames) federation.zone(zone).link.cut();
-    const { zones } = (await federation.record(keys.grant("demo"))) as unknown as GrantRecord;
+    const { zones } = await grantOf(federation);
     await until("every gateway is at its floor", async () =>
       gateways
         .entries()

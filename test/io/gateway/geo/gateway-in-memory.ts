@@ -120,6 +120,7 @@ export function gatewayInMemory(
     },
     failover,
     tracedShare: 0,
+    workers: 1,
   });
   const ask = (given: GeoCase, method: string, path: string, query: readonly string[]) => {
     if (now !== given) {

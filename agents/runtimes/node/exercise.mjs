@@ -1,0 +1,2 @@
+/** What a runner loads and calls before it has a function. */
+export const handler = async (event) => event;
