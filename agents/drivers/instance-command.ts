@@ -64,6 +64,12 @@ export function instanceCommand(
 ): InstanceCommand {
   if (spec.network === "none" && (spec.interface === "http" || spec.runtime === "provided"))
     return { kind: "impossible", reason: NO_PORT };
+  const unusable = Object.entries(spec.environment).find(([, value]) => value.includes("\0"));
+  if (unusable !== undefined)
+    return {
+      kind: "impossible",
+      reason: `no process can have its variable ${unusable[0]}: there is a NUL in it`,
+    };
   const places = placesOf(spec, host, cell);
   const program = runtimeProgram(spec, host, places);
   if (typeof program === "string") return { kind: "impossible", reason: program };

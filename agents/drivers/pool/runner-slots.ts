@@ -56,8 +56,16 @@ export function runnerSlots(folder: string): RunnerSlots {
   };
 }
 
-/** The paths of all files below it; undefined where they are many, or much. */
+/** The paths of all files below it; undefined where they are many, or much, or cannot be read, as a start without a runner will tell. */
 function listFew(folder: string): readonly string[] | undefined {
+  try {
+    return listReadable(folder);
+  } catch {
+    return undefined;
+  }
+}
+
+function listReadable(folder: string): readonly string[] | undefined {
   const files: string[] = [];
   const folders = ["."];
   let bytes = 0;

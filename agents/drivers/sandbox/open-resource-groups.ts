@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
@@ -14,6 +14,10 @@ const PROCESSES_MAX = 192;
 const REMOVE_ATTEMPTS_MAX = 20;
 const REMOVE_RETRY_MS = 25;
 const TRIAL_BYTES = 67_108_864;
+/** How the names of all groups of all agents of a machine begin. */
+const ANYBODYS = "meridian-";
+/** An instance joins its group within milliseconds: one in which nothing runs after that was left by an agent that was killed. */
+const FORSAKEN_AFTER_MS = 60_000;
 
 export interface ResourceGroups {
   readonly of: (instance: string, memoryBytes: number) => readonly ResourceGroup[];
@@ -23,7 +27,7 @@ export interface ResourceGroups {
   readonly close: () => Promise<void>;
 }
 
-/** Finds out where this process may make control groups, by making some; those that instances before it left are removed. */
+/** Finds out where this process may make control groups, by making some; those that agents before it left are removed. `prefix` begins with `meridian-`. */
 export async function openResourceGroups(prefix: string): Promise<ResourceGroups> {
   const texts = ["/proc/self/cgroup", "/proc/self/mountinfo"].map((path) =>
     readFile(path, "utf8").catch(() => ""),
@@ -34,7 +38,7 @@ export async function openResourceGroups(prefix: string): Promise<ResourceGroups
     const removals = possible.map(({ directory }) => removeEmpty(directory, prefix));
     return (await Promise.all(removals)).every(Boolean);
   };
-  await removeLeft();
+  await Promise.all([removeLeft(), ...possible.map(({ directory }) => removeForsaken(directory))]);
   const parents: GroupParent[] = [];
   let trouble = "this system has no control groups";
   for (const parent of possible) {
@@ -92,4 +96,15 @@ async function removeEmpty(directory: string, prefix: string): Promise<boolean> 
     });
   }
   return isAll;
+}
+
+/** Whosever they are: an agent whose folder is gone never comes back for its own. */
+async function removeForsaken(directory: string): Promise<void> {
+  for (const name of await readdir(directory).catch(() => [])) {
+    if (!name.startsWith(ANYBODYS)) continue;
+    const path = join(directory, name);
+    const made = await stat(path).catch(() => undefined);
+    if (made !== undefined && Date.now() - made.mtimeMs > FORSAKEN_AFTER_MS)
+      await rmdir(path).catch(() => undefined);
+  }
 }

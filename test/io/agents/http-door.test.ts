@@ -35,8 +35,9 @@ async function openDoor(t: TestContext) {
 }
 
 function run(t: TestContext, program: string, ...programArguments: string[]): ChildProcess {
-  const child = spawn(program, programArguments, { stdio: "ignore" });
-  t.after(() => child.kill("SIGKILL"));
+  // With a group of its own, so that what it starts ends with it.
+  const child = spawn(program, programArguments, { stdio: "ignore", detached: true });
+  t.after(() => child.pid !== undefined && process.kill(-child.pid, "SIGKILL"));
   return child;
 }
 

@@ -137,7 +137,7 @@ test("an agent that is killed under its streams cuts them, and no instance outli
   const agent = await startAgentProcess(
     t,
     [placed("neverEnds", { timeoutMs: 20_000 }), { name: "server", manifest: server }],
-    { launcherGraceMs: 300 },
+    { launcherGraceMs: 300, poolMegabytesMax: 0 },
   );
   const handler = await agent.open("neverEnds", { json: {} });
   const waits = { method: "GET", path: "/waits", rawQuery: "file=/nowhere/at/all" };

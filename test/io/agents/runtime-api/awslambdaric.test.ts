@@ -47,7 +47,8 @@ interface Started {
 }
 
 async function start(t: TestContext, handler: string, concurrency = 1): Promise<Started> {
-  const driver = await openProcessDriver(t);
+  // Without a sandbox: the Python that pip installed for may lie where none shows it.
+  const driver = await openProcessDriver(t, 0, "off");
   const lines: InstanceLog[] = [];
   const instance = driver.start(
     {
