@@ -2,10 +2,16 @@ import {
   identifyProcess,
   isStillRunning,
   type ProcessIdentity,
+  processorMs,
   signalProcess,
 } from "#lib/io/process-identity.ts";
 import type { Clock } from "#lib/ports/clock.ts";
-import type { WatchedGateway } from "./core/judge-gateways.ts";
+import {
+  addSilence,
+  LIVELY_MS,
+  SILENCE_LIMIT_MS,
+  type WatchedGateway,
+} from "./core/judge-gateways.ts";
 import { groupOf, type ProgramName, type ProgramPlan } from "./core/plan-programs.ts";
 import { type GroupState, stoppedGroup } from "./core/supervise-group.ts";
 import type { SpawnedProgram } from "./io/spawn-program.ts";
@@ -13,6 +19,8 @@ import type { SpawnedProgram } from "./io/spawn-program.ts";
 /** A program drains for 35 s at most; then its time is up. */
 const DRAIN_LIMIT_MS = 36_000;
 const KILL_LIMIT_MS = 5_000;
+/** In the half second in which a silence is judged: on a machine that is very busy, a program gets little. */
+const WORK_MS_MIN = 20;
 const KILL_POLL_MS = 10;
 /** The order in which programs stop: those who take calls first, those they rest on last. */
 const STOP_ORDER: readonly ProgramName[] = ["gateway", "agent", "federator", "catalog"];
@@ -22,6 +30,8 @@ export interface Child {
   readonly spawned: SpawnedProgram;
   isReady: boolean;
   silentMs: number;
+  /** The processor time it had used when its silence became one; undefined where the system does not tell. */
+  workedMs: number | undefined;
 }
 
 /** The processes of a zone, or the catalog's; all by the names of their plans. */
@@ -73,9 +83,24 @@ export function watchedGateways(group: Group): readonly WatchedGateway[] {
       return [];
     const its = { group: group.name, name };
     const child = group.children.get(name);
-    if (child === undefined) return [{ ...its, state: "absent", silentMs: 0 }];
-    return [{ ...its, state: child.isReady ? "ready" : "starting", silentMs: child.silentMs }];
+    if (child === undefined) return [{ ...its, state: "absent", silentMs: 0, isWorking: false }];
+    const { isReady, silentMs } = child;
+    const state = isReady ? "ready" : "starting";
+    return [{ ...its, state, silentMs, isWorking: isWorking(child) }];
   });
+}
+
+/** Silence for one more tick. */
+export function addTick(child: Child, sinceLastTickMs: number): void {
+  const before = child.silentMs;
+  child.silentMs = addSilence(before, sinceLastTickMs);
+  if (before < LIVELY_MS && child.silentMs >= LIVELY_MS)
+    child.workedMs = processorMs(child.spawned.identity.pid);
+}
+
+function isWorking({ silentMs, workedMs, spawned }: Child): boolean {
+  if (silentMs < SILENCE_LIMIT_MS || workedMs === undefined) return false;
+  return (processorMs(spawned.identity.pid) ?? 0) - workedMs >= WORK_MS_MIN;
 }
 
 /** What a program told to have started. */

@@ -1,11 +1,12 @@
 import type { ProgramMessage } from "#lib/contracts/supervision.ts";
 import type { ProcessIdentity } from "#lib/io/process-identity.ts";
 import type { Clock } from "#lib/ports/clock.ts";
-import { addSilence, gatewayToWithdraw, TICK_MS } from "./core/judge-gateways.ts";
+import { gatewayToWithdraw, TICK_MS } from "./core/judge-gateways.ts";
 import type { ProgramPlan } from "./core/plan-programs.ts";
 import { type GroupAction, type GroupEvent, superviseGroup } from "./core/supervise-group.ts";
 import type { SpawnedProgram } from "./io/spawn-program.ts";
 import {
+  addTick,
   type Child,
   describeGroup,
   drain,
@@ -103,7 +104,7 @@ export function createSupervisor(
     const plan = group.plans.get(name);
     if (plan === undefined) return;
     const spawned = ports.spawn(plan, (message) => hear(group, child, message));
-    const child: Child = { plan, spawned, isReady: false, silentMs: 0 };
+    const child: Child = { plan, spawned, isReady: false, silentMs: 0, workedMs: undefined };
     group.children.set(name, child);
     onProcessesChanged();
     void spawned.ended.then((how) => {
@@ -144,8 +145,7 @@ export function createSupervisor(
     const nowMs = clock.nowMs();
     for (const group of groups.values()) {
       dispatch(group, { kind: "tick" });
-      for (const child of group.children.values())
-        child.silentMs = addSilence(child.silentMs, nowMs - lastTickAtMs);
+      for (const child of group.children.values()) addTick(child, nowMs - lastTickAtMs);
     }
     lastTickAtMs = nowMs;
     const silent = gatewayToWithdraw([...groups.values()].flatMap(watchedGateways));

@@ -1,6 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
+/** `USER_HZ`, which Linux tells programs to be 100 whatever it is. */
+const TICK_MS = 10;
+
 /** A process that cannot be mistaken for a later one with the same number. */
 export interface ProcessIdentity {
   readonly pid: number;
@@ -12,6 +15,12 @@ export interface ProcessIdentity {
 export function identifyProcess(pid: number): ProcessIdentity | undefined {
   const startedAt = process.platform === "linux" ? startInTicks(pid) : startInWords(pid);
   return startedAt === undefined ? undefined : { pid, startedAt };
+}
+
+/** Milliseconds of processor time it has used, in steps of 10; undefined where the system does not tell. */
+export function processorMs(pid: number): number | undefined {
+  const fields = statFields(pid);
+  return fields === undefined ? undefined : (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }
 
 export const isStillRunning = ({ pid, startedAt }: ProcessIdentity): boolean =>
@@ -28,12 +37,17 @@ export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals)
   }
 }
 
-/** Field 22 of /proc/PID/stat; the second field may hold blanks and brackets. A zombie has ended. */
+/** Field 22 of /proc/PID/stat. A zombie has ended. */
 function startInTicks(pid: number): string | undefined {
+  const fields = statFields(pid);
+  return fields?.[0] === "Z" ? undefined : fields?.[19];
+}
+
+/** Those of /proc/PID/stat from the third on; the second may hold blanks and brackets. */
+function statFields(pid: number): readonly string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" ? undefined : fields[19];
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
     return undefined;
   }

@@ -2,9 +2,9 @@
 export const TICK_MS = 50;
 /** Beats come each 200 ms: a gateway silent for less than two of them serves. */
 export const LIVELY_MS = 400;
-/** A gateway silent for this long while others serve is withdrawn, so that a frozen one is gone within a second. */
+/** A gateway silent and idle for this long while others serve is withdrawn, so that a frozen one is gone within a second. */
 export const SILENCE_LIMIT_MS = 900;
-/** Silence that no load explains: not even where nobody else serves. */
+/** Silence that no load explains: not even where nobody else serves, or it is at work. */
 export const HANG_LIMIT_MS = 5_000;
 /** From its start to its first sign of life, and between any two until it is ready: its modules are loaded in one go. */
 export const START_LIMIT_MS = 20_000;
@@ -19,6 +19,8 @@ export interface WatchedGateway {
   readonly state: "absent" | "starting" | "ready";
   /** Since its last sign of life, in `up`'s own ticks. */
   readonly silentMs: number;
+  /** Processor time went into it while it was silent: it has much to do, where a frozen one does nothing. */
+  readonly isWorking: boolean;
 }
 
 /**
@@ -49,7 +51,10 @@ function mustGo(gateway: WatchedGateway, gateways: readonly WatchedGateway[]): b
       return gateway.silentMs >= START_LIMIT_MS;
     case "ready":
       return (
-        (gateway.silentMs >= SILENCE_LIMIT_MS && someServe && noneIsReplaced) ||
+        (gateway.silentMs >= SILENCE_LIMIT_MS &&
+          !gateway.isWorking &&
+          someServe &&
+          noneIsReplaced) ||
         (gateway.silentMs >= HANG_LIMIT_MS && (someServe || noneIsReplaced))
       );
   }

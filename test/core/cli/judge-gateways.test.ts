@@ -17,6 +17,11 @@ const watched = (state: WatchedGateway["state"], group: string, silentMs = 0): W
   name: "gateway",
   state,
   silentMs,
+  isWorking: false,
+});
+const working = (group: string, silentMs: number) => ({
+  ...ready(group, silentMs),
+  isWorking: true,
 });
 const ready = (group: string, silentMs = 0) => watched("ready", group, silentMs);
 const starting = (group: string, silentMs = 0) => watched("starting", group, silentMs);
@@ -31,6 +36,12 @@ const cases: readonly {
 }[] = [
   { name: "all serve", gateways: [ready("a"), ready("b", 399), ready("c")], goes: undefined },
   { name: "one is silent, others serve", gateways: [ready("a"), ready("b", SILENT)], goes: "b" },
+  {
+    name: "one is silent and at work: it has much to do",
+    gateways: [ready("a"), working("b", HANGS - 1)],
+    goes: undefined,
+  },
+  { name: "at work for ever", gateways: [ready("a"), working("b", HANGS)], goes: "b" },
   { name: "not quite yet", gateways: [ready("a"), ready("b", SILENT - 1)], goes: undefined },
   {
     name: "all are silent at once: the machine is slow",
@@ -106,6 +117,7 @@ test("short of a certain hang, whoever is withdrawn leaves one behind that serve
   const gateway = fc.record({
     state: fc.constantFrom("absent", "starting", "ready"),
     silentMs: fc.nat(HANG_LIMIT_MS - 1),
+    isWorking: fc.boolean(),
   });
   fc.assert(
     fc.property(fc.array(gateway, { maxLength: 5 }), (drawn) => {

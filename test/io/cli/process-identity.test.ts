@@ -4,8 +4,15 @@ import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { identifyProcess, isStillRunning, signalProcess } from "#lib/io/process-identity.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  identifyProcess,
+  isStillRunning,
+  processorMs,
+  signalProcess,
+} from "#lib/io/process-identity.ts";
 import { endLeftovers, registerFile } from "../../../cli/up/io/run-directory-files.ts";
+import { until } from "../federator/support/until.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const IDLE = ["-e", "setInterval(() => undefined, 1_000)"];
@@ -22,6 +29,21 @@ test("a process that has ended is no longer there, nor is one that merely has it
   await once(child, "exit");
   assert.equal(isStillRunning(identity), false);
   assert.equal(signalProcess(identity, "SIGKILL"), false);
+});
+
+test("a process that works uses processor time, and a frozen one none", async (context) => {
+  const child = spawn(process.execPath, ["-e", "for (;;);"], { stdio: "ignore" });
+  context.after(() => child.kill("SIGKILL"));
+  const used = () => processorMs(child.pid ?? 0) ?? 0;
+  const atFirst = used();
+  while (used() < atFirst + 50) await sleep(10);
+  child.kill("SIGSTOP");
+  await until("it stands still", async () => {
+    const before = used();
+    await sleep(100);
+    return used() === before;
+  });
+  assert.equal(processorMs(0), undefined);
 });
 
 test("what a killed up left behind is ended at the next start, and nothing else", async (context) => {
