@@ -16,7 +16,10 @@ const made =
   parent !== undefined && (await tryMake(join(parent.directory, `${name}-trial`)))
     ? { directory: parent.directory }
     : undefined;
-const options = made === undefined ? { skip: "no control groups can be made here" } : {};
+const options =
+  made === undefined
+    ? { skip: "no control groups can be made here: `sudo npm test -- resource-groups`" }
+    : {};
 
 test(
   "groups that an agent left for ever are removed, and young ones of others are not",

@@ -12,8 +12,14 @@ import { sandboxObstacle } from "./support/sandbox-here.ts";
 
 const skip = await sandboxObstacle();
 const isRoot = process.getuid?.() === 0;
-const noFilter = isRoot && (await findProgram("nft")) !== undefined ? skip : "needs root and nft";
-const noGroups = existsSync("/sys/fs/cgroup/memory/tasks") && isRoot ? skip : "needs cgroups";
+const noFilter =
+  isRoot && (await findProgram("nft")) !== undefined
+    ? skip
+    : "it needs root and nft: `sudo npm run engines`, then `sudo npm test -- sandbox`";
+const noGroups =
+  existsSync("/sys/fs/cgroup/memory/tasks") && isRoot
+    ? skip
+    : "it needs root and control groups of version 1: `sudo npm test -- sandbox`";
 
 const MANIFEST = { handler: "attacks.handler", timeoutMs: 20_000 };
 

@@ -14,5 +14,7 @@ export async function sandboxObstacle(): Promise<string | false> {
     runtimeDirectory,
   });
   await rm(stateDirectory, { recursive: true, force: true });
-  return opened.kind === "none" && `${opened.reason}; run "npm run engines", as root`;
+  return (
+    opened.kind === "none" && `${opened.reason}; \`sudo npm run engines\` brings what is missing`
+  );
 }
