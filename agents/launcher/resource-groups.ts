@@ -30,10 +30,16 @@ export const ranOutOfMemory = (groups: readonly ResourceGroup[]): boolean =>
 
 export async function removeGroups(groups: readonly ResourceGroup[]): Promise<void> {
   let left = groups;
-  for (let attempts = 0; left.length > 0 && attempts < REMOVE_ATTEMPTS_MAX; attempts += 1) {
-    if (attempts > 0) await delay(REMOVE_RETRY_MS);
+  await untilRemoved(() => {
     left = left.filter((group) => !isRemoved(group));
-  }
+    return left.length === 0;
+  });
+}
+
+/** Tries until everything is removed, for as long as it takes what was ended to be gone. */
+export async function untilRemoved(isAllRemoved: () => boolean | Promise<boolean>): Promise<void> {
+  for (let attempts = 1; !(await isAllRemoved()) && attempts < REMOVE_ATTEMPTS_MAX; attempts += 1)
+    await delay(REMOVE_RETRY_MS);
 }
 
 function isRemoved({ directory }: ResourceGroup): boolean {

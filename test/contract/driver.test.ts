@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Runtime } from "#lib/contracts/function-manifest.ts";
+import { hasPython } from "../support/has-python.ts";
 import type { InstanceDriver, InstanceSpec } from "../../agents/drivers/driver.ts";
 import { createMemoryDriver, type MemoryHandler } from "../../agents/drivers/memory.ts";
 import {
@@ -90,13 +90,4 @@ function loadMemoryHandler({ handler }: InstanceSpec): MemoryHandler {
   if (behaviour === undefined || behaviour === "doesNotLoad")
     throw new Error("Cannot find package 'a-package-that-is-not-there'");
   return memoryHandlers[behaviour];
-}
-
-function hasPython(): boolean {
-  try {
-    execFileSync("python3", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
 }

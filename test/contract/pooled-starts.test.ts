@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { hasPython } from "../support/has-python.ts";
 import type { Instance, InstanceDriver, InstanceSpec } from "../../agents/drivers/driver.ts";
 import { openProcessDriver } from "./open-process-driver.ts";
 
@@ -108,12 +108,3 @@ test("a function whose code does not load fails in a runner as it would in its o
   assert.match(started.error.errorMessage, /a-package-that-is-not-there/);
   await instance.ended;
 });
-
-function hasPython(): boolean {
-  try {
-    execFileSync("python3", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}

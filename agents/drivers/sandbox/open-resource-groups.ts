@@ -1,18 +1,15 @@
 import { mkdir, readdir, readFile, rmdir, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { basename, join } from "node:path";
 import {
   type GroupParent,
   groupParents,
   instanceGroups,
   type ResourceGroup,
 } from "../../core/sandbox/resource-groups.ts";
+import { untilRemoved } from "../../launcher/resource-groups.ts";
 
 /** More than runtimes have threads, and less than would trouble a machine. */
 const PROCESSES_MAX = 192;
-/** What was ended a moment ago may be in its group still. */
-const REMOVE_ATTEMPTS_MAX = 20;
-const REMOVE_RETRY_MS = 25;
 const TRIAL_BYTES = 67_108_864;
 /** How the names of all groups of all agents of a machine begin. */
 const ANYBODYS = "meridian-";
@@ -35,10 +32,14 @@ export async function openResourceGroups(prefix: string): Promise<ResourceGroups
   const [own = "", mounts = ""] = await Promise.all(texts);
   const possible = groupParents(own, mounts);
   const removeLeft = async (): Promise<boolean> => {
-    const removals = possible.map(({ directory }) => removeEmpty(directory, prefix));
+    const removals = possible.map(({ directory }) =>
+      removeEmpty(directory, (name) => name.startsWith(`${prefix}-`)),
+    );
     return (await Promise.all(removals)).every(Boolean);
   };
-  await Promise.all([removeLeft(), ...possible.map(({ directory }) => removeForsaken(directory))]);
+  await removeLeft();
+  for (const { directory } of possible)
+    await removeEmpty(directory, (name) => isForsaken(join(directory, name)));
   const parents: GroupParent[] = [];
   let trouble = "this system has no control groups";
   for (const parent of possible) {
@@ -61,12 +62,7 @@ export async function openResourceGroups(prefix: string): Promise<ResourceGroups
     reason: isLimited
       ? undefined
       : `The kernel does not limit memory and processes here; memory is watched from outside, which is best effort: ${trouble}`,
-    close: async () => {
-      for (let attempts = 0; attempts < REMOVE_ATTEMPTS_MAX; attempts += 1) {
-        if (await removeLeft()) return;
-        await delay(REMOVE_RETRY_MS);
-      }
-    },
+    close: () => untilRemoved(removeLeft),
   };
 }
 
@@ -86,11 +82,14 @@ async function tryParent(parent: GroupParent, name: string): Promise<string | un
   }
 }
 
-/** A group in which something runs stays: nobody can remove it. */
-async function removeEmpty(directory: string, prefix: string): Promise<boolean> {
+/** False where one of them stays, as something runs in it. */
+async function removeEmpty(
+  directory: string,
+  isWanted: (name: string) => boolean | Promise<boolean>,
+): Promise<boolean> {
   let isAll = true;
   for (const name of await readdir(directory).catch(() => [])) {
-    if (!name.startsWith(`${prefix}-`)) continue;
+    if (!(await isWanted(name))) continue;
     await rmdir(join(directory, name)).catch(() => {
       isAll = false;
     });
@@ -98,13 +97,9 @@ async function removeEmpty(directory: string, prefix: string): Promise<boolean> 
   return isAll;
 }
 
-/** Whosever they are: an agent whose folder is gone never comes back for its own. */
-async function removeForsaken(directory: string): Promise<void> {
-  for (const name of await readdir(directory).catch(() => [])) {
-    if (!name.startsWith(ANYBODYS)) continue;
-    const path = join(directory, name);
-    const made = await stat(path).catch(() => undefined);
-    if (made !== undefined && Date.now() - made.mtimeMs > FORSAKEN_AFTER_MS)
-      await rmdir(path).catch(() => undefined);
-  }
+/** Whosever it is: an agent whose folder is gone never comes back for its own. */
+async function isForsaken(path: string): Promise<boolean> {
+  if (!basename(path).startsWith(ANYBODYS)) return false;
+  const made = await stat(path).catch(() => undefined);
+  return made !== undefined && Date.now() - made.mtimeMs > FORSAKEN_AFTER_MS;
 }

@@ -10,6 +10,7 @@ import {
   roomOf,
 } from "../../../gateway/core/keep-within-plan.ts";
 import { orderClusters } from "../../../gateway/core/order-clusters.ts";
+import { HEALTHY } from "./healthy-cluster.ts";
 import { euWest, usEast } from "./zones.ts";
 
 const NOW_MS = 10_000;
@@ -104,17 +105,7 @@ test("the room is what the plan carries and the reserve above it, shared by work
   assert.equal(roomOf(demand, "eu/nearest", "eu-west", shedding(0, 0, 1), 1), undefined);
 });
 
-const healthy = {
-  state: "up",
-  mode: "in-service",
-  weightPercent: 100,
-  awaitsRelease: false,
-  isOverlaid: false,
-  pings: "good",
-  isTripped: false,
-  circuit: { kind: "closed" },
-  inFlight: 9,
-} as const;
+const healthy = { ...HEALTHY, inFlight: 9 };
 const queueing = { kind: "queue", inFlight: 9, limit: 16 } as const;
 const free = { kind: "room" } as const;
 

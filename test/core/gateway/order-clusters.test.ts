@@ -8,18 +8,12 @@ import {
   isOpenEverywhere,
   orderClusters,
 } from "../../../gateway/core/order-clusters.ts";
+import { HEALTHY } from "./healthy-cluster.ts";
 import { apSouth, euWest, threeZones, usEast } from "./zones.ts";
 
 const healthy = (zone: ClusterSnapshot["zone"]): ClusterSnapshot => ({
+  ...HEALTHY,
   zone,
-  state: "up",
-  mode: "in-service",
-  weightPercent: 100,
-  awaitsRelease: false,
-  isOverlaid: false,
-  pings: "good",
-  isTripped: false,
-  circuit: { kind: "closed" },
   room: { kind: "room" },
   inFlight: 0,
 });

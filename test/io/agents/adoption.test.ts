@@ -6,13 +6,13 @@ import { test, type TestContext } from "node:test";
 import { Value } from "typebox/value";
 import { AgentUsage } from "#lib/contracts/usage.ts";
 import { identifyProcess, isStillRunning } from "#lib/io/process-identity.ts";
+import { hasPython } from "../../support/has-python.ts";
 import type { AgentConfig } from "../../../agents/config.ts";
 import { type AgentProcess, startAgentProcess } from "./support/agent-process.ts";
 import {
   callerOf,
   endpointOf,
   eventually,
-  hasPython,
   isAlive,
   placeFunctions,
   type Placed,

@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
+import { hasPython } from "../../support/has-python.ts";
 import type { InstanceDriver, InstanceSpec } from "../../../agents/drivers/driver.ts";
 import { createProcessDriver } from "../../../agents/drivers/process.ts";
 import { cpuMs } from "../../../bench/cold-start/process-cost.ts";
 import { processTree } from "../../../bench/processes.ts";
-import { hasPython, startAgentHere, eventually } from "./support/agent-world.ts";
+import { startAgentHere, eventually } from "./support/agent-world.ts";
 
 /*
  * What a start costs in processor time, which a busy machine hardly changes: so much that only a start that does again what was done

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { Readable } from "node:stream";
 import { type TestContext, test } from "node:test";
+import { hasPython } from "../../support/has-python.ts";
 import type { Answer, Placed, RunningAgent } from "./support/agent-world.ts";
-import { eventually, hasPython, isAlive, startAgentHere } from "./support/agent-world.ts";
+import { eventually, isAlive, startAgentHere } from "./support/agent-world.ts";
 
 const pythonOnly = hasPython() ? {} : { skip: "python3 was not found on this machine" };
 

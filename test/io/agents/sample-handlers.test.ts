@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { hasPython } from "../../support/has-python.ts";
 import {
   type Answer,
   eventually,
-  hasPython,
   type Placed,
   type RunningAgent,
   startAgentHere,

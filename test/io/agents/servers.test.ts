@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
+import { hasPython } from "../../support/has-python.ts";
 import {
   eventually,
-  hasPython,
   isAlive,
   type InvokeOptions,
   type Placed,

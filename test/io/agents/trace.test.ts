@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hasPython, startAgentHere } from "./support/agent-world.ts";
+import { hasPython } from "../../support/has-python.ts";
+import { startAgentHere } from "./support/agent-world.ts";
 
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const traceparent = `00-${TRACE}-00f067aa0ba902b7-01`;

@@ -3,14 +3,14 @@ import { after, before, describe, test } from "node:test";
 import type { RouteExplanation } from "#lib/contracts/api-status.ts";
 import type { IsolationLevel } from "#lib/contracts/isolation.ts";
 import type { RunningGateway } from "../../../gateway/start-gateway.ts";
-import { threeZones } from "../../core/gateway/zones.ts";
-import { type FakeAgent, startFakeAgent } from "./fake-agent.ts";
+import type { FakeAgent } from "./fake-agent.ts";
 import type { FakeFederator } from "./fake-federator.ts";
 import {
   DEMO_KEY,
   eventually,
   federatorWith,
   invoke,
+  publishAgents,
   tableEntries,
   type TestFederation,
   testFederation,
@@ -26,17 +26,13 @@ describe("a gateway among clusters of different isolation", { timeout: 60_000 },
   let federation: TestFederation;
   let federator: FakeFederator;
   let gateway: RunningGateway;
-  const agents: FakeAgent[] = [];
+  let agents: readonly FakeAgent[] = [];
   let revision = 1;
 
   before(async () => {
     federation = await testFederation();
     federator = await federatorWith(federation, functions);
-    for (const { name } of threeZones) {
-      const agent = await startFakeAgent(name);
-      agents.push(agent);
-      await federation.publish("agent", name, agent.url);
-    }
+    agents = await publishAgents(federation);
     gateway = await federation.startGateway();
     await eventually(() => agents.every(({ pings }) => pings >= 2));
   });

@@ -3,12 +3,13 @@ import { after, before, describe, test } from "node:test";
 import type { PlanRoute, RouteEntry } from "#lib/contracts/route-table.ts";
 import type { RunningGateway } from "../../../gateway/start-gateway.ts";
 import { threeZones } from "../../core/gateway/zones.ts";
-import { type FakeAgent, startFakeAgent } from "./fake-agent.ts";
+import type { FakeAgent } from "./fake-agent.ts";
 import { type FakeFederator, startFakeFederator } from "./fake-federator.ts";
 import {
   DEMO_KEY,
   eventually,
   invoke,
+  publishAgents,
   tableEntries,
   type TestFederation,
   testFederation,
@@ -24,7 +25,7 @@ describe("a gateway with a plan", { timeout: 60_000 }, () => {
   let federation: TestFederation;
   let federator: FakeFederator;
   let gateway: RunningGateway;
-  const agents: FakeAgent[] = [];
+  let agents: readonly FakeAgent[] = [];
   let revision = 0;
 
   before(async () => {
@@ -32,11 +33,7 @@ describe("a gateway with a plan", { timeout: 60_000 }, () => {
     federator = await startFakeFederator();
     await federation.publish("federator", "eu-west", federator.url);
     federator.grantAll();
-    for (const { name } of threeZones) {
-      const agent = await startFakeAgent(name);
-      agents.push(agent);
-      await federation.publish("agent", name, agent.url);
-    }
+    agents = await publishAgents(federation);
     gateway = await federation.startGateway();
     await inForce({});
     await eventually(() => agents.every(({ pings }) => pings >= 2));

@@ -12,7 +12,7 @@ import { publishEndpoint } from "#lib/io/run-directory.ts";
 import { GatewayConfig } from "../../../gateway/config.ts";
 import { type RunningGateway, startGateway } from "../../../gateway/start-gateway.ts";
 import { threeZones } from "../../core/gateway/zones.ts";
-import type { FakeAgent } from "./fake-agent.ts";
+import { type FakeAgent, startFakeAgent } from "./fake-agent.ts";
 import { type FakeFederator, startFakeFederator } from "./fake-federator.ts";
 
 export const BOOT_TOKEN = "token-of-this-boot";
@@ -160,6 +160,17 @@ const keyEntry = (
 /** Asks until the answer is yes; the test runner's own limit ends it. */
 export async function eventually(claim: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await claim())) await delay(10);
+}
+
+/** An agent in each of the three zones, which the federation's gateways find. */
+export async function publishAgents(federation: TestFederation): Promise<FakeAgent[]> {
+  const agents: FakeAgent[] = [];
+  for (const { name } of threeZones) {
+    const agent = await startFakeAgent(name);
+    agents.push(agent);
+    await federation.publish("agent", name, agent.url);
+  }
+  return agents;
 }
 
 export const totalCalls = (agents: readonly FakeAgent[]): number =>

@@ -12,6 +12,7 @@ import {
 import { createCallMeter } from "../../../../gateway/core/measure-calls.ts";
 import { orderClusters } from "../../../../gateway/core/order-clusters.ts";
 import { createSharePlanner } from "../../../../gateway/core/share-planner.ts";
+import { HEALTHY } from "../healthy-cluster.ts";
 import { euWest, threeZones } from "../zones.ts";
 import { queueingCluster, type VirtualTime, virtualTime } from "./queueing-cluster.ts";
 
@@ -37,16 +38,6 @@ export interface CrowdOptions {
 const REPORT_MS = 1_000;
 const PLAN_AGE_MS = 1_000;
 const ORIGIN = euWest.name;
-const HEALTHY = {
-  state: "up",
-  mode: "in-service",
-  weightPercent: 100,
-  awaitsRelease: false,
-  isOverlaid: false,
-  pings: "good",
-  isTripped: false,
-  circuit: { kind: "closed" },
-} as const;
 
 /** One gateway's decisions, as its stages put them together, in front of clusters that are queues with servers. */
 export function playCrowd(options: CrowdOptions): readonly PlayedCall[] {

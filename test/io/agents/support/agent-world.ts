@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -311,14 +310,5 @@ export async function eventually(holds: () => boolean | Promise<boolean>): Promi
   while (!(await holds())) {
     if (performance.now() > deadlineMs) throw new Error(`not within 10 s: ${String(holds)}`);
     await sleep(10);
-  }
-}
-
-export function hasPython(): boolean {
-  try {
-    execFileSync("python3", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
   }
 }
