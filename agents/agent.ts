@@ -28,6 +28,7 @@ import { openFunctionLogs } from "./io/function-logs.ts";
 import { instancePools } from "./io/instance-pools.ts";
 import { startInvokeServer } from "./io/invoke-server.ts";
 import { keepPlaced } from "./io/keep-placed.ts";
+import { keepRhythms, readRhythms } from "./io/kept-rhythms.ts";
 import { placedVersions } from "./io/placed-versions.ts";
 import { logIsolation } from "./io/log-isolation.ts";
 import { type Prefetching, prefetchCode } from "./io/prefetch-code.ts";
@@ -104,12 +105,15 @@ export async function startAgent(
   });
   started.defer(logIsolation(driver.isolation, log));
   started.defer(watchStuck(() => pools.loads(), clock, log));
+  const rhythmsFile = join(config.stateDirectory, "rhythms.jsonl");
   const pools = instancePools(
     { driver, code, secrets, clock, metrics, usage, onLog: functionLog.line },
     { ...config, lastIdleMs: config.idleMs },
     versions.concurrencyMax,
+    await readRhythms(rhythmsFile, log),
   );
   started.defer(pools.close);
+  started.defer(keepRhythms(rhythmsFile, pools.rhythms, clock, log).close);
   started.defer(feed.table.subscribe(() => pools.keepKnown(versions.current)));
   started.defer(
     await takeOver({

@@ -2,6 +2,7 @@ import { type Static, Type } from "typebox";
 import { DiscoveryConfig } from "#lib/contracts/discovery-config.ts";
 import { Name } from "#lib/contracts/names.ts";
 import { Zone } from "#lib/contracts/zone.ts";
+import { KubernetesConfig } from "./drivers/kubernetes/kubernetes-config.ts";
 import { parseConfig } from "#lib/parse-config.ts";
 
 const Milliseconds = (defaultMs: number) => Type.Integer({ minimum: 1, default: defaultMs });
@@ -41,10 +42,18 @@ const AgentConfig = Type.Object(
     launcherGraceMs: Milliseconds(9_000),
     /** For processes that wait for any function, so that a first call finds one that runs; 0: none does. */
     poolMegabytesMax: Type.Optional(Type.Integer({ minimum: 0, default: 128 })),
+    /** Where instances live; absent: `process`, on this machine. */
+    driver: Type.Optional(Type.Union([Type.Literal("process"), Type.Literal("kubernetes")])),
+    /** Of the driver of that name, which needs it. */
+    kubernetes: Type.Optional(KubernetesConfig),
     /** `off`: instances are plain processes even where they could be kept apart; absent: kept apart as far as this machine can. */
     sandbox: Type.Optional(Type.Union([Type.Literal("auto"), Type.Literal("off")])),
     /** The first of the numbers that users of instances have, where the agent is root; absent: numbers that no system gives out. */
     instanceUsersFrom: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_000_000_000 })),
+    /** `off`: each instance of Python is an interpreter of its own; absent: they are forked from one, where that is proved to keep them apart. */
+    pythonForks: Type.Optional(Type.Union([Type.Literal("auto"), Type.Literal("off")])),
+    /** Where gVisor's `runsc` is; absent: it is looked for on the PATH. */
+    gvisorProgram: Type.Optional(Type.String({ pattern: "^/" })),
     /** Folders of this machine that functions whose names begin so see in their sandboxes at the same paths, and may write to. */
     sharedFolders: Type.Optional(
       Type.Array(

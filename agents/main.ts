@@ -1,5 +1,4 @@
 import { mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { internalClient } from "#lib/io/internal-client.ts";
 import { jsonLog } from "#lib/io/json-log.ts";
 import { openKeyFile } from "#lib/io/key-file.ts";
@@ -7,10 +6,10 @@ import { openDiscovery } from "#lib/io/open-discovery.ts";
 import { spareFullCollections } from "#lib/io/spare-full-collections.ts";
 import { systemClock } from "#lib/io/system-clock.ts";
 import { systemRandom } from "#lib/io/system-random.ts";
-import { runProgram, tellSupervisor } from "#lib/run-program.ts";
+import { runProgram } from "#lib/run-program.ts";
 import { startAgent } from "./agent.ts";
 import { readAgentConfig } from "./config.ts";
-import { createProcessDriver } from "./drivers/process.ts";
+import { openDriver } from "./drivers/open-driver.ts";
 import { openSocketDirectory } from "./io/socket-directory.ts";
 
 spareFullCollections();
@@ -19,22 +18,11 @@ await runProgram(jsonLog("agent", null, "info"), async () => {
   const log = jsonLog("agent", config.zone, config.logLevel);
   const bootToken = (await readFile(config.bootTokenFile, "utf8")).trim();
   await mkdir(config.stateDirectory, { recursive: true, mode: 0o700 });
-  const driver = await createProcessDriver({
-    stateDirectory: join(config.stateDirectory, "launcher"),
-    socketDirectory: await openSocketDirectory(config.runDirectory, config.zone),
-    launcherGraceMs: config.launcherGraceMs,
-    ...(config.poolMegabytesMax === undefined ? {} : { poolMegabytesMax: config.poolMegabytesMax }),
-    sandbox: config.sandbox,
-    instanceUsersFrom: config.instanceUsersFrom,
-    sharedFolders: config.sharedFolders,
+  const driver = await openDriver(
+    config,
+    () => openSocketDirectory(config.runDirectory, config.zone),
     log,
-    onPids: (pids) => tellSupervisor({ kind: "pids", pids: [...pids] }),
-    onReplaced: () => {
-      // Whatever it still did could only harm: its instances are another's, and so are the files it would remove.
-      log.fatal("an agent that was started later has taken over, ending");
-      process.exit(1);
-    },
-  });
+  );
 
   const discovery = await openDiscovery(config.discovery, {
     ...config,

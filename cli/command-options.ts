@@ -1,4 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { NAME_PATTERN } from "#lib/contracts/names.ts";
+
+const NAME = new RegExp(NAME_PATTERN);
 
 /** A command with what all of them take: where the federation is, as whom, and `--json`. */
 export const connectedCommand = (program: Command, name: string, summary: string) =>
@@ -32,6 +35,12 @@ export const numbersOf =
   (min: number, max: number) =>
   (text: string): number[] =>
     text.split(",").map((part) => wholeNumber(min, max)(part.trim()));
+
+/** Reads the name of a function or an alias, which would else become part of an address that nothing is served at. */
+export function nameOf(text: string): string {
+  if (NAME.test(text)) return text;
+  throw new InvalidArgumentError("A name is 1 to 63 lower-case letters, digits and dashes.");
+}
 
 /** Collects an option that may be given several times or as a list with commas. */
 export const listOf = (text: string, sofar: readonly string[] = []): string[] => [

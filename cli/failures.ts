@@ -1,5 +1,6 @@
 import { MeridianError } from "#lib/errors.ts";
 import { toProblem } from "#lib/problem.ts";
+import { inOptions } from "./in-options.ts";
 
 /** The command was called wrongly, or nothing can be done from here; the message says what to do instead. Exit code 2. */
 export class UsageError extends Error {
@@ -49,7 +50,7 @@ export function describeFailure(
   if (!(thrown instanceof MeridianError)) return { text: `error: ${inWords(thrown)}`, exitCode };
   const requestId = thrown.members["requestId"];
   const about = [thrown.code, ...(typeof requestId === "string" ? [`request ${requestId}`] : [])];
-  return { text: `error: ${thrown.message}\n       ${about.join("  ")}`, exitCode };
+  return { text: `error: ${inOptions(thrown.message)}\n       ${about.join("  ")}`, exitCode };
 }
 
 function asDocument(thrown: unknown): object {

@@ -4,7 +4,7 @@ import type { Clock } from "#lib/ports/clock.ts";
 import type { ExtraObserver } from "#lib/ports/discovery.ts";
 import type { Random } from "#lib/ports/random.ts";
 import type { FederatorConfig } from "./config.ts";
-import { startFeeding } from "./feeding.ts";
+import { type Feeding, startFeeding } from "./feeding.ts";
 import { hasWitness } from "./core/verdicts/weigh-evidence.ts";
 import { sightOf } from "./core/verdicts/judge-cluster.ts";
 import { isBehind } from "./core/verdicts/judge-verdict.ts";
@@ -84,14 +84,18 @@ export function startControl(
   const ground = { ...ports, config, replica, records, reports, sessionId, log, counters, closing };
 
   const { probing, health, gossip, tellVerdicts, receiversFrom } = startObserving(ground);
-  const { session, rights, feed } = startFeeding({
+  const { session, rights, feed, hasManualFailback } = startFeeding({
     ...ground,
     overlay: health.overlay,
     observations: gossip.observations,
   });
   receiversFrom(feed);
   startBalancing(ground, { session, rights, feed, gossip });
-  const { isLeader, verdicts, catalogFullShare } = startDeciding(ground, health, gossip);
+  const { isLeader, verdicts, catalogFullShare } = startDeciding(
+    { ...ground, hasManualFailback },
+    health,
+    gossip,
+  );
   tellVerdicts(verdicts);
   return {
     feed,
@@ -226,7 +230,11 @@ function startBalancing(ground: Ground, { session, rights, feed, gossip }: Balan
 }
 
 /** Verdicts, and who leads. */
-function startDeciding(ground: Ground, health: Health, gossip: Gossip) {
+function startDeciding(
+  ground: Ground & Pick<Feeding, "hasManualFailback">,
+  health: Health,
+  gossip: Gossip,
+) {
   const { config, closing, counters } = ground;
   const leadership = standForLeader({
     ...ground,

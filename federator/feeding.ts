@@ -10,7 +10,7 @@ import type { FederatorCounters } from "./io/federator-metrics.ts";
 import { type Feed, startFeed } from "./io/feed/feed.ts";
 import type { RunningReplica } from "./io/replica/replica.ts";
 import { type RightsLedger, rightsLedger } from "./io/quota/rights.ts";
-import { routeCompiler } from "./io/feed/route-compiler.ts";
+import { type RouteCompiler, routeCompiler } from "./io/feed/route-compiler.ts";
 import type { TypedRecords } from "./io/typed-records.ts";
 import { startWaves } from "./io/feed/waves.ts";
 import { keepZoneSession, type ZoneSession } from "./io/quota/zone-session.ts";
@@ -39,6 +39,7 @@ export interface Feeding {
   readonly session: ZoneSession;
   readonly rights: RightsLedger;
   readonly feed: Feed;
+  readonly hasManualFailback: RouteCompiler["hasManualFailback"];
 }
 
 /** The table, the overlay and the rights, to every gateway and agent of the zone. */
@@ -99,7 +100,7 @@ export function startFeeding(options: FeedingOptions): Feeding {
     },
   });
   closing.defer(feed.close);
-  return { session, rights, feed };
+  return { session, rights, feed, hasManualFailback: compiler.hasManualFailback };
 }
 
 const zonesWithGateways = (

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
 import type { RouteTable } from "#lib/route-table-state.ts";
+import type { BodyCount } from "./core/body-count.ts";
 import type { HeaderFault } from "./core/inspect-headers.ts";
 import type { AttemptFailure } from "./core/decide-retry.ts";
 import type { ClusterSnapshot } from "./core/order-clusters.ts";
@@ -38,6 +39,8 @@ export interface Arrival {
   /** The address at the other end of the connection. */
   readonly peer: string;
   readonly receivedAtMs: number;
+  /** What has passed until now; final once `finished` has resolved. */
+  readonly bodyCount: BodyCount;
   /** Reads the body to its end; MERIDIAN_BODY_TOO_LARGE beyond the limit. One that is long in coming is held in `room`. */
   readonly readBody: (bytesMax: number, room?: BodyRoom) => Promise<Uint8Array>;
   /**

@@ -1,6 +1,6 @@
 /** What the first bytes of a file say of how a machine with Linux would run it. */
 export type Executable =
-  | { readonly kind: "script" }
+  | { readonly kind: "script"; readonly interpreter: string }
   | { readonly kind: "program"; readonly architecture: string }
   /** Nothing that Linux runs; the sentence says what it is, and what to do. */
   | { readonly kind: "foreign"; readonly reason: string };
@@ -45,8 +45,9 @@ function judgeScript(head: Buffer): Executable {
     return foreign(
       "is a script with the line ends of Windows, which Linux does not run; save it with LF",
     );
-  if (line.slice(2).trim() === "") return foreign("names no interpreter after its #!");
-  return { kind: "script" };
+  const [interpreter = ""] = line.slice(2).trim().split(/[ \t]/, 1);
+  if (interpreter === "") return foreign("names no interpreter after its #!");
+  return { kind: "script", interpreter };
 }
 
 const foreign = (reason: string): Executable => ({ kind: "foreign", reason });

@@ -19,6 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   chaos: ["#lib", "#gateway", "#federator", "#agents"],
   bench: ["#lib"],
   docs: ["#lib"],
+  image: [],
 };
 
 /** The file that wires a component; only files beside it may import it. */

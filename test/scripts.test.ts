@@ -16,7 +16,10 @@ const scripts: readonly Script[] = [
   { name: "soak", file: "bench/soak.ts", helps: /--minutes N/ },
   { name: "fuzz", file: "test/fuzz/fuzz.ts", helps: /\nlanes: / },
   { name: "simulate", file: "test/simulation/simulate.ts", helps: /--seeds N/ },
-  { name: "engines", file: "test/engines/build-engines.sh", helps: /etcd/ },
+  { name: "engines", file: "test/engines/build-engines.sh", helps: /-- kubernetes/ },
+  { name: "clusters", file: "test/engines/kubernetes/clusters.ts", helps: /cut NAME/ },
+  { name: "test:kubernetes", file: "test/kubernetes/run.ts", helps: /PART-OF-A-PATH/ },
+  { name: "image", file: "image/build-image.ts", helps: /--file FILE/ },
 ];
 
 for (const { name, file, helps } of scripts) {
@@ -48,6 +51,10 @@ const wrong: readonly (readonly [command: readonly string[], says: RegExp])[] = 
   [["bench/soak.ts", "gateway", "--minutes", "soon"], /^--minutes takes a whole number/],
   [["test/fuzz/fuzz.ts"], /^say what to try/],
   [["test/fuzz/fuzz.ts", "gateway", "--seed="], /^--seed takes a whole number from 0 up/],
+  [["test/engines/kubernetes/clusters.ts"], /^say one of up, status/],
+  [["test/engines/kubernetes/clusters.ts", "up", "4"], /^up takes a whole number from 1 to 3/],
+  [["test/engines/kubernetes/clusters.ts", "cut", "mars"], /^name one of eu-west/],
+  [["test/engines/kubernetes/clusters.ts", "down", "us-east"], /^us-east is one word too many/],
   [["test/simulation/simulate.ts", "--zones", "6"], /^--zones takes a whole number from 2 to 5/],
 ];
 for (const [command, says] of wrong)

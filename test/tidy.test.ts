@@ -9,7 +9,7 @@ const LINES_MAX = 300;
 const TEST_LINES_MAX = 400;
 
 const sources = sourceFiles(
-  "{lib,catalog,gateway,federator,agents,cli,chaos,bench,docs,test}/**/*.ts",
+  "{lib,catalog,gateway,federator,agents,cli,chaos,bench,docs,image,test}/**/*.ts",
 );
 const documents = sourceFiles("{*.md,{docs,charts,examples,lib,test,chaos}/**/*.md}");
 const everything = [

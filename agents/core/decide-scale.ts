@@ -91,29 +91,6 @@ export function evictableInstances<T extends { readonly state: InstanceState }>(
     .map(({ instance }) => instance);
 }
 
-/** What calls lack in a cluster that is full. */
-export interface Shortage {
-  /** Versions with waiting calls and without an instance: they get one, whoever has to give it. */
-  readonly starved: number;
-  /** Further instances that waiting calls would be given: only what has rested for a while makes room for those. */
-  readonly lacking: number;
-}
-
-/** An instance that had no call for so long is not needed where it is; less is the pause between two calls. */
-const RESTED_MS = 1_000;
-
-/** Idle instances of other versions that make room where the cluster is full: the longest unused first. */
-export function chooseEvictions<T extends { readonly state: InstanceState }>(
-  instances: readonly T[],
-  { starved, lacking }: Shortage,
-  nowMs: number,
-): readonly T[] {
-  const longestFirst = idleNewestFirst(instances).toReversed();
-  const rested = longestFirst.filter(({ sinceMs }) => sinceMs <= nowMs - RESTED_MS).length;
-  const count = Math.max(starved, Math.min(starved + lacking, rested));
-  return longestFirst.slice(0, Math.max(0, count)).map(({ instance }) => instance);
-}
-
 function planOf(
   state: ScaleState,
   census: InstanceCensus,

@@ -12,6 +12,9 @@ export function isolationShortfall(
   if (isProved(required, report?.level)) return undefined;
   return new MeridianError(
     "MERIDIAN_ISOLATION_UNAVAILABLE",
-    `This cluster has proved ${describeLevel(report?.level)}, and ${manifest.name} asks for ${required}; the function was not started.`,
+    [
+      `This cluster has proved ${describeLevel(report?.level)}, and ${manifest.name} asks for ${required}; the function was not started.`,
+      ...(report?.notes.filter((note) => note.startsWith(`${required} `)) ?? []),
+    ].join(" "),
   );
 }

@@ -59,7 +59,9 @@ interface Busy {
   readonly of: MeteredVersion;
   readonly sinceMs: number;
   readonly calls: number;
-  /** Of the time since then, what is in the rows. */
+  /** When the last of its calls ended that is paid for. */
+  readonly payableUntilMs: number;
+  /** Of the time since the beginning, what is in the rows. */
   readonly countedMs: number;
 }
 
@@ -93,18 +95,20 @@ export function usageMeter(wallMs: number, rowsMax: number): UsageMeter {
 
   return {
     callBegan: (of, instance, nowMs) => {
-      const known = busy.get(instance) ?? { of, sinceMs: nowMs, calls: 0, countedMs: 0 };
+      const first = { of, sinceMs: nowMs, calls: 0, payableUntilMs: nowMs, countedMs: 0 };
+      const known = busy.get(instance) ?? first;
       busy.set(instance, { ...known, calls: known.calls + 1 });
     },
     callEnded: (instance, end, nowMs) => {
       const known = busy.get(instance);
       if (known === undefined) return;
       const { of, sinceMs, calls, countedMs } = known;
-      if (calls > 1) busy.set(instance, { ...known, calls: calls - 1 });
+      const payableUntilMs = end.kind === "not-billed" ? known.payableUntilMs : nowMs;
+      if (calls > 1) busy.set(instance, { ...known, calls: calls - 1, payableUntilMs });
       else busy.delete(instance);
-      if (end.kind === "not-billed") return;
       // Rounded up once for the whole time, when the last of the calls in it ends.
-      const restMs = calls > 1 ? 0 : Math.max(0, Math.ceil(nowMs - sinceMs) - countedMs);
+      const restMs = calls > 1 ? 0 : Math.max(0, Math.ceil(payableUntilMs - sinceMs) - countedMs);
+      if (end.kind === "not-billed") return bill(of, restMs);
       bill(of, restMs + Math.ceil(end.initMs ?? 0), {
         invocations: 1,
         ...(end.kind === "error" && { errors: 1 }),

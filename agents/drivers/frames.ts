@@ -17,7 +17,8 @@ export const instanceFrameReader = (onFrame: (frame: Frame) => void): ((chunk: B
 
 /** Throws on more than the instance may have been given, and on what no runner of ours says. */
 export function readRunningCalls(ready: Buffer, callsMax: number): RunningCalls {
-  const { running = [] } = (parseJson(ready) ?? {}) as { running?: unknown };
+  const { running } = (parseJson(ready) ?? {}) as { running?: unknown };
+  if (running === undefined) return [];
   const calls = Value.Parse(RunningCalls, running);
   const ids = new Set(calls.map(({ callId }) => callId));
   if (ids.size < calls.length || ids.size > callsMax)

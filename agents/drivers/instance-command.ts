@@ -1,9 +1,10 @@
 import { dirname, join } from "node:path";
 import { BOOTSTRAP_FILE } from "#lib/contracts/function-manifest.ts";
-import { INSIDE } from "../core/sandbox/sandbox-command.ts";
-import type { ToLauncher } from "../launcher/messages.ts";
+import { INSIDE } from "../core/sandbox/sandbox-view.ts";
+import { poolClassOf } from "../core/pool/pool-class.ts";
+import type { ForkRequest, ToLauncher } from "../launcher/messages.ts";
 import type { InstanceSpec } from "./driver.ts";
-import type { Host } from "./probe-host.ts";
+import type { Host, Python } from "./probe-host.ts";
 import type { Cell } from "./sandbox/open-sandbox.ts";
 
 export const RUNTIMES = join(import.meta.dirname, "../runtimes");
@@ -11,6 +12,8 @@ const MEBIBYTE = 1_048_576;
 /** Share of a function's memory that V8's old space may fill; the rest is for buffers, stacks and code. */
 const HEAP_SHARE = 0.7;
 const HEAP_MEGABYTES_MIN = 64;
+/** No packages of a user's, no compiled files written, nothing said kept back. */
+const PYTHON_FLAGS = ["-s", "-B", "-u"];
 /** What the runtime itself needs and the function does not pay for. */
 const RUNTIME_MEGABYTES = 48;
 
@@ -24,13 +27,26 @@ export type InstanceCommand =
       readonly kind: "command";
       /** The part of the launcher's message that says what is run. */
       readonly start: Omit<StartMessage, "kind" | "instance" | "greeting" | "note">;
-      /** What the instance sees of its environment. */
-      readonly environment: Readonly<Record<string, string>>;
-      /** The folder it begins in. */
-      readonly directory: string;
+      /** Present: who is forked is told in its greeting what a process of its own is started with. */
+      readonly told?: Pick<InstanceProgram, "environment" | "directory">;
     }
-  /** This machine cannot run it; the sentence is for the function's owner. */
-  | { readonly kind: "impossible"; readonly reason: string };
+  | Impossible;
+
+/** This machine cannot run it; the sentence is for the function's owner. */
+export interface Impossible {
+  readonly kind: "impossible";
+  readonly reason: string;
+}
+
+/** What a version's process is and sees, wherever it comes from. */
+export interface InstanceProgram {
+  readonly kind: "program";
+  readonly program: readonly string[];
+  /** What the instance sees of its environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The folder it begins in. */
+  readonly directory: string;
+}
 
 /** What an instance is started with beside its version. */
 export interface Surroundings {
@@ -40,6 +56,10 @@ export interface Surroundings {
   /** What its door adds, whatever the function's own variables say. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly sharedFolders?: readonly SharedFolder[] | undefined;
+  /** Absent: instances of Python are not forked. */
+  readonly fork?: Pick<ForkRequest, "zygote" | "isRequired"> | undefined;
+  /** Where our runners are; absent: where they are on this machine. */
+  readonly runtimes?: string;
 }
 
 /** A folder of this machine that some functions see, and may write to. */
@@ -56,12 +76,12 @@ interface Places {
   readonly node: string;
 }
 
-/** How a version's process is started: what it runs and the clean environment it sees. */
-export function instanceCommand(
+/** What a version's process runs, and the clean environment it sees. */
+export function instanceProgram(
   id: string,
   spec: InstanceSpec,
-  { host, cell, environment: added = {}, sharedFolders = [] }: Surroundings,
-): InstanceCommand {
+  { host, cell, environment: added = {}, runtimes = RUNTIMES }: Surroundings,
+): InstanceProgram | Impossible {
   if (spec.network === "none" && (spec.interface === "http" || spec.runtime === "provided"))
     return { kind: "impossible", reason: NO_PORT };
   const unusable = Object.entries(spec.environment).find(([, value]) => value.includes("\0"));
@@ -70,43 +90,73 @@ export function instanceCommand(
       kind: "impossible",
       reason: `no process can have its variable ${unusable[0]}: there is a NUL in it`,
     };
-  const places = placesOf(spec, host, cell);
+  const places = placesOf(spec, host, cell, runtimes);
   const program = runtimeProgram(spec, host, places);
   if (typeof program === "string") return { kind: "impossible", reason: program };
   const environment = { ...environmentOf(id, spec, places), ...added };
+  return { kind: "program", program, environment, directory: places.task };
+}
+
+/** How a process of its own is started for a version, in a sandbox where it has one. */
+export function instanceCommand(
+  id: string,
+  spec: InstanceSpec,
+  surroundings: Surroundings,
+): InstanceCommand {
+  const of = instanceProgram(id, spec, surroundings);
+  if (of.kind === "impossible") return of;
+  const { program, environment, directory } = of;
+  const { host, cell } = surroundings;
   const memoryBytesMax = (spec.memoryMegabytes + RUNTIME_MEGABYTES) * MEBIBYTE;
   if (cell === undefined) {
     const [first, ...rest] = [...host.endWithLauncher, ...program];
     const command = [first ?? "", ...rest] as const;
-    const directory = spec.codeDirectory;
-    const start = { command, environment, directory, memoryBytesMax };
-    return { kind: "command", start, environment, directory };
+    return { kind: "command", start: { command, environment, directory, memoryBytesMax } };
   }
+  const sharedFolders = (surroundings.sharedFolders ?? [])
+    .filter(({ functions }) => spec.functionName.startsWith(functions))
+    .map(({ path }) => path);
   const isPython = spec.runtime === "python" && host.python.kind === "found";
   const start = cell.command({
     id,
     runtimeDirectory: join(RUNTIMES, spec.runtime === "python" ? "python" : "node"),
     taskDirectory: spec.codeDirectory,
     languageDirectories: isPython ? host.python.directories : [],
-    sharedFolders: sharedFolders
-      .filter(({ functions }) => spec.functionName.startsWith(functions))
-      .map(({ path }) => path),
+    sharedFolders,
     network: spec.network ?? "outbound",
     memoryBytesMax,
     program,
     environment,
   });
+  // What was made before it was known whose it would be shows no folder that only some have.
+  const fork = sharedFolders.length === 0 ? forkOf(spec, cell, surroundings) : undefined;
   return {
     kind: "command",
-    start: { ...start, environment: {}, directory: "/", memoryBytesMax },
-    environment,
-    directory: places.task,
+    start: { ...start, environment: {}, directory: "/", memoryBytesMax, ...fork },
+    ...(fork === undefined ? {} : { told: { environment, directory } }),
   };
 }
 
-const placesOf = (spec: InstanceSpec, host: Host, cell: Cell | undefined): Places =>
+/** What an interpreter reads at its start it has read by then, as one has that waits in a pool. */
+function forkOf(
+  spec: InstanceSpec,
+  { user }: Cell,
+  { fork }: Surroundings,
+): { readonly fork: ForkRequest } | undefined {
+  if (fork === undefined || user === undefined || poolClassOf(spec)?.runtime !== "python")
+    return undefined;
+  const hasOwnNetwork = spec.network === "none";
+  return { fork: { ...fork, user, hasOwnNetwork, taskDirectory: spec.codeDirectory } };
+}
+
+const placesOf = (
+  spec: InstanceSpec,
+  host: Host,
+  cell: Cell | undefined,
+  runtimes: string,
+): Places =>
   cell === undefined
-    ? { task: spec.codeDirectory, runtime: join(RUNTIMES, spec.runtime), node: host.node }
+    ? { task: spec.codeDirectory, runtime: join(runtimes, spec.runtime), node: host.node }
     : INSIDE;
 
 function runtimeProgram(
@@ -121,20 +171,20 @@ function runtimeProgram(
     }
     case "python":
       if (host.python.kind === "missing") return host.python.reason;
-      return [
-        host.python.path,
-        "-s",
-        "-B",
-        "-u",
-        // Our runner is told where packages are; a server's own file knows nothing of that.
-        ...(spec.interface === "http"
-          ? [entryOf(spec, places, "runner.py")]
-          : ["-S", entryOf(spec, places, "runner.py"), ...host.python.packageDirectories]),
-      ];
+      // A server's own file knows nothing of where packages are, and has the interpreter look for them.
+      return spec.interface === "http"
+        ? [host.python.path, ...PYTHON_FLAGS, entryOf(spec, places, "runner.py")]
+        : pythonProgram(host.python, entryOf(spec, places, "runner.py"));
     case "provided":
       return [join(places.task, BOOTSTRAP_FILE)];
   }
 }
+
+/** One of our own files, which is told where packages are. */
+export const pythonProgram = (
+  { path, packageDirectories }: Extract<Python, { kind: "found" }>,
+  file: string,
+): readonly string[] => [path, ...PYTHON_FLAGS, "-S", file, ...packageDirectories];
 
 /** The file that is run: a server's own, or our runner, which loads the handler. */
 const entryOf = ({ interface: kind, handler }: InstanceSpec, places: Places, runner: string) =>

@@ -50,7 +50,7 @@ export async function listenForInstances(
 }
 
 /** Empty where the frame carries none. */
-function tokenOf(frame: Frame): string {
+export function tokenOf(frame: Frame): string {
   if (frame.kind !== FRAME_KIND.ready && frame.kind !== FRAME_KIND.initError) return "";
   const said = parseJson(frame.payload);
   return typeof said === "object" && said !== null && "instanceToken" in said

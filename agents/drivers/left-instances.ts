@@ -36,8 +36,9 @@ export function noteOf(
   { environment: _secret, ...spec }: InstanceSpec,
   reopensBy: string | undefined,
 ): InstanceNote | undefined {
-  const note = { reopensBy, spec };
-  return Value.Check(InstanceNote, note) ? note : undefined;
+  const { identity } = spec;
+  if (!reopensBy || identity === undefined) return undefined;
+  return { reopensBy, spec: { ...spec, identity } };
 }
 
 export interface LeftInstanceOptions {

@@ -30,10 +30,19 @@ export async function nativeDoorway(
   socketPath: string,
   seenPath = socketPath,
 ): Promise<NativeDoorway> {
+  const doors = nativeDoors(seenPath);
+  const links = await listenForInstances(socketPath, doors.onLink);
+  return { ...doors, close: links.close };
+}
+
+export interface NativeDoors extends Omit<NativeDoorway, "close"> {
+  /** A runner connected, and says by the token whose it is; the result receives its frames, and undefined refuses it. */
+  readonly onLink: (token: string, socket: Socket) => ((frame: Frame) => void) | undefined;
+}
+
+/** The doors alone, for connections that come another way. */
+export function nativeDoors(seenPath: string): NativeDoors {
   const doors = new Map<string, NativeDoor>();
-  const links = await listenForInstances(socketPath, (token, socket) =>
-    doors.get(token)?.onLink(socket),
-  );
   const open = (room: Room, token: string): Door => {
     const door = nativeDoor(room, seenPath, token, () => doors.delete(token));
     doors.set(token, door);
@@ -42,7 +51,7 @@ export async function nativeDoorway(
   return {
     open: (room) => open(room, randomBytes(16).toString("hex")),
     reopen: open,
-    close: links.close,
+    onLink: (token, socket) => doors.get(token)?.onLink(socket),
   };
 }
 

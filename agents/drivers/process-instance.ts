@@ -33,6 +33,8 @@ export interface ProcessInstanceOptions {
   readonly openDoor: (room: Room) => Door;
   /** Its process is there already. */
   readonly isPooled?: boolean;
+  /** Where a process takes its time to come, the time for that alone, and what stands in its way; absent: the time for the start is for both. */
+  readonly awaitsProcess?: { readonly limitMs: number; readonly obstacle: () => string | undefined };
   readonly onLog: (line: InstanceLog) => void;
   /** Asks the launcher to end the process. */
   readonly kill: () => void;
@@ -125,12 +127,15 @@ export function processInstance(options: ProcessInstanceOptions): ProcessInstanc
 }
 
 /** How the start came out; the first word counts. */
-function startOf({ spec, kill, isPooled = false }: ProcessInstanceOptions, awaited: string) {
+function startOf(options: ProcessInstanceOptions, awaited: string) {
+  const { spec, kill, isPooled = false, awaitsProcess } = options;
   const { promise, resolve } = Promise.withResolvers<InstanceStart>();
   const beganAtMs = performance.now();
   let processAtMs: number | undefined;
   let output = "";
+  let isSettled = false;
   const settle = (outcome: InstanceStart): void => {
+    isSettled = true;
     clearTimeout(timer);
     resolve(outcome);
   };
@@ -138,16 +143,21 @@ function startOf({ spec, kill, isPooled = false }: ProcessInstanceOptions, await
     settle({ kind: "init-failed", error });
     kill();
   };
-  const timer = setTimeout(() => {
-    if (processAtMs === undefined) settle({ kind: "not-started", reason: "no process came" });
+  const onTimeout = (): void => {
+    const reason = awaitsProcess?.obstacle() ?? "no process came";
+    if (processAtMs === undefined) settle({ kind: "not-started", reason });
     fail(initEndError({ kind: "timeout", awaited }, output));
-  }, spec.initTimeoutMs);
+  };
+  let timer = setTimeout(onTimeout, awaitsProcess?.limitMs ?? spec.initTimeoutMs);
   return {
     outcome: promise,
     fail,
     refuse: (reason: string) => settle({ kind: "not-started", reason }),
     onProcess: () => {
       processAtMs = performance.now();
+      if (awaitsProcess === undefined || isSettled) return;
+      clearTimeout(timer);
+      timer = setTimeout(onTimeout, spec.initTimeoutMs);
     },
     onOutput: (tail: string) => {
       output = tail;

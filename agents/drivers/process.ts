@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Logger } from "pino";
 import type { RunningProcess } from "../launcher/messages.ts";
 import { bootstrapObstacle } from "./check-bootstrap.ts";
-import { INSIDE } from "../core/sandbox/sandbox-command.ts";
+import { INSIDE } from "../core/sandbox/sandbox-view.ts";
 import type { InstanceDriver, InstanceLog, InstanceSpec, LeftInstance } from "./driver.ts";
 import type { Doorway } from "./door.ts";
 import { httpDoorway } from "./http-door.ts";
@@ -18,6 +18,7 @@ import { type ProcessInstance, processInstance } from "./process-instance.ts";
 import { runtimeApiDoorway } from "./runtime-api/runtime-api-door.ts";
 import type { Cell } from "./sandbox/open-sandbox.ts";
 import { openShelter } from "./sandbox/shelter.ts";
+import { type ForkFrom, keepZygote } from "./zygote/keep-zygote.ts";
 
 /** As long as a launcher may take to start. */
 const LAUNCHER_WAIT_MS = 5_000;
@@ -38,6 +39,10 @@ export interface ProcessDriverOptions {
   readonly sharedFolders?: readonly SharedFolder[] | undefined;
   /** The first of the numbers that users of instances have, where the agent is root. */
   readonly instanceUsersFrom?: number | undefined;
+  /** `off`: each instance of Python is an interpreter of its own. Absent: `auto`. */
+  readonly pythonForks?: "auto" | "off" | undefined;
+  /** Where gVisor's `runsc` is; absent: on the PATH, or nowhere. */
+  readonly gvisorProgram?: string | undefined;
   readonly log: Logger;
   /** Called with the launcher and every instance whenever one comes or goes. */
   readonly onPids: (pids: readonly number[]) => void;
@@ -70,9 +75,30 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
     probeHost,
     send: (message) => launcher.send(message),
     start: (spec) => {
-      const canary = startInstance(spec, () => undefined, undefined);
+      const canary = startInstance(
+        spec,
+        () => undefined,
+        undefined,
+        () => undefined,
+      );
       canaries.add(canary);
       return canary;
+    },
+    forks: {
+      start: (spec) => {
+        const fork = zygote.forCanary();
+        if (fork === undefined) return undefined;
+        const canary = startInstance(
+          spec,
+          () => undefined,
+          undefined,
+          () => fork,
+        );
+        canaries.add(canary);
+        return canary;
+      },
+      judge: (obstacle) => zygote.judge(obstacle),
+      notes: () => zygote.notes(),
     },
   });
   const socketPath = shelter.isSandboxed ? join(INSIDE.agent, SOCKET) : socketFile;
@@ -88,6 +114,7 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
   const onMessage = (message: InstanceReport): void => {
     (instances.get(message.instance) ?? pool).onReport(message);
     shelter.onReport(message);
+    zygote.onReport(message);
     if (message.kind === "started") tellPids();
   };
   const launcher = launcherClient({
@@ -100,6 +127,7 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
       for (const process of running) if (!shelter.takeOver(process)) takeOver(process);
       pool.onConnected(running);
       shelter.onConnected();
+      zygote.onConnected();
       tellPids();
     },
     onMessage,
@@ -108,11 +136,22 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
       for (const instance of instances.values()) instance.onLost();
       pool.onLost();
       shelter.onLost();
+      zygote.onLost();
     },
     onReplaced: () => {
       pool.close();
+      zygote.close();
       options.onReplaced?.();
     },
+  });
+  const zygote = keepZygote({
+    isWanted: options.pythonForks !== "off",
+    prefix: bootPrefix,
+    common: shelter.common,
+    probeHost,
+    send: (message) => launcher.send(message),
+    onReady: () => shelter.proveAgain(),
+    log: options.log,
   });
   const kill = (id: string): void => launcher.send({ kind: "kill", instance: id });
   const onGone = (id: string): void => {
@@ -138,6 +177,7 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
     instance: ProcessInstance,
     spec: InstanceSpec,
     cell: Cell | undefined,
+    fork: () => ForkFrom | undefined,
   ): Promise<void> => {
     const { id } = instance;
     const [host, settings, shortfall] = await Promise.all([
@@ -147,11 +187,13 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
     ]);
     if (shortfall !== undefined) return instance.onNotStarted(shortfall);
     const obstacle =
-      spec.runtime === "provided" ? await bootstrapObstacle(spec.codeDirectory) : undefined;
+      spec.runtime === "provided"
+        ? await bootstrapObstacle(spec.codeDirectory, shelter.isSandboxed)
+        : undefined;
     if (obstacle !== undefined) return instance.onInitError(obstacle);
     const { greeting, environment, reopensBy } = settings;
     const { sharedFolders } = options;
-    const how = instanceCommand(id, spec, { host, cell, environment, sharedFolders });
+    const how = instanceCommand(id, spec, { host, cell, environment, sharedFolders, fork: fork() });
     if (how.kind === "impossible") return instance.onInitError(how.reason);
     if (!(await launcher.whenConnected(LAUNCHER_WAIT_MS)))
       return instance.onNotStarted("the launcher is not there");
@@ -160,7 +202,7 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
       kind: "start",
       instance: id,
       ...how.start,
-      ...(greeting === undefined ? {} : { greeting: JSON.stringify(greeting) }),
+      ...(greeting === undefined ? {} : { greeting: JSON.stringify({ ...greeting, ...how.told }) }),
       note: noteOf(spec, reopensBy),
     });
   };
@@ -178,6 +220,7 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
     probeHost,
     nextId,
     sharedFolders: options.sharedFolders,
+    fork: zygote.forFunctions,
   });
   const assign = async (
     instance: ProcessInstance,
@@ -199,6 +242,7 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
     spec: InstanceSpec,
     onLog: (line: InstanceLog) => void,
     runner: TakenRunner | undefined,
+    fork = zygote.forFunctions,
   ): ProcessInstance => {
     const id = runner?.process.instance ?? nextId();
     const cell = runner === undefined ? shelter.openCell() : runner.cell;
@@ -221,7 +265,7 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
     instances.set(id, instance);
     pool.follow(instance.started);
     const starting =
-      runner === undefined ? launch(instance, spec, cell) : assign(instance, spec, runner);
+      runner === undefined ? launch(instance, spec, cell, fork) : assign(instance, spec, runner);
     starting.catch((error: unknown) => {
       instance.onNotStarted(String(error));
       // A runner is there whatever became of the start.
@@ -241,6 +285,7 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
     isolation: shelter.isolation,
     close: async () => {
       pool.close();
+      zygote.close();
       // Told first: an end that the launcher reports would be taken for the function's own.
       for (const instance of instances.values()) instance.kill();
       await launcher.close();

@@ -1,14 +1,17 @@
-import { chooseEvictions } from "../core/decide-scale.ts";
+import { chooseEvictions } from "../core/choose-evictions.ts";
+import type { IdleGaps } from "../core/scaling/idle-gaps.ts";
+import { learntRequestState } from "../core/scaling/scale-by-requests.ts";
 import type { ScaleState } from "../core/scaling/scale-state.ts";
 import { hasFloor } from "../core/scaling/scaling-spec.ts";
 import { instanceRoom, type RoomLimits } from "../core/instance-room.ts";
 import type { VersionLoad } from "../core/summarize-zone.ts";
 import type { LeftCall } from "../drivers/driver.ts";
+import { alarm } from "./alarm.ts";
 import type { CallOutcome, PoolCall } from "./call-outcome.ts";
 import type { PoolInstance } from "./pool-instance.ts";
 import type { PoolVersion } from "./pool-version.ts";
 import type { PoolPorts } from "./pool-ports.ts";
-import { versionKey } from "./version-key.ts";
+import { versionIdentity, versionKey } from "./version-key.ts";
 import {
   type ClusterShare,
   type PoolLimits,
@@ -22,6 +25,8 @@ const SWEEP_INTERVAL_MS = 10_000;
 const REMEMBERED_MAX = 10_000;
 /** Of the cluster, what instances without a call may fill, so that calls always find some. */
 const SPARE_SHARE = 0.5;
+/** While calls wait in a full cluster. */
+const LOOK_AGAIN_MS = 100;
 
 /** All instances of the cluster, by version. */
 export interface InstancePools {
@@ -38,6 +43,8 @@ export interface InstancePools {
   readonly place: (functionKey: string, versions: readonly PoolVersion[]) => void;
   /** Calls at the same time that may soon be here; versions that are not named expect none. */
   readonly expect: (expected: readonly ExpectedCalls[]) => void;
+  /** What was learnt of versions' idle times, by `versionIdentity`; what came last stands last. */
+  readonly rhythms: () => readonly (readonly [string, IdleGaps])[];
   readonly close: () => void;
 }
 
@@ -50,6 +57,7 @@ export function instancePools(
   ports: PoolPorts,
   limits: PoolLimits & RoomLimits,
   concurrencyMax: (tenant: string) => number,
+  learnt: ReadonlyMap<string, IdleGaps> = new Map(),
 ): InstancePools {
   const pools = new Map<string, VersionPool>();
   const calls = callTally();
@@ -57,7 +65,9 @@ export function instancePools(
   const hungry = new Set<VersionPool>();
   const short = new Set<VersionPool>();
   const quarantined = new WeakSet<VersionPool>();
-  const remembered = new Map<string, ScaleState>();
+  const remembered = new Map<string, ScaleState>(
+    learnt.entries().map(([identity, gaps]) => [identity, learntRequestState(gaps)]),
+  );
   const placed = new Map<string, readonly VersionPool[]>();
   let expecting: readonly VersionPool[] = [];
 
@@ -98,19 +108,26 @@ export function instancePools(
   const makeRoom = (): void => {
     const all = live(pools);
     if (all.length < limits.instancesMax) return;
+    const nowMs = ports.clock.nowMs();
     const leaving = all.filter(({ state }) => state.kind === "draining").length;
-    const isStarved = (pool: VersionPool): boolean =>
-      pool.instances().every(({ state }) => state.kind === "draining");
-    const starved = [...hungry].filter(isStarved).length - leaving;
-    const lacking = [...hungry]
-      .filter((pool) => !isStarved(pool))
-      .reduce((sum, pool) => sum + Math.min(pool.lacking(), startable(pool.of.tenant, all)), 0);
+    const needs = Array.from(hungry, (pool) => ({
+      tier: tierOf(pool),
+      isStarved: pool.instances().every(({ state }) => state.kind === "draining"),
+      lacking: Math.min(pool.lacking(), startable(pool.of.tenant, all)),
+    }));
     const evictable = [...pools.values()].flatMap((pool) =>
-      pool.evictable().map((instance) => ({ pool, instance, state: instance.state })),
+      pool
+        .evictable()
+        .map((instance) => ({ pool, instance, tier: tierOf(pool), state: instance.state })),
     );
-    const evictions = chooseEvictions(evictable, { starved, lacking }, ports.clock.nowMs());
-    for (const { pool, instance } of evictions) pool.retire(instance);
+    for (const { pool, instance } of chooseEvictions(evictable, needs, leaving, nowMs))
+      pool.retire(instance);
+    // Who may have to go is decided by time as well: nothing else may happen until then.
+    nextLook.setFor(nowMs + LOOK_AGAIN_MS);
   };
+  const nextLook = alarm(ports.clock, () => {
+    if (hungry.size > 0) makeRoom();
+  });
   /** Were there place. */
   const startable = (tenant: string, all: ReturnType<typeof live>): number =>
     instanceRoom(all, tenant, concurrencyMax(tenant), { ...limits, instancesMax: Infinity });
@@ -119,15 +136,16 @@ export function instancePools(
     const key = versionKey(of);
     const known = pools.get(key);
     if (known !== undefined) return known;
-    const pool = versionPool(of, ports, limits, share, remembered.get(key));
-    remembered.delete(key);
+    const identity = versionIdentity(of);
+    const pool = versionPool(of, ports, limits, share, remembered.get(identity));
+    remembered.delete(identity);
     pools.set(key, pool);
     return pool;
   };
   const forget = (key: string, pool: VersionPool): void => {
     pools.delete(key);
     short.delete(pool);
-    remembered.set(key, pool.scaleState());
+    remembered.set(versionIdentity(pool.of), pool.scaleState());
     const [oldest] = remembered.keys();
     if (remembered.size > REMEMBERED_MAX && oldest !== undefined) remembered.delete(oldest);
   };
@@ -154,6 +172,13 @@ export function instancePools(
       for (const { pool, calls } of now) pool.expectCalls(calls);
       expecting = [...named];
     },
+    rhythms: () =>
+      [
+        ...remembered,
+        ...pools.values().map((pool) => [versionIdentity(pool.of), pool.scaleState()] as const),
+      ].flatMap(([identity, state]) =>
+        state.kind === "request" && state.gaps.count > 0 ? [[identity, state.gaps] as const] : [],
+      ),
     loads: () =>
       [...pools.values()].map((pool) => ({
         ...pool.load(),
@@ -172,6 +197,7 @@ export function instancePools(
     },
     close: () => {
       clearInterval(sweeping);
+      nextLook.cancel();
       for (const pool of pools.values()) pool.retireAll();
     },
   };
@@ -183,6 +209,8 @@ const live = (pools: ReadonlyMap<string, VersionPool>) =>
       .instances()
       .map((instance) => ({ pool, instance, tenant: pool.of.tenant, state: instance.state })),
   );
+
+const tierOf = ({ of }: VersionPool) => of.version.manifest.placement.tier;
 
 /** Running calls by tenant. */
 function callTally() {

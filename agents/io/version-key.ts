@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { canonicalJson } from "#lib/table-digest.ts";
 import type { PoolVersion } from "./pool-version.ts";
 
@@ -13,4 +13,4 @@ export function versionKey({ tenant, functionName, version }: PoolVersion): stri
 
 /** The same, short: of code by its digest, configuration, and secrets by their revisions. */
 export const versionIdentity = (of: PoolVersion): string =>
-  createHash("sha256").update(versionKey(of)).digest("hex");
+  hash("sha256", versionKey(of));

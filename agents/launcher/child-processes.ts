@@ -1,12 +1,20 @@
-import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { constants } from "node:os";
 import { Writable } from "node:stream";
 import { identifyProcess } from "#lib/io/process-identity.ts";
-import type { FromLauncher, RunningProcess, ToLauncher } from "./messages.ts";
+import type { ForkRequest, FromLauncher, RunningProcess, ToLauncher } from "./messages.ts";
 import type { ResourceGroup } from "../core/sandbox/resource-groups.ts";
 import { endMarked, MARK_VARIABLE } from "./end-marked.ts";
 import { ownMemoryBytes } from "./own-memory.ts";
+import { type ForkDoor, forkDoor } from "./fork-door.ts";
+import {
+  forkedProcess,
+  type InstanceProcess,
+  lastWords,
+  spawnedProcess,
+} from "./instance-process.ts";
 import { makeGroups, ranOutOfMemory, removeGroups } from "./resource-groups.ts";
+import { type Zygote, zygote } from "./zygote.ts";
 
 const MEMORY_CHECK_MS = 200;
 /** A child of an instance that left its process group may hold the pipes; nobody waits longer for their last words. */
@@ -21,11 +29,13 @@ type StartMessage = Extract<ToLauncher, { kind: "start" }>;
 type GreetMessage = Extract<ToLauncher, { kind: "greet" }>;
 
 interface Running {
-  readonly child: ChildProcess;
+  readonly process: InstanceProcess;
   told: RunningProcess;
   readonly pid: number;
   readonly memoryBytesMax: number;
   readonly groups: readonly ResourceGroup[];
+  /** Not for an agent to take over: it ends by itself. */
+  readonly isZygote: boolean;
   isOutOfMemory: boolean;
 }
 
@@ -36,6 +46,8 @@ export interface ChildProcesses {
   readonly greet: (message: GreetMessage) => void;
   readonly running: () => readonly RunningProcess[];
   readonly kill: (instance: string) => void;
+  /** Another agent comes: what is still being forked is nothing that it knows of, and zygotes make way for its own. */
+  readonly onNewAgent: () => void;
   readonly killAll: () => void;
   /** Ends all of them and everything they started. */
   readonly close: () => Promise<void>;
@@ -47,6 +59,7 @@ export interface ChildProcesses {
  */
 export function childProcesses(
   mark: string,
+  forkPath: string,
   tell: (message: FromLauncher) => void,
 ): ChildProcesses {
   const running = new Map<string, Running>();
@@ -77,46 +90,92 @@ export function childProcesses(
     const removal = removeGroups(groups).finally(() => removals.delete(removal));
     removals.add(removal);
   };
+  const zygotes = new Map<string, Zygote>();
+  /** Of those that are being forked, whether they are to be ended. */
+  const forking = new Map<string, { isUnwanted: boolean }>();
+  let door: ForkDoor | undefined;
+
   const start = (message: StartMessage): void => {
-    const { instance, note, groups = [] } = message;
-    if (running.has(instance)) throw new Error(`${instance} runs already`);
-    let child: ChildProcessWithoutNullStreams;
+    const { instance, groups = [], fork } = message;
+    if (running.has(instance) || forking.has(instance)) throw new Error(`${instance} runs already`);
     try {
       makeGroups(groups);
-      child = spawnInstance(message, `${mark}.${instance}`);
+      const from = fork === undefined ? undefined : zygotes.get(fork.zygote);
+      if (fork !== undefined && (from !== undefined || fork.isRequired))
+        return startFork(message, fork, from);
+      startCommand(message);
     } catch (error) {
       // An environment that no process can have, such as one that is too big: the matter of this instance alone.
-      return tell({ kind: "not-started", instance, reason: String(error) });
+      tell({ kind: "not-started", instance, reason: String(error) });
     }
+  };
+  const startFork = (message: StartMessage, fork: ForkRequest, from: Zygote | undefined): void => {
+    const { instance, groups = [] } = message;
+    const state = { isUnwanted: false };
+    forking.set(instance, state);
+    const directories = groups.map(({ directory }) => directory);
+    const forked = from?.fork(fork, directories) ?? Promise.reject(new Error("there is no zygote"));
+    void forked
+      .then(
+        (made) => {
+          follow(message, forkedProcess(made));
+          if (state.isUnwanted) kill(instance);
+        },
+        (error: unknown) => {
+          if (!fork.isRequired && !state.isUnwanted) return startCommand(message);
+          remove(groups);
+          tell({ kind: "not-started", instance, reason: String(error) });
+        },
+      )
+      .catch((error: unknown) => tell({ kind: "not-started", instance, reason: String(error) }))
+      .finally(() => forking.delete(instance));
+  };
+  const startCommand = (message: StartMessage): void => {
+    const { instance, groups = [] } = message;
+    const child = spawnInstance(message, `${mark}.${instance}`);
     child.on("error", (error) => tell({ kind: "not-started", instance, reason: error.message }));
-    const { pid } = child;
-    if (pid === undefined) return remove(groups);
+    const process = spawnedProcess(child);
+    if (process === undefined) return remove(groups);
+    if (message.isZygote === undefined) return follow(message, process);
+    door ??= forkDoor(forkPath);
+    const onReady = (): void => tell({ kind: "output", instance, text: "ready\n" });
+    zygotes.set(instance, zygote(child, door, onReady));
+    // What it says beside is for the agent's log.
+    follow(message, { ...process, outputs: [child.stderr] });
+  };
+  const follow = (message: StartMessage, process: InstanceProcess): void => {
+    const { instance, note, groups = [] } = message;
+    const { pid, input, outputs } = process;
     const { startedAt } = identifyProcess(pid) ?? { startedAt: "" };
     const told = { instance, pid, startedAt, ...(note === undefined ? {} : { note }) };
     const entry: Running = {
-      child,
+      process,
       told,
       pid,
       memoryBytesMax: message.memoryBytesMax,
       groups,
+      isZygote: message.isZygote === true,
       isOutOfMemory: false,
     };
     running.set(instance, entry);
-    child.stdin.on("error", () => undefined);
-    if (message.greeting === undefined) child.stdin.end();
-    else child.stdin.write(`${message.greeting}\n`);
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding("utf8").on("data", (text: string) => {
+    input.on("error", () => undefined);
+    if (message.greeting === undefined) input.end();
+    else input.write(`${message.greeting}\n`);
+    for (const output of outputs)
+      output.setEncoding("utf8").on("data", (text: string) => {
         tell({ kind: "output", instance, text: text.slice(-OUTPUT_CHARACTERS_MAX) });
       });
-    child.once("exit", (code, signal) => {
+    void process.exited.then(({ code, signal }) => {
       running.delete(instance);
+      zygotes.delete(instance);
       killGroup(pid);
       sweepSoon();
       const isOutOfMemory = entry.isOutOfMemory || ranOutOfMemory(groups);
       remove(groups);
       const ended = message.descriptors === undefined ? { code, signal } : readExit(code, signal);
-      afterLastWords(child, () => tell({ kind: "exited", instance, ...ended, isOutOfMemory }));
+      void lastWords(outputs, LAST_WORDS_MS).then(() =>
+        tell({ kind: "exited", instance, ...ended, isOutOfMemory }),
+      );
     });
     tell({ kind: "started", instance, pid, startedAt });
   };
@@ -125,12 +184,14 @@ export function childProcesses(
     const entry = running.get(instance);
     if (entry === undefined) throw new Error(`${instance} is gone`);
     entry.told = { ...entry.told, note };
-    entry.child.stdin?.write(`${greeting}\n`);
+    entry.process.input.write(`${greeting}\n`);
   };
 
   const kill = (instance: string): void => {
     const entry = running.get(instance);
     if (entry !== undefined) killGroup(entry.pid);
+    const unfinished = forking.get(instance);
+    if (unfinished !== undefined) unfinished.isUnwanted = true;
   };
   const killAll = (): void => {
     for (const instance of running.keys()) kill(instance);
@@ -138,11 +199,17 @@ export function childProcesses(
   return {
     start,
     greet,
-    running: () => [...running.values()].map(({ told }) => told),
+    running: () => [...running.values()].flatMap(({ told, isZygote }) => (isZygote ? [] : [told])),
     kill,
+    onNewAgent: () => {
+      for (const unfinished of forking.values()) unfinished.isUnwanted = true;
+      for (const each of zygotes.values()) each.retire();
+      zygotes.clear();
+    },
     killAll,
     close: async () => {
       clearInterval(watching);
+      door?.close();
       const left = [...running.values()].flatMap(({ groups }) => groups);
       killAll();
       await endMarked(mark, () => true);
@@ -180,18 +247,6 @@ function readExit(code: number | null, signal: string | null) {
   const number = (code ?? 0) - SIGNAL_CODES_FROM;
   const named = Object.entries(constants.signals).find(([, value]) => value === number);
   return named === undefined ? { code, signal } : { code: null, signal: named[0] };
-}
-
-/** The pipes may hold more after the exit; `then` is called once they are read or it takes too long. */
-function afterLastWords(child: ChildProcess, then: () => void): void {
-  const timer = setTimeout(() => {
-    child.stdout?.destroy();
-    child.stderr?.destroy();
-  }, LAST_WORDS_MS);
-  child.once("close", () => {
-    clearTimeout(timer);
-    then();
-  });
 }
 
 function killGroup(pid: number): void {

@@ -27,7 +27,7 @@ type Hello = Extract<ToLauncher, { kind: "hello" }>;
 let agent: Socket | undefined;
 /** Of the agents that came so far, the one that was started last; one that was started before it has been replaced. */
 let newestStartedAtMs = Number.NEGATIVE_INFINITY;
-const children = childProcesses(settings.mark, (message) => {
+const children = childProcesses(settings.mark, `${settings.socketPath}.f`, (message) => {
   if (message.kind === "output" && (agent?.writableLength ?? 0) > UNREAD_BYTES_MAX) return;
   tell(agent, message);
 });
@@ -102,6 +102,7 @@ function welcome(socket: Socket, { agentStartedAtMs }: Hello): void {
     return dismiss(socket);
   dismiss(agent);
   agent = socket;
+  children.onNewAgent();
   clearTimeout(loneliness);
   if (agentStartedAtMs === undefined) children.killAll();
   else newestStartedAtMs = agentStartedAtMs;

@@ -28,6 +28,10 @@ export type ToLauncher =
       readonly groups?: readonly ResourceGroup[];
       /** Given back to the next agent, and never written to disk. */
       readonly note?: unknown;
+      /** It forks instances, and what it says is for the launcher; its agent hears that it is ready. An agent that comes after it has it end. */
+      readonly isZygote?: true;
+      /** Forked instead of started; where that does not work, `command` is what it is. */
+      readonly fork?: ForkRequest;
     }
   /** A further line for the standard input of one that was started with a greeting. */
   | {
@@ -42,6 +46,16 @@ export type ToLauncher =
   | { readonly kind: "ping" }
   /** Ends all instances and the launcher. */
   | { readonly kind: "shutdown" };
+
+export interface ForkRequest {
+  /** The name of its `start`. */
+  readonly zygote: string;
+  readonly user: number;
+  readonly hasOwnNetwork: boolean;
+  readonly taskDirectory: string;
+  /** Not started at all where it cannot be forked. */
+  readonly isRequired?: true;
+}
 
 export type FromLauncher =
   /** With all that runs; absent: nothing, of a launcher that ends all instances when an agent comes. */

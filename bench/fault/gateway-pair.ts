@@ -1,5 +1,5 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { INVOCATION_HEADERS } from "#lib/contracts/invocation.ts";
 import { codeFileName } from "#lib/ports/code-store.ts";
 import { packFunction } from "../../chaos/io/pack-function.ts";
@@ -22,21 +22,25 @@ const FUNCTION_FOLDER = join(import.meta.dirname, "../../chaos/functions/drill-l
 const FUNCTION_NAME = "ledger";
 const TENANT = tenantName(0);
 const CONCURRENCY = 16;
+/** What the function answers where it works. */
+const WARM_ID = "call to begin with";
 
 /** The gateway of a zone, that zone's agent with its launcher and instances, and the agent of another zone that stands by. */
 export async function startGatewayPair(isIdempotent: boolean): Promise<Pair> {
   await using opened = new AsyncDisposableStack();
   const folder = await makeBenchFolder();
   opened.defer(folder.remove);
-  const ledger = join(folder.path, "ledger.jsonl");
-  await writeFile(ledger, "");
+  const ledger = await makeLedger(folder);
   const entries = routeEntries(1, [await ledgerFunction(folder, ledger, isIdempotent)]);
   const start = async (program: "agent" | "gateway", zone: string): Promise<BenchProgram> => {
     const stateDirectory = await folder.stateWith(`${zone}-${program}`, entries);
     const { runDirectory, bootTokenFile } = folder;
     const common = { zone, zones: ZONES, runDirectory, bootTokenFile, stateDirectory };
     const ports = { publicPort: 0, sharedPort: 0, drainMs: 1_000 };
-    const agents = { codeDirectory: codeDirectory(folder), drainMs: 1_000, farewellMs: 1 };
+    // Functions see nothing else of this machine.
+    const sharedFolders = [{ path: dirname(ledger), functions: FUNCTION_NAME }];
+    const patience = { drainMs: 1_000, farewellMs: 1 };
+    const agents = { codeDirectory: codeDirectory(folder), sharedFolders, ...patience };
     const config = { ...common, ...(program === "agent" ? agents : ports), logLevel: "warn" };
     const running = await runProgram({ program, zone, runDirectory, stateDirectory, config });
     opened.defer(running.stop);
@@ -54,6 +58,16 @@ export async function startGatewayPair(isIdempotent: boolean): Promise<Pair> {
     startedIds: () => readLedger(ledger),
     stop: () => running.disposeAsync(),
   };
+}
+
+/** Open to the users that instances run as. */
+async function makeLedger(folder: BenchFolder): Promise<string> {
+  const path = join(folder.path, "ledger");
+  await mkdir(path);
+  const ledger = join(path, "ledger.jsonl");
+  await writeFile(ledger, "");
+  await chmod(ledger, 0o666);
+  return ledger;
 }
 
 const codeDirectory = (folder: BenchFolder): string => join(folder.path, "code");
@@ -80,7 +94,7 @@ async function ledgerFunction(
 async function callOnce({ endpoint }: BenchProgram, bootToken: string): Promise<void> {
   const answer = await fetch(`${endpoint.urls.internal}/invoke`, {
     method: "POST",
-    body: JSON.stringify({ id: "warm" }),
+    body: JSON.stringify({ id: WARM_ID }),
     headers: {
       [INVOCATION_HEADERS.bootToken]: bootToken,
       [INVOCATION_HEADERS.tenant]: TENANT,
@@ -94,6 +108,6 @@ async function callOnce({ endpoint }: BenchProgram, bootToken: string): Promise<
     },
   });
   const text = await answer.text();
-  if (answer.status !== 200)
+  if (answer.status !== 200 || !text.includes(WARM_ID))
     throw new Error(`the agent of ${endpoint.zone} does not serve: ${text}`);
 }

@@ -24,6 +24,7 @@ const feed = startFeed({
   table,
   compiler: {
     isReady: () => false,
+    hasManualFailback: nothing,
     touchedSince: nothing,
     unchangedSince: nothing,
     onTable: nothing,

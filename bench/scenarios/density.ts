@@ -9,7 +9,11 @@ const AT_ONCE = 8;
 const GIBIBYTE_IN_MEBIBYTES = 1_024;
 const IDLE_MS = 8_000;
 const GONE_LIMIT_MS = 30_000;
-const WORKLOADS: readonly Workload[] = ["hello", "python"];
+const WAYS: readonly { name: string; workload: Workload; settings: object }[] = [
+  { name: "hello", workload: "hello", settings: {} },
+  { name: "python, forked", workload: "python", settings: {} },
+  { name: "python", workload: "python", settings: { pythonForks: "off" } },
+];
 
 /** Memory of idle instances, each called once, and what is left of it when their functions are at zero. */
 export async function benchDensity({
@@ -18,17 +22,17 @@ export async function benchDensity({
   readonly tell: (what: string) => void;
 }): Promise<BenchReport> {
   const rows = [];
-  for (const workload of WORKLOADS) {
-    tell(workload);
-    rows.push({ workload, ...(await measure(workload)) });
+  for (const { name, workload, settings } of WAYS) {
+    tell(name);
+    rows.push({ name, ...(await measure(workload, settings)) });
   }
   return {
     tables: [
       {
         title: `${INSTANCES} idle instances`,
         heads: ["function", "PSS MiB each", "instances/GiB", "MiB at zero"],
-        rows: rows.map(({ workload, eachMebibytes, zeroMebibytes }) => [
-          workload,
+        rows: rows.map(({ name, eachMebibytes, zeroMebibytes }) => [
+          name,
           eachMebibytes.toFixed(2),
           String(Math.floor(GIBIBYTE_IN_MEBIBYTES / eachMebibytes)),
           zeroMebibytes.toFixed(1),
@@ -42,11 +46,11 @@ export async function benchDensity({
   };
 }
 
-async function measure(workload: Workload) {
+async function measure(workload: Workload, settings: object) {
   const agent = await openAgent({
     workloads: [workload],
     functionsOfEach: INSTANCES,
-    settings: { idleMs: IDLE_MS, extraIdleMs: IDLE_MS, poolMegabytesMax: 0 },
+    settings: { idleMs: IDLE_MS, extraIdleMs: IDLE_MS, poolMegabytesMax: 0, ...settings },
   });
   try {
     await agent.whenQuiet();

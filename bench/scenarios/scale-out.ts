@@ -5,10 +5,14 @@ import type { BenchReport } from "../report.ts";
 import type { RoundOptions } from "../run-rounds.ts";
 
 const INSTANCES = 100;
-const WORKLOADS: readonly Workload[] = ["hello", "python"];
+const WAYS: readonly { way: string; workload: Workload; settings: object }[] = [
+  { way: "hello", workload: "hello", settings: {} },
+  { way: "python, forked", workload: "python", settings: {} },
+  { way: "python", workload: "python", settings: { pythonForks: "off" } },
+];
 
 interface ScaleOutReading {
-  readonly workload: Workload;
+  readonly way: string;
   readonly medianMs: number;
   readonly lastMs: number;
   readonly errors: number;
@@ -20,16 +24,16 @@ interface ScaleOutReading {
 /** A hundred functions without an instance are called at the same moment: when the last has answered. */
 export async function benchScaleOut({ rounds, tell }: RoundOptions): Promise<BenchReport> {
   const readings: ScaleOutReading[] = [];
-  for (const workload of WORKLOADS)
+  for (const { way, workload, settings } of WAYS)
     for (let round = 0; round < rounds; round += 1) {
-      tell(`${workload}, round ${round + 1} of ${rounds}`);
-      readings.push(await scaleOut(workload));
+      tell(`${way}, round ${round + 1} of ${rounds}`);
+      readings.push({ way, ...(await scaleOut(workload, settings)) });
     }
-  const rows = WORKLOADS.map((workload) => {
-    const own = readings.filter((reading) => reading.workload === workload);
+  const rows = WAYS.map(({ way }) => {
+    const own = readings.filter((reading) => reading.way === way);
     const of = (figure: (reading: ScaleOutReading) => number) => percentile(own.map(figure), 0.5);
     return {
-      workload,
+      way,
       medianMs: of(({ medianMs }) => medianMs),
       lastMs: of(({ lastMs }) => lastMs),
       errors: own.reduce((sum, { errors }) => sum + errors, 0),
@@ -42,7 +46,7 @@ export async function benchScaleOut({ rounds, tell }: RoundOptions): Promise<Ben
         title: `0 → ${INSTANCES} instances`,
         heads: ["function", "median ms", "last ms", "starts/s", "errors", "agent CPU ms"],
         rows: rows.map((row) => [
-          row.workload,
+          row.way,
           row.medianMs.toFixed(0),
           row.lastMs.toFixed(0),
           ((INSTANCES * 1_000) / row.lastMs).toFixed(1),
@@ -59,8 +63,12 @@ export async function benchScaleOut({ rounds, tell }: RoundOptions): Promise<Ben
   };
 }
 
-async function scaleOut(workload: Workload): Promise<ScaleOutReading> {
-  const agent = await openAgent({ workloads: [workload], functionsOfEach: INSTANCES + 1 });
+async function scaleOut(
+  workload: Workload,
+  settings: object,
+): Promise<Omit<ScaleOutReading, "way">> {
+  const functionsOfEach = INSTANCES + 1;
+  const agent = await openAgent({ workloads: [workload], functionsOfEach, settings });
   try {
     await agent.call(workload, INSTANCES);
     await agent.whenQuiet();
@@ -73,7 +81,6 @@ async function scaleOut(workload: Workload): Promise<ScaleOutReading> {
     );
     const failed = calls.find((call) => call.status === "rejected");
     return {
-      workload,
       firstError: failed === undefined ? undefined : String(failed.reason),
       medianMs: percentile(wallsMs, 0.5),
       lastMs: percentile(wallsMs, 1),

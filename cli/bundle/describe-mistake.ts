@@ -2,11 +2,17 @@ import { Type } from "typebox";
 import type { TLocalizedValidationError } from "typebox/error";
 import { Value } from "typebox/value";
 import { SentManifest } from "#lib/contracts/function-manifest.ts";
+import { NAME_PATTERN } from "#lib/contracts/names.ts";
 import { nearestWord } from "../nearest-word.ts";
 
 /** What of a schema helps a person; read from the manifest's own. */
 const Readable = Type.Object({
   description: Type.Optional(Type.String()),
+  type: Type.Optional(Type.String()),
+  minimum: Type.Optional(Type.Number()),
+  maximum: Type.Optional(Type.Number()),
+  pattern: Type.Optional(Type.String()),
+  items: Type.Optional(Type.Unknown()),
   enum: Type.Optional(Type.Array(Type.Unknown())),
   anyOf: Type.Optional(Type.Array(Type.Object({ const: Type.Unknown() }))),
   properties: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
@@ -28,10 +34,18 @@ export function describeMistake(
   return `${where} must ${wantedAt(keys) ?? message.replace(/^must /, "")}`;
 }
 
-/** `be one of L0, L1`, or how the schema itself calls it; undefined where its message says enough. */
 function wantedAt(keys: readonly string[]): string | undefined {
-  const schema = schemaAt(keys);
+  return wantedBy(schemaAt(keys));
+}
+
+/** `be one of L0, L1`, or how the schema itself calls it; undefined where its message says enough. */
+export function wantedBy(given: unknown): string | undefined {
+  const schema = Value.Check(Readable, given) ? given : undefined;
   if (schema?.description !== undefined) return `be ${schema.description}`;
+  if (schema?.pattern === NAME_PATTERN) return "be 1 to 63 lower-case letters, digits and dashes";
+  const { type, minimum, maximum } = schema ?? {};
+  if (minimum !== undefined && maximum !== undefined)
+    return `be a ${type === "integer" ? "whole number" : "number"} from ${minimum} to ${maximum}`;
   const choices = schema?.enum ?? schema?.anyOf?.map((one) => one.const);
   return choices === undefined ? undefined : `be one of ${choices.map(String).join(", ")}`;
 }
@@ -40,7 +54,7 @@ function schemaAt(keys: readonly string[]) {
   let schema: unknown = SentManifest;
   for (const key of keys) {
     if (!Value.Check(Readable, schema)) return undefined;
-    schema = schema.properties?.[key];
+    schema = /^\d+$/.test(key) ? schema.items : schema.properties?.[key];
   }
   return Value.Check(Readable, schema) ? schema : undefined;
 }

@@ -223,11 +223,15 @@ function manifestFlags(flags: ManifestFlags): ManifestPart {
   return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
 }
 
+const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
 const parseVariable =
   (form: string) =>
   (text: string, sofar: Readonly<Record<string, string>> = {}): Record<string, string> => {
     const equals = text.indexOf("=");
     if (equals < 1) throw new InvalidArgumentError(`Write it as ${form}.`);
+    if (!VARIABLE_NAME.test(text.slice(0, equals)))
+      throw new InvalidArgumentError("A name has letters, digits and _, and no digit first.");
     return { ...sofar, [text.slice(0, equals)]: text.slice(equals + 1) };
   };
 

@@ -3,7 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ANSWER_HEADERS } from "#lib/contracts/invocation.ts";
 import { fromProblem } from "#lib/problem.ts";
 import { type ApiClient, failureIn } from "../api-client.ts";
-import { connectedCommand, examples, tenantOption, wholeNumber } from "../command-options.ts";
+import {
+  connectedCommand,
+  examples,
+  nameOf,
+  tenantOption,
+  wholeNumber,
+} from "../command-options.ts";
 import { connectAsTenant } from "../connect.ts";
 import { EXIT_FAILED, NoAnswerError } from "../failures.ts";
 import type { HttpAnswer } from "../http-exchange.ts";
@@ -15,11 +21,11 @@ const CALL_LIMIT_MS = 930_000;
 
 export function registerInvoke(program: Command): void {
   connectedCommand(program, "invoke", "call a function and print what it answers")
-    .argument("<function>")
+    .argument("<function>", "", nameOf)
     .addOption(tenantOption())
     .option("--data <text>", "the event, as JSON")
     .option("--file <file>", "the event, from a file (- for standard input)")
-    .option("--alias <name>", "which alias to call (default: live)")
+    .option("--alias <name>", "which alias to call (default: live)", nameOf)
     .option("--region <name>", "call as if from this region or zone")
     .option("--idempotency-key <key>", "with an earlier call's key: its answer, not a second run")
     .option(

@@ -1,5 +1,8 @@
 import { InvalidArgumentError } from "@commander-js/extra-typings";
+import type { TSchema } from "typebox";
+import { Value } from "typebox/value";
 import { Scaling } from "#lib/contracts/scaling.ts";
+import { wantedBy } from "../bundle/describe-mistake.ts";
 
 const OF_ANY_MODE = ["mode", "minInstances", "maxInstances", "provisioned"];
 const KPA_KNOBS = Object.keys(Scaling.properties).filter((name) => !OF_ANY_MODE.includes(name));
@@ -20,7 +23,7 @@ export function scalingPart(flags: ScalingFlags): Readonly<Record<string, unknow
   return part.length === 0 ? undefined : Object.fromEntries(part);
 }
 
-/** Collects `KNOB=VALUE`; what the value may be is checked with the manifest. */
+/** Collects `KNOB=VALUE`, each in the bounds of its knob. */
 export function parseKnob(
   text: string,
   sofar: Readonly<Record<string, string | number>> = {},
@@ -28,5 +31,9 @@ export function parseKnob(
   const [knob = "", value = "", ...more] = text.split("=");
   if (!KPA_KNOBS.includes(knob) || value === "" || more.length > 0)
     throw new InvalidArgumentError(`Write it as KNOB=VALUE; knobs are ${KPA_KNOBS.join(", ")}.`);
-  return { ...sofar, [knob]: Number.isNaN(Number(value)) ? value : Number(value) };
+  const read = Number.isNaN(Number(value)) ? value : Number(value);
+  const schema = new Map<string, TSchema>(Object.entries(Scaling.properties)).get(knob);
+  if (schema === undefined || !Value.Check(schema, read))
+    throw new InvalidArgumentError(`${knob} must ${wantedBy(schema) ?? "be another value"}.`);
+  return { ...sofar, [knob]: read };
 }

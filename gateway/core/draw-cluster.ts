@@ -1,14 +1,14 @@
 import type { Zone } from "#lib/contracts/zone.ts";
 import { distanceKilometres } from "#lib/great-circle.ts";
 import type { OriginShares } from "#lib/plan/plan-shares.ts";
-import type { Crowding } from "./keep-within-plan.ts";
 import type { Random } from "#lib/ports/random.ts";
 
 /** How the plan divides the calls of one origin. */
 export interface Preference {
   readonly originZone: string;
   readonly clusters: OriginShares["clusters"];
-  readonly crowding: Crowding;
+  /** The plan turns some of their like away. */
+  readonly isCrowded: boolean;
   /** The same throw always gives the same cluster, however busy it is. */
   readonly isSteady: boolean;
 }

@@ -19,7 +19,7 @@ export interface CallKind {
 export interface CallMeter {
   readonly begin: (kind: CallKind, nowMs: number) => EndCall;
   readonly shed: (kind: CallKind, nowMs: number) => void;
-  /** Of its placement and origin, all tiers of it. */
+  /** Of its placement and origin, by tier. */
   readonly crowd: (kind: CallKind) => Crowd;
   /** Ends an interval; the averages up to now, with what was shed counted as if it had been carried. */
   readonly endInterval: (nowMs: number) => readonly ClassDemand[];
@@ -49,7 +49,6 @@ interface Cell {
 
 /** The calls of one class from one origin. */
 interface CountedCrowd extends Crowd {
-  inFlight: number;
   readonly shedAtMs: Record<Tier, number>;
   readonly cells: Readonly<Record<Tier, Cell>>;
 }
@@ -86,11 +85,9 @@ export function createCallMeter(startMs: number): CallMeter {
       const cell = crowd.cells[kind.tier];
       accrue(cell, beganAtMs);
       cell.inFlight += 1;
-      crowd.inFlight += 1;
       return (nowMs, waitedMs) => {
         accrue(cell, nowMs);
         cell.inFlight -= 1;
-        crowd.inFlight -= 1;
         if (waitedMs === "turned-away") return countShed(crowd, kind.tier, nowMs);
         const durationMs = Math.max(0, nowMs - beganAtMs - waitedMs);
         cell.durationMs += (durationMs - cell.durationMs) * DURATION_WEIGHT;
@@ -121,7 +118,11 @@ function countShed(crowd: CountedCrowd, tier: Tier, nowMs: number): void {
 }
 
 const never = Number.NEGATIVE_INFINITY;
-const NOBODY: Crowd = { inFlight: 0, shedAtMs: { critical: never, normal: never, batch: never } };
+const none = { inFlight: 0 };
+const NOBODY: Crowd = {
+  cells: { critical: none, normal: none, batch: none },
+  shedAtMs: { critical: never, normal: never, batch: never },
+};
 
 function emptyCrowd(sinceMs: number): CountedCrowd {
   const cell = (): Cell => ({
@@ -133,11 +134,11 @@ function emptyCrowd(sinceMs: number): CountedCrowd {
     average: 0,
   });
   const cells = { critical: cell(), normal: cell(), batch: cell() };
-  return { inFlight: 0, shedAtMs: { ...NOBODY.shedAtMs }, cells };
+  return { shedAtMs: { ...NOBODY.shedAtMs }, cells };
 }
 
-const isFaded = ({ inFlight, cells }: CountedCrowd): boolean =>
-  inFlight === 0 && TIERS.every((tier) => cells[tier].average < FADED);
+const isFaded = ({ cells }: CountedCrowd): boolean =>
+  TIERS.every((tier) => cells[tier].inFlight === 0 && cells[tier].average < FADED);
 
 function accrue(cell: Cell, nowMs: number): void {
   cell.callMs += cell.inFlight * Math.max(0, nowMs - cell.sinceMs);

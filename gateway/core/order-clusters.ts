@@ -5,7 +5,6 @@ import { distanceKilometres, type GeoPoint } from "#lib/great-circle.ts";
 import type { Random } from "#lib/ports/random.ts";
 import type { ClusterRoom } from "./cluster-room.ts";
 import { drawnFirst, type Preference, shareOf } from "./draw-cluster.ts";
-import type { Crowding } from "./keep-within-plan.ts";
 import type { CircuitStanding } from "./function-circuits.ts";
 
 /** What this gateway knows of a zone's cluster at the moment of choosing. */
@@ -69,9 +68,9 @@ export function orderClusters(
   const failing: Ranking[] = [];
   const lastResort: Ranking[] = [];
   const refused: Ranking[] = [];
-  const queueIsFull = isNoQueueUsed(permitted, preference?.crowding);
+  const isNoQueueUsed = preference?.isCrowded === true && isSlotFree(permitted);
   for (const { cluster, kilometres } of nearestFirst) {
-    const standing = judge(cluster, queueIsFull);
+    const standing = judge(cluster, isNoQueueUsed);
     const reason = standing.reason ?? describeShare(cluster, preference);
     const { circuit } = cluster;
     const openForMs = circuit.kind === "open" ? circuit.forMs : 0;
@@ -126,7 +125,7 @@ type Standing =
     };
 
 /** What this gateway's own connections say comes first: nothing overrules a cluster that refuses or stalls them. */
-function judge(cluster: ClusterSnapshot, queueIsFull = false): Standing {
+function judge(cluster: ClusterSnapshot, isNoQueueUsed = false): Standing {
   if (cluster.pings === "absent") return { kind: "refused", reason: "no agent of it is known" };
   if (cluster.pings === "avoid")
     return { kind: "refused", reason: "it does not answer this gateway's pings" };
@@ -134,7 +133,7 @@ function judge(cluster: ClusterSnapshot, queueIsFull = false): Standing {
   if (cluster.mode === "quarantined")
     return { kind: "refused", reason: "an operator has quarantined it" };
   const { room } = cluster;
-  if (room.kind === "full" || (queueIsFull && room.kind === "queue"))
+  if (room.kind === "full" || (isNoQueueUsed && room.kind === "queue"))
     return { kind: "full", reason: describeFull(room) };
 
   if (cluster.pings === "late")
@@ -162,17 +161,9 @@ function wordAgainst(cluster: ClusterSnapshot): string | undefined {
   return undefined;
 }
 
-/**
- * While the plan turns calls away, a free slot anywhere goes before a queue, as the shares are some seconds old; and calls of a tier that
- * is turned away do not wait at all: a queue would only make the others' answers late.
- */
-function isNoQueueUsed(
-  permitted: readonly ClusterSnapshot[],
-  crowding: Crowding = "none",
-): boolean {
-  if (crowding !== "others-shed") return crowding === "shed";
-  return permitted.some((one) => one.room.kind === "room" && judge(one).kind === "usable");
-}
+/** While the plan turns calls away, a free slot anywhere goes before a queue, as the shares are some seconds old. */
+const isSlotFree = (permitted: readonly ClusterSnapshot[]): boolean =>
+  permitted.some((one) => one.room.kind === "room" && judge(one).kind === "usable");
 
 const describeFull = ({ inFlight, limit }: Exclude<ClusterRoom, { kind: "room" }>): string =>
   `it has ${inFlight} of this gateway's calls, and calls of this tier may make it ${limit}`;

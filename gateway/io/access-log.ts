@@ -67,6 +67,7 @@ const loggedCall = (record: RequestRecord): LoggedCall => ({
 /** Put together by hand: every request pays for it. What a caller may choose freely is escaped. */
 function requestMembers(record: RequestRecord, leftOut: number): string {
   const { receipt, trace, outcome } = record;
+  const { requestBytes, answerBytes } = record.bodyCount;
   return (
     `,"requestId":${JSON.stringify(record.requestId)},"traceId":"${trace.traceId}"` +
     textMember("tenant", receipt.tenant) +
@@ -81,6 +82,7 @@ function requestMembers(record: RequestRecord, leftOut: number): string {
     `,"status":${record.status},"outcome":"${outcome}"` +
     textMember("errorCode", record.errorCode) +
     textMember("limitedBy", receipt.limitedBy) +
+    `,"requestBytes":${requestBytes},"answerBytes":${answerBytes}` +
     `,"ms":${rounded(record.durationMs)}` +
     (outcome === "caller-gone" ? ',"callerGone":true' : "") +
     (leftOut === 0 ? "" : `,"leftOut":${leftOut}`)

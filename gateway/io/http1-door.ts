@@ -3,11 +3,13 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { MeridianError } from "#lib/errors.ts";
 import { refusalOf } from "../answers.ts";
+import { noBytes } from "../core/body-count.ts";
 import { TCP_KEEP_ALIVE } from "../core/door-limits.ts";
 import { HEADER_BYTES_MAX, HEADERS_TOO_LONG, inspectHeaders } from "../core/inspect-headers.ts";
 import { judgeUpgrade } from "../core/judge-upgrade.ts";
 import type { Arrival } from "../ports.ts";
 import type { DoorOptions } from "./door.ts";
+import { answerHalfClosed, askWhoEnded, type DueAnswer, dueAnswer } from "./half-closed.ts";
 import { type IncomingBody, incomingBody } from "./read-body.ts";
 import { endSlowly, type RawDoor, refuseConnect, refuseRaw } from "./refuse-raw.ts";
 import { answerUpgrade } from "./upgrade-door.ts";
@@ -50,6 +52,7 @@ export function http1Server(options: DoorOptions): Server {
   // Counted by the pipeline, which refuses; a limit here would cut silently.
   server.maxHeadersCount = 0;
   server.maxRequestsPerSocket = REQUESTS_PER_CONNECTION_MAX;
+  answerHalfClosed(server);
 
   const connections = new WeakMap<Duplex, Connection>();
   const connectionOf = (socket: Duplex): Connection =>
@@ -99,12 +102,20 @@ function openConnection(socket: Duplex, connections: WeakMap<Duplex, Connection>
     whenAnswered: undefined,
   };
   connections.set(socket, connection);
-  if (socket instanceof Socket) closeWithCare(socket, connection);
+  if (socket instanceof Socket) {
+    closeWithCare(socket, connection);
+    socket.once("end", () => askWhoEnded(socket, () => oldestAnswer(connection)));
+  }
   // Answers that wait behind others are told nothing by their connection when it closes.
   socket.once("close", () => {
     for (const end of connection.unanswered.values()) end();
   });
   return connection;
+}
+
+function oldestAnswer({ unanswered }: Connection): DueAnswer | undefined {
+  const oldest = unanswered.keys().next();
+  return oldest.done === true ? undefined : dueAnswer(oldest.value);
 }
 
 function answer(
@@ -120,7 +131,8 @@ function answer(
   handler(arrival)
     .then((answer) => {
       response.once("finish", () => discardBody(request, limits.stallMs));
-      writeAnswer(response, answer, isDraining() || !mayFollow(), options);
+      const { bodyCount } = arrival;
+      writeAnswer(response, { answer, bodyCount, isLast: isDraining() || !mayFollow() }, options);
     })
     .catch((error: unknown) => {
       log.error({ err: error }, "an answer could not be written");
@@ -186,7 +198,8 @@ function arrivalOf(
     isUninvited = false;
   };
   const count = (bytes: number): void => countStreamed?.("in", bytes);
-  const source = { stream: request, hasBody, declaredBytes, invite, count };
+  const bodyCount = noBytes();
+  const source = { stream: request, hasBody, declaredBytes, invite, count, bodyCount };
   const body = incomingBody(source, limits, clock);
   return {
     arrival: {
@@ -199,6 +212,7 @@ function arrivalOf(
       hasBody,
       peer: socket.remoteAddress ?? "",
       receivedAtMs: clock.nowMs(),
+      bodyCount,
       readBody: body.read,
       streamBody: body.stream,
       trailers: () => request.trailers,

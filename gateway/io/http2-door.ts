@@ -6,6 +6,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { Socket } from "node:net";
+import { noBytes } from "../core/body-count.ts";
 import { calm, countIdleFrame, IDLE_FRAMES_MAX } from "../core/flood-guard.ts";
 import { inspectHeaders } from "../core/inspect-headers.ts";
 import type { Arrival } from "../ports.ts";
@@ -131,12 +132,15 @@ function serve(
   // Told to whoever reads or writes; the stream is gone either way.
   stream.on("error", () => undefined);
   if (headers[":method"] === "CONNECT") {
-    writeHttp2Answer(stream, connectRefusal(options.requestIds), isHead, options);
+    const answer = connectRefusal(options.requestIds);
+    writeHttp2Answer(stream, { answer, bodyCount: noBytes(), isHead }, options);
     return;
   }
+  const arrival = arrivalOf(stream, headers, rawHeaders, options);
+  const { bodyCount } = arrival;
   options
-    .handler(arrivalOf(stream, headers, rawHeaders, options))
-    .then((answer) => writeHttp2Answer(stream, answer, isHead, options))
+    .handler(arrival)
+    .then((answer) => writeHttp2Answer(stream, { answer, bodyCount, isHead }, options))
     .catch((error: unknown) => {
       options.log.error({ err: error }, "an answer could not be written");
       stream.close(constants.NGHTTP2_INTERNAL_ERROR);
@@ -165,7 +169,8 @@ function arrivalOf(
     stream.additionalHeaders({ ":status": 100 });
   };
   const count = (bytes: number): void => countStreamed?.("in", bytes);
-  const source = { stream, hasBody, declaredBytes, invite, count };
+  const bodyCount = noBytes();
+  const source = { stream, hasBody, declaredBytes, invite, count, bodyCount };
   const body = incomingBody(source, limits, clock);
   let trailers: IncomingHttpHeaders = {};
   stream.once("trailers", (said) => (trailers = said));
@@ -179,6 +184,7 @@ function arrivalOf(
     hasBody,
     peer: stream.session?.socket.remoteAddress ?? "",
     receivedAtMs: clock.nowMs(),
+    bodyCount,
     readBody: body.read,
     streamBody: body.stream,
     trailers: () => trailers,

@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import type { Clock } from "#lib/ports/clock.ts";
 import { MeridianError } from "#lib/errors.ts";
+import type { BodyCount } from "../core/body-count.ts";
 import { type PaceLimits, slackAfter } from "../core/transfer-pace.ts";
 import type { BodyRoom, HeldBody } from "../ports.ts";
 import { bodyChunks } from "./stream-body.ts";
@@ -12,6 +13,7 @@ export interface BodySource {
   readonly hasBody: boolean;
   /** 0 where the headers do not say. */
   readonly declaredBytes: number;
+  readonly bodyCount: BodyCount;
   /** Tells a caller that waits for leave to send that it has it. */
   readonly invite: () => void;
   /** Of bytes that are passed on as they come. */
@@ -49,13 +51,17 @@ export function incomingBody(source: BodySource, limits: PaceLimits, clock: Cloc
 
   const stream = (mayRest?: () => boolean): AsyncIterable<Uint8Array> => {
     if (!source.hasBody) return nothing();
-    const { invite, count } = source;
+    const { invite, count, bodyCount } = source;
+    const onBytes = (bytes: number): void => {
+      bodyCount.requestBytes += bytes;
+      count?.(bytes);
+    };
     const chunks = bodyChunks(source.stream, {
       limits,
       clock,
       invite,
       mayRest: mayRest ?? (() => false),
-      onBytes: count,
+      onBytes,
       onLate: late,
       brokeOff,
     });
@@ -67,12 +73,12 @@ export function incomingBody(source: BodySource, limits: PaceLimits, clock: Cloc
   return {
     stream,
     read: (bytesMax, room) => {
-      const { hasBody, declaredBytes, invite } = source;
+      const { hasBody, declaredBytes, invite, bodyCount } = source;
       if (declaredBytes > bytesMax) return Promise.reject(tooLarge(bytesMax));
       if (!hasBody) return Promise.resolve(NOTHING);
       if (failure !== undefined) return Promise.reject(failure);
       if (source.stream.destroyed) return Promise.reject(brokeOff());
-      const whole = readWhole(source.stream, bytesMax, { limits, clock, late, room });
+      const whole = readWhole(source.stream, bytesMax, { limits, clock, late, room, bodyCount });
       tellReader = whole.giveUp;
       try {
         invite();
@@ -105,11 +111,12 @@ interface WholeOptions {
   readonly clock: Clock;
   readonly late: () => void;
   readonly room: BodyRoom | undefined;
+  readonly bodyCount: BodyCount;
 }
 
 /** Most bodies are there with their head: they cost no timer, and no iteration. */
 function readWhole(stream: Readable, bytesMax: number, options: WholeOptions) {
-  const { limits, clock, late, room } = options;
+  const { limits, clock, late, room, bodyCount } = options;
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
@@ -133,6 +140,7 @@ function readWhole(stream: Readable, bytesMax: number, options: WholeOptions) {
     slackMs = slackAfter(slackMs, nowMs - waitingSinceMs, chunk.length, limits);
     waitingSinceMs = nowMs;
     bytes += chunk.length;
+    bodyCount.requestBytes += chunk.length;
     if (bytes > bytesMax) return giveUp(tooLarge(bytesMax));
     chunks.push(chunk);
     held?.add(chunk.length);

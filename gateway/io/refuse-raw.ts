@@ -59,6 +59,8 @@ export function endSlowly(socket: Duplex, lastWords = ""): void {
     return;
   }
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  // A caller who resets it meanwhile closes it as well, and nobody else may be listening any more.
+  socket.on("error", () => undefined);
   socket.once("close", () => clearTimeout(timer));
   socket.once("end", () => socket.destroy());
   socket.resume().end(lastWords);

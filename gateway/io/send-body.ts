@@ -1,9 +1,11 @@
 import { Readable, type Writable } from "node:stream";
 import type { Clock } from "#lib/ports/clock.ts";
+import type { BodyCount } from "../core/body-count.ts";
 import { type PaceLimits, slackAfter } from "../core/transfer-pace.ts";
 import type { Answer } from "../ports.ts";
 
 export interface SendOptions {
+  readonly bodyCount: BodyCount;
   readonly limits: PaceLimits;
   readonly clock: Clock;
   /** Ends what the body goes out on so that the caller knows that it is not whole. */
@@ -26,6 +28,7 @@ export async function sendBody(
   if (body instanceof Readable) return sendStream(out, body, options);
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
   if (bytes.length > PIECE_BYTES) return sendPieces(out, [bytes], options);
+  options.bodyCount.answerBytes += bytes.length;
   // As text it goes out with the head, in one write.
   out.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1"), "latin1");
   // Nearly always the system has taken it by now.
@@ -43,7 +46,7 @@ async function sendStream(out: Writable, body: Readable, options: SendOptions): 
 async function sendPieces(
   out: Writable,
   chunks: AsyncIterable<unknown> | Iterable<unknown>,
-  { limits, clock, cut, beforeEnd }: SendOptions,
+  { limits, clock, cut, beforeEnd, bodyCount }: SendOptions,
   count?: SendOptions["countStreamed"],
 ): Promise<void> {
   let slackMs = limits.stallMs;
@@ -55,6 +58,7 @@ async function sendPieces(
   try {
     for await (const chunk of chunks)
       for (const piece of piecesOf(chunk)) {
+        bodyCount.answerBytes += piece.length;
         count?.("out", piece.length);
         if (!out.write(piece)) await wait("drain", piece.length);
       }

@@ -7,7 +7,7 @@ export interface BodyChunksPorts {
   readonly clock: Clock;
   /** Before the first byte is asked for. */
   readonly invite: () => void;
-  readonly onBytes?: ((bytes: number) => void) | undefined;
+  readonly onBytes: (bytes: number) => void;
   /** Whether the caller may have nothing to say, and is not slow. */
   readonly mayRest: () => boolean;
   /** The caller is slower than it may be. */
@@ -64,7 +64,7 @@ export function bodyChunks(stream: Readable, ports: BodyChunksPorts): BodyChunks
     if (chunk instanceof Uint8Array) {
       const waitedMs = clock.nowMs() - waitingSinceMs;
       slackMs = slackAfter(slackMs, waitedMs, chunk.length, limits);
-      ports.onBytes?.(chunk.length);
+      ports.onBytes(chunk.length);
       settle((reader) => reader.resolve({ done: false, value: chunk }));
     } else if (stream.readableEnded) {
       leave();

@@ -40,7 +40,8 @@ export async function reloadingTlsServer(options: TlsOptions): Promise<Reloading
   const { cert, key } = current;
   const ALPNProtocols = ["h2", "http/1.1"];
   const server = createServer(
-    { ...TCP_KEEP_ALIVE, cert, key, ALPNProtocols, handshakeTimeout },
+    // A caller that has said all it will say may still listen, as without TLS.
+    { ...TCP_KEEP_ALIVE, allowHalfOpen: true, cert, key, ALPNProtocols, handshakeTimeout },
     accept,
   );
   // The certificate is not asked for: callers are known by their keys.

@@ -5,6 +5,7 @@ import {
   validateHeaderValue,
 } from "node:http";
 import type { Socket } from "node:net";
+import { noBytes } from "../core/body-count.ts";
 import { inspectHeaders } from "../core/inspect-headers.ts";
 import { keyAmongProtocols } from "../core/websocket-credentials.ts";
 import type { Answer, Arrival } from "../ports.ts";
@@ -13,7 +14,7 @@ import { incomingBody } from "./read-body.ts";
 import { endSlowly } from "./refuse-raw.ts";
 import { responseOnSocket } from "./response-on-socket.ts";
 import { sendBody } from "./send-body.ts";
-import { headersOf, writeAnswer } from "./write-answer.ts";
+import { headersOf, type LeavingAnswer, writeAnswer } from "./write-answer.ts";
 
 /** Said again in the gateway's words, or without meaning once the connection speaks another protocol. */
 const NOT_IN_SWITCH = ["connection", "upgrade", "content-length", "trailer", "keep-alive"];
@@ -36,10 +37,11 @@ export function answerUpgrade(
   const { arrival, begin } = arrivalOf(request, socket, protocol, options);
   handler(arrival)
     .then((answer) => {
+      const leaving = { answer, bodyCount: arrival.bodyCount, isLast: true };
       if (answer.status === 101) {
         begin();
-        switchOver(socket, protocol, answer, options);
-      } else answerOtherwise(request, socket, answer, options);
+        switchOver(socket, protocol, leaving, options);
+      } else answerOtherwise(request, socket, leaving, options);
     })
     .catch((error: unknown) => {
       log.error({ err: error }, "an answer could not be written");
@@ -68,6 +70,7 @@ function arrivalOf(
     finished.resolve();
   });
   const letGo = watchForEnd(socket, () => callerGone.abort());
+  const bodyCount = noBytes();
   const body = incomingBody(
     {
       stream: socket,
@@ -75,6 +78,7 @@ function arrivalOf(
       declaredBytes: 0,
       invite: () => undefined,
       count: (bytes) => countStreamed?.("in", bytes),
+      bodyCount,
     },
     limits,
     clock,
@@ -92,6 +96,7 @@ function arrivalOf(
       hasBody: false,
       peer: socket.remoteAddress ?? "",
       receivedAtMs: clock.nowMs(),
+      bodyCount,
       readBody: async () => new Uint8Array(),
       // Whoever has nothing to say in it is not slow.
       streamBody: () => body.stream(() => true),
@@ -124,7 +129,12 @@ function withKeyOfBrowser(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   };
 }
 
-function switchOver(socket: Socket, protocol: string, answer: Answer, options: DoorOptions): void {
+function switchOver(
+  socket: Socket,
+  protocol: string,
+  { answer, bodyCount }: LeavingAnswer,
+  options: DoorOptions,
+): void {
   const cut = (): void => void socket.destroy();
   const lines = [
     "HTTP/1.1 101 Switching Protocols",
@@ -133,7 +143,7 @@ function switchOver(socket: Socket, protocol: string, answer: Answer, options: D
     ...headerLines(answer),
   ];
   if (socket.writable) socket.write(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
-  void sendBody(socket, answer.body, { ...options, cut }).then(() => {
+  void sendBody(socket, answer.body, { ...options, bodyCount, cut }).then(() => {
     // The function has ended its side. What the caller still says arrives; one that says nothing does not know, or does not mind.
     socket.setTimeout(options.limits.stallMs, cut);
   });
@@ -155,7 +165,7 @@ function headerLines(answer: Answer): string[] {
 function answerOtherwise(
   request: IncomingMessage,
   socket: Socket,
-  answer: Answer,
+  leaving: LeavingAnswer,
   options: DoorOptions,
 ): void {
   if (!socket.writable) {
@@ -163,5 +173,5 @@ function answerOtherwise(
     return;
   }
   const response = responseOnSocket(socket, request, () => endSlowly(socket));
-  writeAnswer(response, answer, true, options);
+  writeAnswer(response, leaving, options);
 }

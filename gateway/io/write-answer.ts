@@ -5,17 +5,25 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import { Readable } from "node:stream";
+import type { BodyCount } from "../core/body-count.ts";
 import { withoutHopHeaders } from "../core/hop-headers.ts";
 import type { Answer } from "../ports.ts";
 import { sendBody, type SendOptions } from "./send-body.ts";
 
-export type WriteOptions = Omit<SendOptions, "cut" | "beforeEnd">;
+export type WriteOptions = Omit<SendOptions, "cut" | "beforeEnd" | "bodyCount">;
 
-/** Sends an answer over HTTP/1; `isLast` ends the connection with it. */
+/** An answer on its way out, and what is known of it there. */
+export interface LeavingAnswer {
+  readonly answer: Answer;
+  readonly bodyCount: BodyCount;
+  /** The connection ends with it. */
+  readonly isLast: boolean;
+}
+
+/** Sends an answer over HTTP/1. */
 export function writeAnswer(
   response: ServerResponse,
-  answer: Answer,
-  isLast: boolean,
+  { answer, bodyCount, isLast }: LeavingAnswer,
   options: WriteOptions,
 ): void {
   const { status, body } = answer;
@@ -24,7 +32,7 @@ export function writeAnswer(
   if (isLast) headers["connection"] = "close";
   if (!isChunked(response, answer)) delete headers["trailer"];
   response.writeHead(status, headers);
-  if (body instanceof Readable && (response.req.method === "HEAD" || isBodiless(status))) {
+  if (response.req.method === "HEAD" || isBodiless(status)) {
     response.end();
     return dropBody(body);
   }
@@ -32,7 +40,8 @@ export function writeAnswer(
     // An answer that has only begun, as of events that are yet to come, is told of at once.
     if (body instanceof Readable && body.readableLength === 0) response.flushHeaders();
     const beforeEnd = (): void => addTrailers(response, answer);
-    void sendBody(response, body, { ...options, cut: () => cutOff(response), beforeEnd });
+    const cut = (): void => cutOff(response);
+    void sendBody(response, body, { ...options, bodyCount, cut, beforeEnd });
   };
   // A pipelined answer waits for those before it; that time is not the caller's.
   if (response.socket === null) response.once("socket", send).once("close", () => dropBody(body));
@@ -61,8 +70,7 @@ function cutOff(response: ServerResponse): void {
 /** Sends an answer over HTTP/2, where the connection goes on whatever becomes of it. */
 export function writeHttp2Answer(
   stream: ServerHttp2Stream,
-  answer: Answer,
-  isHead: boolean,
+  { answer, bodyCount, isHead }: Omit<LeavingAnswer, "isLast"> & { readonly isHead: boolean },
   options: WriteOptions,
 ): void {
   const { status, body } = answer;
@@ -85,7 +93,7 @@ export function writeHttp2Answer(
   stream.respond({ ":status": status, ...headers }, { endStream: hasNoBody, waitForTrailers });
   if (hasNoBody) return dropBody(body);
   const cut = (): void => stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-  void sendBody(stream, body, { ...options, cut });
+  void sendBody(stream, body, { ...options, bodyCount, cut });
 }
 
 export function headersOf({ status, headers, body }: Answer): Record<string, string | string[]> {

@@ -3,6 +3,7 @@ import { ANSWER_HEADERS } from "#lib/contracts/invocation.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import { toMeridianError } from "#lib/problem.ts";
 import { problemAnswer } from "../answers.ts";
+import type { BodyCount } from "../core/body-count.ts";
 import { type CallOutcome, judgeOutcome } from "../core/judge-outcome.ts";
 import type { TraceContext } from "../core/trace-context.ts";
 import type { IdentifiedCall, Receipt } from "../call.ts";
@@ -25,6 +26,7 @@ export interface RequestRecord {
   readonly durationMs: number;
   /** The answer came as it was made. */
   readonly isStreamed: boolean;
+  readonly bodyCount: BodyCount;
   readonly receipt: Receipt;
 }
 
@@ -84,6 +86,7 @@ function describeEnd(
     answeredAtMs,
     durationMs: finishedAtMs - arrival.receivedAtMs,
     isStreamed: body instanceof Readable,
+    bodyCount: arrival.bodyCount,
     receipt,
   };
 }

@@ -7,7 +7,7 @@ import type { RouteTable } from "#lib/route-table-state.ts";
 import type { LocatedCall } from "../call.ts";
 import type { ClusterRooms } from "../core/cluster-rooms.ts";
 import type { FunctionCircuits } from "../core/function-circuits.ts";
-import { crowdingOf, type PlannedCrowd } from "../core/keep-within-plan.ts";
+import { isCrowded, type PlannedCrowd } from "../core/keep-within-plan.ts";
 import { findCluster } from "../core/look-up.ts";
 import type { FunctionAddress } from "../core/match-route.ts";
 import type { Preference } from "../core/draw-cluster.ts";
@@ -73,7 +73,7 @@ export function rankClusters(ports: RankingPorts): ClusterRanking {
     return {
       originZone,
       clusters: planned?.shares[tier].clusters ?? [],
-      crowding: planned === undefined ? "none" : crowdingOf(tier, planned),
+      isCrowded: planned !== undefined && isCrowded(planned),
       isSteady: call.random !== undefined,
     };
   };

@@ -22,6 +22,11 @@ test("a missing engine is told with the command that builds it", async () => {
   });
 });
 
+test("one of Kubernetes is told with what the command has to be told", async () => {
+  const found = await findEngine("kube-apiserver", { folder, environment: {} });
+  assert.match(found.kind === "missing" ? found.reason : "", /`npm run engines -- kubernetes`/);
+});
+
 test("an engine of another version is not used", async () => {
   const found = await findEngine("etcdctl", { folder, environment: {} });
   assert.equal(found.kind, "missing");
@@ -44,12 +49,17 @@ test("each engine says its version in its own words, and a variable may name it"
     ["versitygw", "Version  : v0.0.1\nBuild    : norev"],
     ["consul", "Consul v0.0.1\nBuild Date 1970-01-01"],
     ["etcdutl", "etcdutl version: 0.0.1"],
+    ["kube-apiserver", "Kubernetes v0.0.1"],
+    ["kubectl", "Client Version: v0.0.1\nKustomize Version: v5.8.1"],
+    ["kwok", "kwok version v0.0.1 go1.26.8 (linux/amd64)"],
+    ["helm", "v0.0.1+g1234567"],
   ] as const;
   for (const [program, words] of printed) {
     const path = join(folder, `elsewhere-${program}`);
     await writeFile(path, `#!/bin/sh\nprintf '${words.replaceAll("\n", "\\n")}\\n'\n`);
     await chmod(path, 0o755);
-    const environment = { [`MERIDIAN_${program.toUpperCase()}`]: path };
+    const variable = `MERIDIAN_${program.toUpperCase().replace("-", "_")}`;
+    const environment = { [variable]: path };
     const found = await findEngine(program, { folder, environment });
     assert.equal(found.kind, "missing");
     assert.match(found.kind === "missing" ? found.reason : "", /is 0\.0\.1, not \d+\.\d+\.\d+; /);

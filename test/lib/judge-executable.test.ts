@@ -10,8 +10,12 @@ const elf = (machine: number): Buffer => {
 };
 
 const cases = [
-  ["a script", "#!/bin/sh\necho", { kind: "script" }],
-  ["a script whose first line alone is there", "#!/usr/bin/env node", { kind: "script" }],
+  ["a script", "#!/bin/sh\necho", { kind: "script", interpreter: "/bin/sh" }],
+  [
+    "a script whose first line alone is there",
+    "#! /usr/bin/env node",
+    { kind: "script", interpreter: "/usr/bin/env" },
+  ],
   ["a program of this kind of machine", elf(0x3e), { kind: "program", architecture: "x64" }],
   ["a program of that kind", elf(0xb7), { kind: "program", architecture: "arm64" }],
   ["a program of a rare kind", elf(0x16), { kind: "program", architecture: "machine 22" }],

@@ -50,3 +50,10 @@ export function networkRules(table: string, users: UserRange): string {
     `add rule inet ${table} output meta skuid ${users.from}-${users.from + users.count - 1} jump instances`,
   ].join("; ");
 }
+
+/** Has nft say what is in force of the table: the chain that all else hangs on, or an error. */
+export const listRules = (table: string): string => `list chain inet ${table} output`;
+
+/** Whether the table is in what nft said; an error only repeats, in the midst of a line, what it was told. */
+export const areInForce = (table: string, said: string): boolean =>
+  said.split("\n").some((line) => line.startsWith(`table inet ${table} {`));

@@ -7,7 +7,8 @@ const PROVABLE: readonly IsolationLevel[] = ["L0", "L1", "L2", "L3"];
 
 /**
  * What the canary tries, and the lowest level that needs it to fail. Those of the network stand above what is proved here: a
- * machine without nftables has its levels, and says in a note what instances reach.
+ * machine without nftables has its levels, and says in a note what instances reach. Abstract unix sockets belong to a network
+ * namespace, which an instance with a network has no other of.
  */
 const CHECKS: Readonly<Record<string, IsolationLevel>> = {
   "exhaust-descriptors": "L0",
@@ -27,6 +28,7 @@ const CHECKS: Readonly<Record<string, IsolationLevel>> = {
   "fork-200": "L3",
   "reach-agent-port": "L4",
   "reach-metadata": "L4",
+  "reach-abstract-socket": "L4",
 };
 
 /** What one attempt of one canary came to. */
@@ -55,6 +57,22 @@ export function judgeIsolation(
     checks,
     notes: notes.map((note) => note.slice(0, EVIDENCE_CHARACTERS_MAX)).slice(0, NOTES_MAX),
   };
+}
+
+/** What holds for those, and does not for the others or was not tried there: with what was seen of it. */
+export function weakerChecks(
+  those: readonly Attempt[],
+  others: readonly Attempt[],
+): readonly string[] {
+  return Object.keys(CHECKS).flatMap((name) => {
+    const holds = those.some((attempt) => attempt.name === name && attempt.holds);
+    const isBroken = those.some((attempt) => attempt.name === name && !attempt.holds);
+    if (!holds || isBroken) return [];
+    const tried = others.filter((attempt) => attempt.name === name);
+    if (tried.length === 0) return [`${name}: was not tried`];
+    const failed = tried.find((attempt) => !attempt.holds);
+    return failed === undefined ? [] : [`${name}: ${failed.evidence}`];
+  });
 }
 
 /** A level of which nothing was tried is not proved, nor are those above it. */

@@ -1,19 +1,15 @@
 import type { NetworkAccess } from "#lib/contracts/isolation.ts";
+import {
+  type CommonThings,
+  commonView,
+  INSIDE,
+  languageView,
+  SANDBOX_LIMITS,
+  type ViewEntry,
+} from "./sandbox-view.ts";
 
-/** Where an instance in a sandbox finds its things; the names are those of AWS Lambda. */
-export const INSIDE = {
-  task: "/var/task",
-  runtime: "/var/runtime",
-  node: "/var/lang/bin/node",
-  /** The folder of the agent's socket; it is seen through, so that a later agent's socket appears in it. */
-  agent: "/run/meridian",
-} as const;
-
-const TEMPORARY_BYTES = 512 * 1_048_576;
-const SHARED_MEMORY_BYTES = 64 * 1_048_576;
-const DESCRIPTORS_MAX = 4_096;
-/** Of 512 bytes each, as POSIX counts them for `ulimit -f`: what fits into the temporary folder. */
-const FILE_BLOCKS_MAX = TEMPORARY_BYTES / 512;
+/** Of 512 bytes each, as POSIX counts them for `ulimit -f`. */
+const FILE_BLOCKS_MAX = SANDBOX_LIMITS.fileBytes / 512;
 const ENVIRONMENT_FILE = "/run/environment";
 /** What the instance is given at its start, from descriptor 3 on, in the order of `SandboxCommand.descriptors`. */
 const ARGUMENTS_DESCRIPTOR = 3;
@@ -21,10 +17,12 @@ const ENVIRONMENT_DESCRIPTOR = 4;
 const PASSWD_DESCRIPTOR = 5;
 const FILTER_DESCRIPTOR = 6;
 
-/** What is shown of this machine's root file system. */
-export type RootEntry =
-  | { readonly kind: "link"; readonly target: string; readonly path: string }
-  | { readonly kind: "shown"; readonly path: string };
+/** What programs need of the root: they may be links, as on most systems of today. */
+export const PROGRAM_ENTRIES = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+
+/** Whether a program of this machine is where instances see it. */
+export const isProgramShown = (path: string): boolean =>
+  PROGRAM_ENTRIES.some((entry) => path.startsWith(`${entry}/`));
 
 /** Whom instances run as: users of their own where the agent is root, else the agent's own in a user namespace. */
 export type SandboxUser =
@@ -32,13 +30,9 @@ export type SandboxUser =
   | { readonly kind: "mapped"; readonly user: number };
 
 /** What the sandboxes of one machine have in common. */
-export interface SandboxBase {
+export interface SandboxBase extends CommonThings {
   readonly bwrap: string;
   readonly filterFile: string;
-  readonly rootEntries: readonly RootEntry[];
-  readonly node: string;
-  /** The folder with the agent's socket for instances and nothing else. */
-  readonly agentDirectory: string;
 }
 
 export interface Inmate {
@@ -69,7 +63,7 @@ export interface SandboxCommand {
  * least of all its environment, which could make any program load anything.
  */
 const OUTSIDE_SCRIPT = [
-  `ulimit -c 0; ulimit -f ${FILE_BLOCKS_MAX}; ulimit -n ${DESCRIPTORS_MAX}`,
+  `ulimit -c 0; ulimit -f ${FILE_BLOCKS_MAX}; ulimit -n ${SANDBOX_LIMITS.descriptors}`,
   "filter=$1 groups=$2; shift 2",
   'IFS=:; for group in $groups; do echo $$ >"$group/cgroup.procs" || exit 1; done; unset IFS',
   `exec "$@" ${FILTER_DESCRIPTOR}<"$filter"`,
@@ -125,19 +119,13 @@ function sandboxArguments(base: SandboxBase, inmate: Inmate): readonly string[] 
     ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"],
     inmate.network === "none" ? ["--unshare-net"] : [],
     userArguments(inmate.user),
-    base.rootEntries.flatMap((entry) =>
-      entry.kind === "link"
-        ? ["--symlink", entry.target, entry.path]
-        : shown("--ro-bind", entry.path, entry.path),
-    ),
-    ["--proc", "/proc", "--dev", "/dev"],
-    ["--perms", "1777", "--size", String(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"],
-    ["--perms", "1777", "--size", String(TEMPORARY_BYTES), "--tmpfs", "/tmp"],
-    shown("--ro-bind", base.node, INSIDE.node),
-    shown("--ro-bind", inmate.runtimeDirectory, INSIDE.runtime),
-    shown("--ro-bind", base.agentDirectory, INSIDE.agent),
+    commonView(base, inmate.runtimeDirectory).flatMap(viewArguments),
+    ["--proc", "/proc"],
+    temporary("/dev/shm", SANDBOX_LIMITS.sharedMemoryBytes),
+    temporary("/tmp", SANDBOX_LIMITS.temporaryBytes),
     shown("--ro-bind", inmate.taskDirectory, INSIDE.task),
-    inmate.languageDirectories.flatMap((path) => shown("--ro-bind", path, path)),
+    // Last of what is read-only: it may lie below a folder that the sandbox has its own of.
+    languageView(inmate.languageDirectories).flatMap(viewArguments),
     inmate.sharedFolders.flatMap((path) => shown("--bind-try", path, path)),
     ["--perms", "0444", "--ro-bind-data", String(PASSWD_DESCRIPTOR), "/etc/passwd"],
     ["--perms", "0444", "--ro-bind-data", String(ENVIRONMENT_DESCRIPTOR), ENVIRONMENT_FILE],
@@ -146,6 +134,20 @@ function sandboxArguments(base: SandboxBase, inmate: Inmate): readonly string[] 
     ["--chdir", INSIDE.task, "--seccomp", String(FILTER_DESCRIPTOR)],
   ].flat();
 }
+
+function viewArguments(entry: ViewEntry): readonly string[] {
+  switch (entry.kind) {
+    case "link":
+      return ["--symlink", entry.target, entry.path];
+    case "devices":
+      return ["--dev", "/dev"];
+    case "shown":
+      return shown("--ro-bind", entry.source, entry.path);
+  }
+}
+
+const temporary = (path: string, bytes: number): readonly string[] =>
+  ["--perms 1777", `--size ${bytes}`, `--tmpfs ${path}`].flatMap((words) => words.split(" "));
 
 const userArguments = (user: SandboxUser): readonly string[] =>
   user.kind === "mapped"

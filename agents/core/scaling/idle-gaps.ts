@@ -12,12 +12,19 @@ export interface IdleGaps {
 
 export const noIdleGaps: IdleGaps = { bins: new Map(), count: 0, beyond: 0 };
 
+/** As they were once recorded. */
+export function idleGapsOf(bins: ReadonlyMap<number, number>, beyond: number): IdleGaps {
+  const within = bins.values().reduce((sum, gaps) => sum + gaps, 0);
+  return { bins, beyond, count: within + beyond };
+}
+
 const BIN_MS = 10_000;
 const RANGE_MS = 4 * 3_600_000;
+export const BINS = RANGE_MS / BIN_MS;
 /** Fewer gaps say nothing of the next one. */
 const GAPS_MIN = 8;
 /** From here on the past counts half, so that a new rhythm is found within as many gaps. */
-const GAPS_MAX = 256;
+export const GAPS_MAX = 256;
 /** The paper's cut-offs: the 5th percentile, before which a call is early, and the 99th, after which it is late. */
 const HEAD = 0.05;
 const TAIL = 0.99;
@@ -75,6 +82,5 @@ function percentile({ bins, count }: IdleGaps, part: number): number | undefined
 function halve({ bins, beyond }: IdleGaps): IdleGaps {
   const halved = new Map<number, number>();
   for (const [bin, gaps] of bins) if (gaps > 1) halved.set(bin, Math.floor(gaps / 2));
-  const within = [...halved.values()].reduce((sum, gaps) => sum + gaps, 0);
-  return { bins: halved, beyond: Math.floor(beyond / 2), count: within + Math.floor(beyond / 2) };
+  return idleGapsOf(halved, Math.floor(beyond / 2));
 }

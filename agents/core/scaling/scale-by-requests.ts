@@ -25,6 +25,12 @@ export const initialRequestState: RequestState = {
   quietSinceMs: undefined,
 };
 
+/** Of a version whose past is known, as after a restart: what is quiet then has been so for nobody knows how long. */
+export const learntRequestState = (gaps: IdleGaps): RequestState => ({
+  ...initialRequestState,
+  gaps,
+});
+
 /**
  * An instance for each waiting call (or each `concurrency` of them). Idle ones go after `extraIdleMs`; the last one after `lastIdleMs`,
  * unless the function's gaps tell that it will hardly be needed by then, or when it will be.

@@ -3,7 +3,13 @@ import { type PoolClass, poolClassOf } from "../../core/pool/pool-class.ts";
 import type { RunningProcess } from "../../launcher/messages.ts";
 import type { DoorSettings } from "../door.ts";
 import type { InstanceSpec } from "../driver.ts";
-import { type InstanceCommand, instanceCommand, type SharedFolder } from "../instance-command.ts";
+import {
+  type Impossible,
+  instanceCommand,
+  instanceProgram,
+  type SharedFolder,
+  type Surroundings,
+} from "../instance-command.ts";
 import type { LauncherClient } from "../launcher-client.ts";
 import type { Host } from "../probe-host.ts";
 import type { Cell } from "../sandbox/open-sandbox.ts";
@@ -27,6 +33,8 @@ export interface PooledStartsOptions {
   readonly nextId: () => string;
   /** No runner shows any: it cannot know whose it will be. */
   readonly sharedFolders: readonly SharedFolder[] | undefined;
+  /** What runners of Python are forked from; absent: nothing. */
+  readonly fork?: () => Surroundings["fork"];
 }
 
 export interface TakenRunner {
@@ -37,7 +45,7 @@ export interface TakenRunner {
     spec: InstanceSpec,
     settings: DoorSettings,
     note: unknown,
-  ) => Promise<Extract<InstanceCommand, { kind: "impossible" }> | undefined>;
+  ) => Promise<Impossible | undefined>;
 }
 
 export interface PooledStarts extends Omit<RunnerPool, "take"> {
@@ -59,7 +67,8 @@ export function pooledStarts(options: PooledStartsOptions): PooledStarts {
     const cell = shelter.openCell();
     cells.set(id, cell);
     const [host, slot] = await Promise.all([probeHost(of.runtime), slots.open(id)]);
-    const how = instanceCommand(id, runnerSpec(of, slot), { host, cell });
+    const fork = options.fork?.();
+    const how = instanceCommand(id, runnerSpec(of, slot), { host, cell, fork });
     if (how.kind === "impossible") throw new Error(how.reason);
     if (!(await launcher.whenConnected(LAUNCHER_WAIT_MS))) throw new Error("no launcher");
     const greeting = JSON.stringify({ isPooled: true, socketPath: options.socketPath });
@@ -102,9 +111,9 @@ export function pooledStarts(options: PooledStartsOptions): PooledStarts {
             probeHost(spec.runtime),
             shelter.isSandboxed ? slots.fill(id, spec.codeDirectory) : undefined,
           ]);
-          const how = instanceCommand(id, spec, { host, cell, environment });
-          if (how.kind === "impossible") return how;
-          const { environment: variables, directory } = how;
+          const of = instanceProgram(id, spec, { host, cell, environment });
+          if (of.kind === "impossible") return of;
+          const { environment: variables, directory } = of;
           const told = JSON.stringify({ ...greeting, environment: variables, directory });
           launcher.send({ kind: "greet", instance: id, greeting: told, note });
           return undefined;

@@ -33,6 +33,8 @@ export interface RunnerPool {
 
 export interface RunnerPoolOptions {
   readonly runnersMax: number;
+  /** Absent: as long as a process may take. */
+  readonly startLimitMs?: number;
   /** Of which one is always kept, whether it was ever asked for or not. */
   readonly always: readonly PoolClass[];
   /** Begins to start one; rejects where this machine cannot. */
@@ -88,7 +90,7 @@ export function runnerPool(options: RunnerPoolOptions): RunnerPool {
 
   const refill = (shelf: Shelf): void => {
     const { id, launched } = options.launch(shelf.of);
-    const timer = setTimeout(() => giveUp(id), START_LIMIT_MS).unref();
+    const timer = setTimeout(() => giveUp(id), options.startLimitMs ?? START_LIMIT_MS).unref();
     starting = { id, shelf, beganAtMs: nowMs(), timer, process: undefined, output: "" };
     launched.catch(() => giveUp(id));
   };

@@ -1,10 +1,13 @@
-import { constants, readdirSync, statSync } from "node:fs";
+import { constants, copyFileSync, mkdirSync, statSync } from "node:fs";
 import { copyFile, mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { listFewFiles } from "../list-few-files.ts";
 
 /** What takes longer to copy than a process takes to start is not copied. */
 const FILES_MAX = 64;
 const BYTES_MAX = 8 * 1_048_576;
+/** Copied sooner than a thread could be asked to. */
+const BYTES_AT_ONCE_MAX = 262_144;
 const PLANS_MAX = 1_000;
 
 /**
@@ -21,12 +24,20 @@ export interface RunnerSlots {
   readonly removeOthers: (isKept: (runner: string) => boolean) => Promise<void>;
 }
 
+/** The files that a slot is filled with. */
+interface CopyPlan {
+  readonly paths: readonly string[];
+  readonly isSoonDone: boolean;
+}
+
+const NOTHING: CopyPlan = { paths: [], isSoonDone: true };
+
 export function runnerSlots(folder: string): RunnerSlots {
-  const plans = new Map<string, readonly string[] | undefined>();
+  const plans = new Map<string, CopyPlan | undefined>();
   const slotOf = (runner: string): string => join(folder, runner);
-  const planOf = (codeDirectory: string): readonly string[] | undefined => {
+  const planOf = (codeDirectory: string): CopyPlan | undefined => {
     if (plans.has(codeDirectory)) return plans.get(codeDirectory);
-    const plan = listFew(codeDirectory);
+    const plan = planCopy(codeDirectory);
     const [oldest] = plans.keys();
     if (plans.size >= PLANS_MAX && oldest !== undefined) plans.delete(oldest);
     plans.set(codeDirectory, plan);
@@ -41,12 +52,20 @@ export function runnerSlots(folder: string): RunnerSlots {
       return slotOf(runner);
     },
     fill: async (runner, codeDirectory) => {
-      const copies = (planOf(codeDirectory) ?? []).map(async (path) => {
-        const copy = join(slotOf(runner), path);
-        if (dirname(path) !== ".") await mkdir(dirname(copy), { recursive: true, mode: 0o755 });
-        await copyFile(join(codeDirectory, path), copy, constants.COPYFILE_FICLONE);
-      });
-      await Promise.all(copies);
+      const { paths, isSoonDone } = planOf(codeDirectory) ?? NOTHING;
+      const slot = slotOf(runner);
+      const copies = paths.map((path) => ({
+        from: join(codeDirectory, path),
+        to: join(slot, path),
+      }));
+      for (const folder of new Set(copies.map(({ to }) => dirname(to))))
+        if (folder !== slot) mkdirSync(folder, { recursive: true, mode: 0o755 });
+      if (isSoonDone)
+        for (const { from, to } of copies) copyFileSync(from, to, constants.COPYFILE_FICLONE);
+      else
+        await Promise.all(
+          copies.map(({ from, to }) => copyFile(from, to, constants.COPYFILE_FICLONE)),
+        );
     },
     remove: (runner) => void remove(runner).catch(() => undefined),
     removeOthers: async (isKept) => {
@@ -56,28 +75,15 @@ export function runnerSlots(folder: string): RunnerSlots {
   };
 }
 
-/** The paths of all files below it; undefined where they are many, or much, or cannot be read, as a start without a runner will tell. */
-function listFew(folder: string): readonly string[] | undefined {
+/** Undefined where it is many files, or much, or cannot be read, as a start without a runner will tell. */
+function planCopy(folder: string): CopyPlan | undefined {
   try {
-    return listReadable(folder);
+    const paths = listFewFiles(folder, FILES_MAX);
+    if (paths === undefined) return undefined;
+    const bytes = paths.reduce((sum, path) => sum + statSync(join(folder, path)).size, 0);
+    const isSoonDone = bytes <= BYTES_AT_ONCE_MAX;
+    return bytes <= BYTES_MAX ? { paths, isSoonDone } : undefined;
   } catch {
     return undefined;
   }
-}
-
-function listReadable(folder: string): readonly string[] | undefined {
-  const files: string[] = [];
-  const folders = ["."];
-  let bytes = 0;
-  for (const inner of folders) {
-    for (const entry of readdirSync(join(folder, inner), { withFileTypes: true })) {
-      const path = join(inner, entry.name);
-      if (entry.isDirectory()) folders.push(path);
-      else files.push(path);
-      if (files.length + folders.length > FILES_MAX) return undefined;
-      if (entry.isFile()) bytes += statSync(join(folder, path)).size;
-    }
-    if (bytes > BYTES_MAX) return undefined;
-  }
-  return files;
 }

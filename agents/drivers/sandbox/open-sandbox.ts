@@ -8,14 +8,21 @@ import { assembleFilter } from "../../core/sandbox/assemble-filter.ts";
 import { doorAddress, type UserRange } from "../../core/sandbox/instance-network.ts";
 import type { ResourceGroup } from "../../core/sandbox/resource-groups.ts";
 import {
-  INSIDE,
   type Inmate,
-  type RootEntry,
+  PROGRAM_ENTRIES,
   type SandboxBase,
   type SandboxCommand,
   sandboxCommand,
   type SandboxUser,
 } from "../../core/sandbox/sandbox-command.ts";
+import {
+  commonView,
+  INSIDE,
+  languageView,
+  type RootEntry,
+  SANDBOX_LIMITS,
+  type ViewEntry,
+} from "../../core/sandbox/sandbox-view.ts";
 import { findProgram } from "./find-program.ts";
 import { openResourceGroups } from "./open-resource-groups.ts";
 import { userNumbers } from "./user-numbers.ts";
@@ -46,11 +53,21 @@ export interface Occupant extends Omit<Inmate, "user" | "groupDirectories"> {
   readonly memoryBytesMax: number;
 }
 
+/** What a process that forks instances makes sandboxes of; it is the same for all of them. */
+export interface CommonSandbox {
+  readonly entries: readonly ViewEntry[];
+  readonly limits: typeof SANDBOX_LIMITS;
+  /** The filter of system calls, in base64. */
+  readonly filter: string;
+}
+
 /** The sandbox of one instance. */
 export interface Cell {
   readonly command: (
     occupant: Occupant,
   ) => SandboxCommand & { readonly groups: readonly ResourceGroup[] };
+  /** Its user on this machine; undefined where all instances have the agent's. */
+  readonly user: number | undefined;
   /** Of 127.0.0.0/8, for what only this instance may connect to; undefined where all share one. */
   readonly loopbackAddress: string | undefined;
   /** The instance is gone. */
@@ -61,6 +78,10 @@ export interface Sandbox {
   readonly openCell: () => Cell;
   /** The users that instances have; undefined: the agent's own. */
   readonly users: UserRange | undefined;
+  readonly common: (
+    runtimeDirectory: string,
+    languageDirectories: readonly string[],
+  ) => CommonSandbox;
   /** Sentences on what is weaker than it sounds. */
   readonly notes: readonly string[];
   /** Removes what instances left with the kernel. */
@@ -84,7 +105,8 @@ export async function openSandbox(options: SandboxOptions): Promise<OpenedSandbo
     return { kind: "none", reason: "setpriv, of util-linux, is not installed on this machine" };
 
   const filterFile = join(resolve(options.stateDirectory), "system-calls.bpf");
-  await writeFile(filterFile, assembleFilter(process.arch), { mode: 0o600 });
+  const filter = assembleFilter(process.arch);
+  await writeFile(filterFile, filter, { mode: 0o600 });
   const base: SandboxBase = {
     bwrap,
     filterFile,
@@ -109,6 +131,7 @@ export async function openSandbox(options: SandboxOptions): Promise<OpenedSandbo
         const inmate = { ...occupant, user: userOf(user), groupDirectories };
         return { ...sandboxCommand(base, inmate), groups: own };
       },
+      user: users === undefined ? undefined : user,
       loopbackAddress: users === undefined ? undefined : doorAddress(user),
       leave: () => numbers.giveBack(user),
     };
@@ -138,6 +161,11 @@ export async function openSandbox(options: SandboxOptions): Promise<OpenedSandbo
     kind: "sandbox",
     openCell,
     users,
+    common: (runtimeDirectory, languageDirectories) => ({
+      entries: [...commonView(base, runtimeDirectory), ...languageView(languageDirectories)],
+      limits: SANDBOX_LIMITS,
+      filter: Buffer.from(filter).toString("base64"),
+    }),
     notes,
     close: groups.close,
   };
@@ -152,8 +180,6 @@ function usersOf(mark: string, usersFrom = USERS_FROM): UserRange {
   return { from: usersFrom + agent * USERS_COUNT, count: USERS_COUNT };
 }
 
-/** What programs need of the root: they may be links, as on most systems of today. */
-const PROGRAM_ENTRIES = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 /** Names, certificates and time zones; nothing that says more of this machine. */
 const CONFIGURATION_ENTRIES = [
   "/etc/alternatives",

@@ -8,7 +8,7 @@ import { Value } from "typebox/value";
 import type { Runtime } from "#lib/contracts/function-manifest.ts";
 import type { IsolationReport } from "#lib/contracts/isolation.ts";
 import { parseJson } from "#lib/frames.ts";
-import { type Attempt, judgeIsolation } from "../../core/sandbox/judge-isolation.ts";
+import { type Attempt, judgeIsolation, weakerChecks } from "../../core/sandbox/judge-isolation.ts";
 import type { CallEnd, Instance, InstanceSpec } from "../driver.ts";
 
 const CANARY = join(import.meta.dirname, "canary");
@@ -22,9 +22,21 @@ const Attempts = Type.Array(
   Type.Object({ name: Type.String(), holds: Type.Boolean(), evidence: Type.String() }),
 );
 
+/** A second way in which instances of Python start. */
+export interface ForksToProve {
+  /** Undefined: it is not there at the moment. */
+  readonly start: (spec: InstanceSpec) => Instance | undefined;
+  /** Why it does not keep instances apart as well as the ordinary one; undefined where it does. */
+  readonly judge: (obstacle: string | undefined) => void;
+  /** What is to be known of it beside, for operators. */
+  readonly notes: () => readonly string[];
+}
+
 export interface Proving {
   /** Starts an instance just like a function's. */
   readonly start: (spec: InstanceSpec) => Instance;
+  /** Absent: there is no such way. */
+  readonly forks?: ForksToProve | undefined;
   readonly hasPython: () => Promise<boolean>;
   /** Where the agent keeps files of its own. */
   readonly stateDirectory: string;
@@ -33,7 +45,7 @@ export interface Proving {
   readonly wallMs: () => number;
 }
 
-/** Starts canaries, has them try what instances must not be able to do, and judges by what came of it. Never rejects. */
+/** Starts canaries, has them try what instances must not be able to do, and judges by what came of it. Rejects where they cannot be asked. */
 export async function proveIsolation(proving: Proving): Promise<IsolationReport> {
   const { start } = proving;
   const started: Instance[] = [];
@@ -51,12 +63,33 @@ export async function proveIsolation(proving: Proving): Promise<IsolationReport>
     if (python !== undefined) attempts.push(...(await call(python, scene)));
     attempts.push(...(await call(node, { act: "fork" })));
     attempts.push(await exceedMemory(neighbour));
+    const forked = proving.forks?.start(specOf("python"));
+    if (forked !== undefined) {
+      started.push(forked);
+      proving.forks?.judge(await tryForked(forked, scene, attempts));
+    }
     return judgeIsolation(attempts, proving.notes(), proving.wallMs());
-  } catch (error) {
-    const note = `The canary could not be asked: ${String(error)}`;
-    return judgeIsolation([], [note, ...proving.notes()], proving.wallMs());
   } finally {
     for (const instance of started) instance.kill();
+  }
+}
+
+/** In what it is kept apart less well than those that were asked before it, each of which counts alone where it is worse. */
+async function tryForked(
+  forked: Instance,
+  scene: object,
+  ordinary: readonly Attempt[],
+): Promise<string | undefined> {
+  try {
+    const attempts = [
+      ...(await call(forked, scene)),
+      ...(await call(forked, { act: "fork" })),
+      await exceedMemory(forked),
+    ];
+    const weaker = weakerChecks(ordinary, attempts);
+    return weaker.length === 0 ? undefined : weaker.join("; ");
+  } catch (error) {
+    return String(error);
   }
 }
 
@@ -73,13 +106,14 @@ const specOf = (runtime: Runtime): InstanceSpec => ({
   initTimeoutMs: START_LIMIT_MS,
 });
 
-/** A file of the agent's, one that a neighbour will have, and a port of this machine, as they would be worth stealing. */
+/** A file of the agent's, one that a neighbour will have, a port and an abstract socket of this machine, as they would be worth stealing. */
 async function setScene(stateDirectory: string) {
   const name = `canary-${randomBytes(6).toString("hex")}`;
   const agentFile = join(stateDirectory, name);
   await writeFile(agentFile, "the agent's", { mode: 0o600 });
   const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const abstract = createServer((socket) => socket.destroy()).listen(`\0meridian-${name}`);
+  await Promise.all([once(server, "listening"), once(abstract, "listening")]);
   const address = server.address();
   const neighbourFile = `/tmp/meridian-${name}`;
   return {
@@ -88,8 +122,10 @@ async function setScene(stateDirectory: string) {
     agentFile,
     neighbourFile,
     port: typeof address === "object" ? (address?.port ?? 0) : 0,
+    abstractName: `meridian-${name}`,
     [Symbol.asyncDispose]: async () => {
       server.close();
+      abstract.close();
       await rm(agentFile, { force: true });
       // There only where instances share the machine's own.
       await rm(neighbourFile, { force: true });

@@ -1,7 +1,7 @@
 /*
  * Answers that are streamed, as on AWS Lambda: the global `awslambda`, and the stream that such a handler writes to.
  */
-import { finished, Writable } from "node:stream";
+const { finished, Writable } = process.getBuiltinModule("node:stream");
 
 /** STREAM_CREDIT_BYTES of lib/contracts/instance-frames.ts. */
 const CREDIT_BYTES = 256 * 1024;

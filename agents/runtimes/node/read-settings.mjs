@@ -2,7 +2,7 @@
  * The settings of an instance: one line on standard input. A runner that is pooled is told less at first: it does once what a first
  * call needs, says that it waits, and is told whose it is by a second line.
  */
-import { writeSync } from "node:fs";
+const { writeSync } = process.getBuiltinModule("node:fs");
 
 const lines = readLines();
 

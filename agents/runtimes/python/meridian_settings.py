@@ -1,5 +1,5 @@
 """The settings of an instance: one line on standard input. A runner that is pooled is told less at first: it does once what a first
-call needs, says that it waits, and is told whose it is by a second line."""
+call needs, says that it waits, and is told whose it is by a second line. Whoever was not started with its environment is told that, too."""
 
 import json
 import os
@@ -11,13 +11,13 @@ CHUNK_BYTES = 65_536
 
 def read_settings():
     settings = json.loads(read_line())
-    if not settings.get("isPooled"):
-        return settings
-    exercise(settings["socketPath"])
-    os.write(1, b"pooled\n")
-    settings = json.loads(read_line())
-    os.environ.update(settings["environment"])
-    os.chdir(settings["directory"])
+    if settings.get("isPooled"):
+        exercise(settings["socketPath"])
+        os.write(1, b"pooled\n")
+        settings = json.loads(read_line())
+    if "environment" in settings:
+        os.environ.update(settings["environment"])
+        os.chdir(settings["directory"])
     return settings
 
 

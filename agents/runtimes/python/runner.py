@@ -17,6 +17,7 @@ import threading
 import time
 import types
 
+import meridian_preloaded
 from meridian_errors import HandlerNotFound, error_payload, init_error_payload
 from meridian_json import to_json
 from meridian_settings import read_settings
@@ -29,6 +30,8 @@ LOG_CHARACTERS_MAX = 16_384
 
 current_call = contextvars.ContextVar("current_call", default=0)
 send_lock = threading.Lock()
+settings = None
+handler = None
 agent = None
 calls = {}
 is_draining = False
@@ -180,6 +183,7 @@ def lose_agent():
 def load_handler():
     path, _, name = settings["handler"].rpartition(".")
     sys.path.insert(0, settings["codeDirectory"])
+    meridian_preloaded.give_way(settings["codeDirectory"])
     module_name = os.path.normpath(path).replace("/", ".")
     if module_name.startswith("."):
         raise ModuleNotFoundError("the handler %s is outside of the code" % settings["handler"])
@@ -316,27 +320,34 @@ def end_with_launcher():
     os._exit(0)
 
 
-settings = read_settings()
-threading.Thread(target=end_with_launcher, daemon=True).start()
-# The folder of this file is not the function's business; where packages are was found out once, instead of by each `import site`.
-sys.path.pop(0)
-sys.path.extend(sys.argv[1:])
-del sys.argv[1:]
-builtins.exit, builtins.quit = _sitebuiltins.Quitter("exit", ""), _sitebuiltins.Quitter("quit", "")
-root_handler = logging.StreamHandler(sys.stdout)
-root_handler.setFormatter(CallFormatter())
-logging.getLogger().addHandler(root_handler)
-try:
-    handler = load_handler()
-except Exception as error:
-    meet_agent(INIT_ERROR, init_error_payload(error, settings))
-    os._exit(1)
-except SystemExit as leaving:
+def main():
+    global settings, handler
+    settings = read_settings()
+    threading.Thread(target=end_with_launcher, daemon=True).start()
+    # The folder of this file is not the function's business; where packages are was found out once, instead of by each `import site`.
+    sys.path.pop(0)
+    sys.path.extend(sys.argv[1:])
+    del sys.argv[1:]
+    builtins.exit, builtins.quit = _sitebuiltins.Quitter("exit", ""), _sitebuiltins.Quitter("quit", "")
+    root_handler = logging.StreamHandler(sys.stdout)
+    root_handler.setFormatter(CallFormatter())
+    logging.getLogger().addHandler(root_handler)
+    try:
+        handler = load_handler()
+    except Exception as error:
+        meet_agent(INIT_ERROR, init_error_payload(error, settings))
+        os._exit(1)
+    except SystemExit as leaving:
+        sys.stdout.flush()
+        exit_now(leaving.code)
     sys.stdout.flush()
-    exit_now(leaving.code)
-sys.stdout.flush()
-sys.stdout, sys.stderr = AgentWriter(), AgentWriter()
-for log_handler in logging.getLogger().handlers:
-    if isinstance(log_handler, logging.StreamHandler) and not isinstance(log_handler, logging.FileHandler):
-        log_handler.stream = sys.stdout
-serve()
+    sys.stdout, sys.stderr = AgentWriter(), AgentWriter()
+    for log_handler in logging.getLogger().handlers:
+        if isinstance(log_handler, logging.StreamHandler) and not isinstance(log_handler, logging.FileHandler):
+            log_handler.stream = sys.stdout
+    serve()
+
+
+# A process that instances are forked from loads this file as well, and begins in each of them.
+if __name__ == "__main__":
+    main()

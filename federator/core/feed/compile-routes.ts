@@ -78,6 +78,11 @@ export function compileEntry(key: string, records: RecordReader): RouteEntry | u
   }
 }
 
+/** A function that stays away from a cluster which was lost, until an operator releases it. */
+export const fallsBackByHand = (entry: RouteEntry | undefined): boolean =>
+  entry?.kind === "function" &&
+  entry.versions.some(({ manifest }) => manifest.placement.failback === "manual");
+
 /** Only versions that an alias or a running rollout points at, and what those fall back on: the rest cannot be called. */
 function compileFunction(
   tenant: string,

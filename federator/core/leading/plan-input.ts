@@ -46,6 +46,16 @@ export function nextPlanInput(
   return isSaid ? undefined : { ...before, rampPercent: before?.rampPercent ?? {}, ...facts };
 }
 
+/** With no function left whose failback is manual nobody waits for an operator, who would have nothing to release. */
+export function endWaits(
+  next: PlanInputRecord | undefined,
+  before: PlanInputRecord | undefined,
+): PlanInputRecord | undefined {
+  const input = next ?? before;
+  if (input?.awaitsFailback === undefined || input.awaitsFailback.length === 0) return next;
+  return { ...input, awaitsFailback: [] };
+}
+
 function settleCapacity(
   before: Readonly<Record<string, number>>,
   heard: readonly Heard[],

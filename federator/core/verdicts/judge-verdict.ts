@@ -9,6 +9,8 @@ export interface ClusterCase {
   readonly record: VerdictRecord | undefined;
   /** The revision that wrote the record; 0 when there is none. */
   readonly recordRevision: number;
+  /** For how long this observer has known the record. */
+  readonly knownForMs: number;
   readonly evidence: Evidence;
   /** Since when two zones have held it to be up without a break, under this record; undefined when they do not. */
   readonly goodSinceMs: number | undefined;
@@ -18,10 +20,20 @@ export interface ClusterCase {
   readonly sessionRevision: number;
   /** Names the process that holds it, also where it lost it for a while. */
   readonly sessionId: string | undefined;
+  /** Whether that process itself says that the cluster answers: what others saw may be of the one before. */
+  readonly answersItsOwn: boolean;
   /** Whether its agent knows what was decided while it was away. */
   readonly rejoin: "current" | "behind" | "unreported";
   /** An operator lets it take no calls, whatever the verdict. */
   readonly isQuarantined: boolean;
+}
+
+/** What whoever decides knows beside the clusters. */
+export interface Surroundings {
+  /** The revisions that wrote the session of each federator that is alive. */
+  readonly sessionRevisions: readonly number[];
+  /** The other zones were heard, or there was time for it: only then does silence say that somebody is not there. */
+  readonly hasHeardAll: boolean;
 }
 
 /** A drain ends after 35 s at the latest. */
@@ -36,6 +48,8 @@ export interface VerdictLimits {
   readonly upHoldMaxMs: number;
   /** A cluster that stayed up this long before it went down starts anew with its flaps. */
   readonly flapMemoryMs: number;
+  /** Under a newer verdict nothing is put down: some of what was heard may be from before it. */
+  readonly evidenceMaxAgeMs: number;
 }
 
 export type VerdictDecision =
@@ -58,13 +72,10 @@ export type VerdictDecision =
       readonly needsLeader: boolean;
     };
 
-/**
- * The changes of verdict that are due. `sessionRevisions` are the revisions that wrote the session of each federator that is
- * alive.
- */
+/** The changes of verdict that are due. */
 export function judgeVerdicts(
   cases: readonly ClusterCase[],
-  sessionRevisions: readonly number[],
+  surroundings: Surroundings,
   nowMs: number,
   limits: VerdictLimits,
 ): readonly VerdictDecision[] {
@@ -79,14 +90,15 @@ export function judgeVerdicts(
   const stays = inService.find(({ clusterId }) => !accused.includes(clusterId));
   const downs = inService
     .filter(({ clusterId }) => accused.includes(clusterId))
+    .filter(({ knownForMs }) => knownForMs >= limits.evidenceMaxAgeMs)
     .map((one) => {
       const flaps = one.upForMs >= limits.flapMemoryMs ? 1 : (one.record?.flaps ?? 0) + 1;
       return stays && takeOut(one.clusterId, "unplanned", flaps, stays);
     })
     .filter((decision) => decision !== undefined);
-  const isNobodyLeft = !inService.some(canServe);
+  const isNobodyLeft = surroundings.hasHeardAll && !inService.some(canServe);
   const ups = cases
-    .map((one) => judgeReturn(one, sessionRevisions, nowMs, limits, isNobodyLeft))
+    .map((one) => judgeReturn(one, surroundings, nowMs, limits, isNobodyLeft))
     .filter((decision) => decision !== undefined);
   return [...downs, ...ups];
 }
@@ -137,7 +149,7 @@ const canServe = ({ evidence, isQuarantined }: ClusterCase): boolean =>
 
 function judgeReturn(
   one: ClusterCase,
-  sessionRevisions: readonly number[],
+  { sessionRevisions, hasHeardAll }: Surroundings,
   nowMs: number,
   limits: VerdictLimits,
   isNobodyLeft: boolean,
@@ -150,7 +162,7 @@ function judgeReturn(
   if (isFromEarlierRun(one.recordRevision, sessionRevisions))
     return { ...up, cause: "first-seen", flaps: 0, isRamped: false, needsLeader: true };
   if (record.cause === "planned")
-    return isPlanOver(one, nowMs)
+    return (hasHeardAll && isBackAsPlanned(one)) || isPlanForgotten(one, nowMs)
       ? { ...up, cause: "planned", flaps: record.flaps, isRamped: false, needsLeader: true }
       : undefined;
   if (!limits.hasWitness)
@@ -165,17 +177,24 @@ function judgeReturn(
 
 /**
  * A zone that was stopped answers for as long as it drains: it is back when another federator than the one that was to stop has
- * a session there, and the others have seen it too, who would take it out again. One that never stopped, because who was to stop it died, is back when it has
- * looked good for longer than a drain can take.
+ * a session there and says that its agent answers, and when the others, who would take it out again, have seen it too.
  */
-const isPlanOver = (
-  { record, recordRevision, sessionRevision, sessionId, evidence, goodSinceMs }: ClusterCase,
-  nowMs: number,
-): boolean =>
-  (sessionRevision > recordRevision &&
-    (sessionId === undefined || sessionId !== record?.stoppedSession) &&
-    evidence.upZones.length > evidence.downZones.length) ||
-  (isSeenUp(evidence) && goodSinceMs !== undefined && nowMs - goodSinceMs >= PLANNED_STOP_MAX_MS);
+const isBackAsPlanned = ({
+  record,
+  recordRevision,
+  sessionRevision,
+  sessionId,
+  answersItsOwn,
+  evidence,
+}: ClusterCase): boolean =>
+  sessionRevision > recordRevision &&
+  (sessionId === undefined || sessionId !== record?.stoppedSession) &&
+  answersItsOwn &&
+  evidence.upZones.length > evidence.downZones.length;
+
+/** One that never stopped, because who was to stop it died, is back when it has looked good for longer than a drain can take. */
+const isPlanForgotten = ({ evidence, goodSinceMs }: ClusterCase, nowMs: number): boolean =>
+  isSeenUp(evidence) && goodSinceMs !== undefined && nowMs - goodSinceMs >= PLANNED_STOP_MAX_MS;
 
 /** Good for so long, and aware of what was deleted or narrowed while it was away. */
 const hasHeld = (

@@ -71,7 +71,7 @@ export function viewCluster(
   const standing = {
     mode: operatorsWord?.mode ?? "in-service",
     ...(operatorsWord && { modeReason: operatorsWord.reason }),
-    awaitsRelease: planInput?.awaitsFailback?.includes(clusterId) ?? false,
+    awaitsRelease: verdict?.state === "up" && isAwaiting(planInput, clusterId),
     ...(capacitySlots !== undefined && { capacitySlots }),
     ...(isolationLevel !== undefined && { isolationLevel }),
   };
@@ -97,6 +97,9 @@ export function viewCluster(
     ...standing,
   };
 }
+
+const isAwaiting = (planInput: PlanInputRecord | undefined, clusterId: string): boolean =>
+  planInput?.awaitsFailback?.includes(clusterId) ?? false;
 
 /** Where the plan sends the calls of functions that may run anywhere. */
 export const viewShares = (inputs: PlanInputs): ZoneShares[] =>

@@ -5,6 +5,9 @@ const ZONES_TO_AGREE = 2;
 /** With fewer zones than this there is no witness and no verdict: gateways fail over by themselves. */
 const ZONES_FOR_VERDICTS = 3;
 
+/** Of the age at which evidence counts no more: in so long a time, whoever is there was heard, though one message was lost. */
+const LISTENING_AGES = 2;
+
 /** Which zones hold a cluster to be up or down, now; and what an observer outside the federation says, where there is one. */
 export interface Evidence {
   readonly upZones: readonly string[];
@@ -40,6 +43,16 @@ export function weighEvidence(
   const zones = { upZones: upZones.toSorted(), downZones: downZones.toSorted() };
   return extra === undefined ? zones : { ...zones, extra };
 }
+
+/** Every zone trusts itself and is heard; or this observer has listened for so long that who is not heard is not there. */
+export const hasHeardAll = (
+  sightings: readonly Sighting[],
+  zones: readonly string[],
+  listeningForMs: number,
+  evidenceMaxAgeMs: number,
+): boolean =>
+  listeningForMs >= LISTENING_AGES * evidenceMaxAgeMs ||
+  zones.every((name) => sightings.some(({ zone, isQualified }) => zone === name && isQualified));
 
 /** Who holds the cluster to be so: the zones, and the extra observer behind them. */
 export function witnesses(evidence: Evidence, view: "up" | "down"): readonly string[] {

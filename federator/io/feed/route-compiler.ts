@@ -7,6 +7,7 @@ import {
   compileEntry,
   ENTRY_PREFIXES,
   entriesTouchedBy,
+  fallsBackByHand,
   fixedEntries,
 } from "../../core/feed/compile-routes.ts";
 import { deltaLog } from "../../core/feed/delta-log.ts";
@@ -43,6 +44,8 @@ export interface CompilerOptions {
 export interface RouteCompiler {
   /** False until the first table is whole. */
   readonly isReady: () => boolean;
+  /** Whether any function's failback is manual; undefined until the first table is whole. */
+  readonly hasManualFailback: () => boolean | undefined;
   /** Entries that may differ between the position and now; undefined when only the whole table helps. */
   readonly touchedSince: (from: Position) => ReadonlySet<string> | undefined;
   /** When the newest table got the content it has. */
@@ -56,6 +59,7 @@ export function routeCompiler(options: CompilerOptions): RouteCompiler {
   const log = deltaLog();
   const listeners = new Set<() => void>();
   const faults = new Map<string, string>();
+  const byHand = new Set<string>();
   const closing = new AbortController();
   let functions = 0;
   let isReady = false;
@@ -66,6 +70,8 @@ export function routeCompiler(options: CompilerOptions): RouteCompiler {
   const compile = (key: string): string | undefined => {
     const entry = compileEntry(key, records);
     faults.delete(key);
+    if (fallsBackByHand(entry)) byHand.add(key);
+    else byHand.delete(key);
     if (entry === undefined) return undefined;
     const text = canonicalJson(entry);
     const decoded = decodeEntry({ key, text });
@@ -126,8 +132,11 @@ export function routeCompiler(options: CompilerOptions): RouteCompiler {
       if (touchedMeanwhile !== touched) return;
       sliceEndsMs = clock.nowMs() + SLICE_MS;
     }
-    for (const { key } of table.newest()?.entries() ?? [])
-      if (!seen.has(key)) changes.set(key, undefined);
+    for (const { key } of table.newest()?.entries() ?? []) {
+      if (seen.has(key)) continue;
+      changes.set(key, undefined);
+      byHand.delete(key);
+    }
     for (const key of touched) changes.delete(key);
     for (const [key, text] of compileDifferent(touched)) changes.set(key, text);
     touchedMeanwhile = undefined;
@@ -156,6 +165,7 @@ export function routeCompiler(options: CompilerOptions): RouteCompiler {
   const stop = replica.onApplied(onApplied);
   return {
     isReady: () => isReady,
+    hasManualFailback: () => (isReady ? byHand.size > 0 : undefined),
     touchedSince: log.touchedSince,
     unchangedSince: () => unchangedSince,
     onTable: (listener) => {

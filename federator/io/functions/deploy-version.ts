@@ -17,18 +17,13 @@ import {
 } from "../../core/functions/function-state.ts";
 import { type DeployPlan, type DeployWish, planDeploy } from "../../core/functions/plan-deploy.ts";
 import { type ApiPorts, changeBy } from "../api/api-context.ts";
-import {
-  checkFallback,
-  checkHandler,
-  checkIsolation,
-  checkManifest,
-  checkPlacement,
-} from "./check-deploy.ts";
+import { checkFallback, checkHandler, checkManifest, checkPlacement } from "./check-deploy.ts";
 import { commitChange, untilEnforced } from "../api/commit-change.ts";
 import { changedMeanwhile, rolloutRuns } from "../api/etags.ts";
 import { fetchFunctionState } from "./function-state.ts";
 import { lastKnownVersion } from "./known-numbers.ts";
-import { fetchRecord, readPlanInput, readVersion } from "../read-records.ts";
+import { refuseUnproved } from "./refuse-unproved.ts";
+import { fetchRecord, readVersion } from "../read-records.ts";
 import { scanRecords } from "../api/scan-records.ts";
 import { isCodeReceipt } from "../code/code-receipt.ts";
 import { codeNotFound, obtainCode, spreadCode } from "../code/spread-code.ts";
@@ -79,8 +74,7 @@ export async function deployVersion(
   checkPlacement(placement, ports.zones);
   const manifest = { ...asked.manifest, placement };
   const residency = permittedZones(placement.regions, ports.zones);
-  const planInput = readPlanInput(ports.replica.get(keys.planInput()))?.value;
-  checkIsolation(manifest, residency, planInput?.isolationLevels);
+  refuseUnproved(ports, manifest);
   const code = await obtainCode(ports, codeDigest);
   checkHandler(manifest, await ports.codeStore.filesOf(codeDigest));
   const plan = async () => {

@@ -1,5 +1,5 @@
 import { functionPrefix, keys } from "#lib/contracts/catalog-keys.ts";
-import type { FunctionRecord } from "#lib/contracts/catalog-records.ts";
+import type { FunctionRecord, VersionRecord } from "#lib/contracts/catalog-records.ts";
 import { MeridianError } from "#lib/errors.ts";
 import type { Catalog, CatalogRecord } from "#lib/ports/catalog.ts";
 import { type FunctionState, versionOfKey } from "../../core/functions/function-state.ts";
@@ -51,6 +51,21 @@ function fallbacksOf(versions: readonly CatalogRecord[]): ReadonlyMap<number, re
       fallbackOf.set(fallback, [...(fallbackOf.get(fallback) ?? []), version]);
   }
   return fallbackOf;
+}
+
+/** Those of the versions that are there. */
+export async function fetchVersions(
+  catalog: Catalog,
+  tenant: string,
+  functionName: string,
+  versions: readonly number[],
+): Promise<readonly VersionRecord[]> {
+  const found = await Promise.all(
+    versions.map(async (version) =>
+      readVersion(await fetchRecord(catalog, keys.version(tenant, functionName, version))),
+    ),
+  );
+  return found.flatMap((held) => (held === undefined ? [] : [held.value]));
 }
 
 /** The same of a function that is there; MERIDIAN_FUNCTION_NOT_FOUND for one that is not. */

@@ -1,9 +1,8 @@
-import { keys } from "#lib/contracts/catalog-keys.ts";
 import type { AliasRecord, VersionRecord } from "#lib/contracts/catalog-records.ts";
 import { MeridianError } from "#lib/errors.ts";
 import { isWider } from "../../core/functions/keep-placement.ts";
 import type { ApiPorts } from "../api/api-context.ts";
-import { fetchRecord, readVersion } from "../read-records.ts";
+import { fetchVersions } from "./function-state.ts";
 
 export interface AliasMove {
   readonly before: AliasRecord | undefined;
@@ -19,14 +18,8 @@ export async function refuseWider(
 ): Promise<void> {
   if (before === undefined || acceptWiderPlacement === true) return;
   const { tenant, functionName, version, additionalVersions = [] } = before;
-  const fetchEach = async (numbers: readonly number[]): Promise<readonly VersionRecord[]> => {
-    const found = await Promise.all(
-      numbers.map(async (number) =>
-        readVersion(await fetchRecord(catalog, keys.version(tenant, functionName, number))),
-      ),
-    );
-    return found.flatMap((held) => (held === undefined ? [] : [held.value]));
-  };
+  const fetchEach = (numbers: readonly number[]) =>
+    fetchVersions(catalog, tenant, functionName, numbers);
   const [had, has] = await Promise.all([
     fetchEach([version, ...additionalVersions.map((one) => one.version)]),
     fetchEach(versions),

@@ -4,7 +4,7 @@ import type { Observation } from "#lib/contracts/zone-report.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import type { Catalog } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
-import { nextPlanInput } from "../../core/leading/plan-input.ts";
+import { endWaits, nextPlanInput } from "../../core/leading/plan-input.ts";
 import { absent, modifiedAt, put } from "../../core/transactions.ts";
 import type { Replica } from "../../ports.ts";
 import type { Leadership } from "./leader-lease.ts";
@@ -18,6 +18,8 @@ export interface PlanInputOptions {
   readonly leadership: Pick<Leadership, "fence">;
   readonly observations: () => readonly Observation[];
   readonly zones: readonly Zone[];
+  /** Undefined while that is not known. */
+  readonly hasManualFailback: () => boolean | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -37,7 +39,8 @@ export function keepPlanInput(options: PlanInputOptions): {
       const fence = leadership.fence();
       if (fence === null || replica.position().incarnation === "") return;
       const held = records.planInputHeld();
-      const next = nextPlanInput(held?.value, options.observations(), zones);
+      const heard = nextPlanInput(held?.value, options.observations(), zones);
+      const next = options.hasManualFailback() === false ? endWaits(heard, held?.value) : heard;
       if (next === undefined) return;
       const key = keys.planInput();
       // A conflict is somebody else's ramp or release: the next turn starts from that.

@@ -5,11 +5,15 @@ import type { CatalogRecord } from "#lib/ports/catalog.ts";
 import type { Clock } from "#lib/ports/clock.ts";
 import type { ExtraObserver } from "#lib/ports/discovery.ts";
 import { upForMs } from "../../core/verdicts/judge-cluster.ts";
-import { type ClusterCase, judgeRejoin } from "../../core/verdicts/judge-verdict.ts";
+import {
+  type ClusterCase,
+  judgeRejoin,
+  type Surroundings,
+} from "../../core/verdicts/judge-verdict.ts";
 import {
   type Evidence,
   type ExtraWitness,
-  type Sighting,
+  hasHeardAll,
   isSeenUp,
   judgeOverlay,
   weighEvidence,
@@ -44,17 +48,18 @@ export interface Health {
   readonly overlay: LatestValue<readonly string[]>;
   /** What is known of each cluster, as of the last time that it was weighed, for verdicts. */
   readonly cases: () => readonly ClusterCase[];
-  /** The revisions that wrote the sessions of the federators that are alive. */
-  readonly sessionRevisions: () => readonly number[];
+  readonly surroundings: () => Surroundings;
   /** With any news, and every 250 ms without: evidence changes also by growing old. */
   readonly weigh: () => void;
 }
 
 /** Weighs what all zones observe; needs no catalog to take a cluster out of this zone's tables. */
 export function watchHealth(options: HealthOptions): Health {
-  const { replica, records, gossip, clock } = options;
+  const { replica, records, gossip, probing, clock } = options;
+  const zoneNames = options.zones.map(({ name }) => name);
+  const startedAtMs = clock.nowMs();
   const overlay = latestValue<readonly string[]>([]);
-  const goodTimes = new Map<string, GoodTime>();
+  const standings = new Map<string, Standing>();
   let weighed: Weighed = { sightings: [], evidence: new Map() };
 
   const weigh = (): void => {
@@ -63,9 +68,14 @@ export function watchHealth(options: HealthOptions): Health {
     weighed = { sightings, evidence };
     for (const [clusterId, its] of evidence) {
       const verdictAt = verdictRevision(options, clusterId);
-      if (!isSeenUp(its)) goodTimes.delete(clusterId);
-      else if (goodTimes.get(clusterId)?.verdictAt !== verdictAt)
-        goodTimes.set(clusterId, { sinceMs: clock.nowMs(), verdictAt });
+      const before = standings.get(clusterId);
+      const known = before?.verdictAt === verdictAt ? before : undefined;
+      const nowMs = clock.nowMs();
+      standings.set(clusterId, {
+        verdictAt,
+        knownSinceMs: known?.knownSinceMs ?? nowMs,
+        goodSinceMs: isSeenUp(its) ? (known?.goodSinceMs ?? nowMs) : undefined,
+      });
     }
     if (!options.canTakeOut) return;
     const inService = [...evidence.keys()].filter((id) => records.verdict(id)?.state === "up");
@@ -75,9 +85,16 @@ export function watchHealth(options: HealthOptions): Health {
   weigh();
   return {
     overlay,
-    cases: () => describeCases(options, weighed, goodTimes),
-    sessionRevisions: () =>
-      replica.list(prefixes.zoneSessions).map(({ modRevision }) => modRevision),
+    cases: () => describeCases(options, weighed, standings),
+    surroundings: () => ({
+      sessionRevisions: replica.list(prefixes.zoneSessions).map(({ modRevision }) => modRevision),
+      hasHeardAll: hasHeardAll(
+        weighed.sightings,
+        zoneNames,
+        Math.min(clock.nowMs() - startedAtMs, probing.awakeForMs()),
+        options.evidenceMaxAgeMs,
+      ),
+    }),
     weigh,
   };
 }
@@ -88,12 +105,14 @@ interface Weighed {
 }
 
 /**
- * Since when a cluster looks good, under one and the same verdict: where news of a verdict comes before the evidence for it, the
- * good time that went before must not pass for the hold after it.
+ * Under one and the same verdict: where news of a verdict comes before the evidence for it, the good time that went before must not
+ * pass for the hold after it.
  */
-interface GoodTime {
-  readonly sinceMs: number;
+interface Standing {
   readonly verdictAt: number;
+  readonly knownSinceMs: number;
+  /** Undefined while it does not look good. */
+  readonly goodSinceMs: number | undefined;
 }
 
 const verdictRevision = ({ replica }: HealthOptions, clusterId: string): number =>
@@ -101,7 +120,7 @@ const verdictRevision = ({ replica }: HealthOptions, clusterId: string): number 
 
 function evidenceOf(
   { zones, extraObserver, evidenceMaxAgeMs }: HealthOptions,
-  sightings: readonly Sighting[],
+  sightings: Weighed["sightings"],
 ): ReadonlyMap<string, Evidence> {
   const isFresh = extraObserver !== undefined && extraObserver.ageMs() <= evidenceMaxAgeMs;
   const views = isFresh ? extraObserver.views() : undefined;
@@ -117,28 +136,36 @@ function evidenceOf(
 function describeCases(
   options: HealthOptions,
   { sightings, evidence }: Weighed,
-  goodTimes: ReadonlyMap<string, GoodTime>,
+  standings: ReadonlyMap<string, Standing>,
 ): readonly ClusterCase[] {
   const { zones, replica, records, probing, clock } = options;
   return zones.map(({ name, clusterId }) => {
     const own = probing.clusters().get(clusterId);
     const recordRevision = verdictRevision(options, clusterId);
-    const good = goodTimes.get(clusterId);
-    const agentAccepted = sightings.find(({ zone }) => zone === name)?.agentAccepted;
+    const standing = standings.get(clusterId);
+    const current = standing?.verdictAt === recordRevision ? standing : undefined;
+    const itsOwn = sightings.find(({ zone }) => zone === name);
+    const sessionId = records.zoneSession(name)?.sessionId;
     return {
       clusterId,
       record: records.verdict(clusterId),
       recordRevision,
       evidence: evidence.get(clusterId) ?? { upZones: [], downZones: [] },
-      goodSinceMs: good?.verdictAt === recordRevision ? good.sinceMs : undefined,
+      knownForMs: current === undefined ? 0 : clock.nowMs() - current.knownSinceMs,
+      goodSinceMs: current?.goodSinceMs,
       upForMs: own === undefined ? 0 : upForMs(own, clock.nowMs()),
       sessionRevision: replica.get(keys.zoneSession(name))?.modRevision ?? 0,
-      sessionId: records.zoneSession(name)?.sessionId,
+      sessionId,
+      answersItsOwn:
+        itsOwn !== undefined && itsOwn.bootId === sessionId && seesUp(itsOwn, clusterId),
       isQuarantined: records.cluster(clusterId)?.mode === "quarantined",
-      rejoin: judgeRejoin(agentAccepted, {
+      rejoin: judgeRejoin(itsOwn?.agentAccepted, {
         incarnation: replica.position().incarnation,
         revision: recordRevision,
       }),
     };
   });
 }
+
+const seesUp = ({ clusters }: Weighed["sightings"][number], clusterId: string): boolean =>
+  clusters.some((cluster) => cluster.clusterId === clusterId && cluster.view === "up");

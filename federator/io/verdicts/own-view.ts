@@ -32,7 +32,10 @@ export interface ObserverOptions {
 /** What this federator sees, as of each call. */
 export interface OwnView {
   /** What evidence is made of. */
-  readonly sighting: () => Pick<Observation, "zone" | "isQualified" | "clusters" | "agentAccepted">;
+  readonly sighting: () => Pick<
+    Observation,
+    "zone" | "bootId" | "isQualified" | "clusters" | "agentAccepted"
+  >;
   /** All that the others are told. */
   readonly observation: () => Omit<Observation, "sequence" | "sentAtMs">;
 }
@@ -55,6 +58,7 @@ export function ownView(options: ObserverOptions): OwnView {
 
   const sighting = () => ({
     zone,
+    bootId,
     isQualified: isQualified(),
     clusters: Array.from(probing.clusters(), ([clusterId, { view, sinceMs }]) => ({
       clusterId,
@@ -70,7 +74,6 @@ export function ownView(options: ObserverOptions): OwnView {
       const strandedRecords = options.strandedRecords?.() ?? 0;
       return {
         ...sighting(),
-        bootId,
         demand: Array.from(options.demand(), ([tenant, requestsPerSecond]) => ({
           tenant,
           requestsPerSecond,

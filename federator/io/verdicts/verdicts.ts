@@ -83,7 +83,7 @@ export function decideVerdicts(options: VerdictOptions): Verdicts {
   };
 
   const due = (cases: readonly ClusterCase[]): readonly VerdictDecision[] =>
-    judgeVerdicts(cases, health.sessionRevisions(), clock.nowMs(), options.limits);
+    judgeVerdicts(cases, health.surroundings(), clock.nowMs(), options.limits);
 
   const stepVerdicts = async (signal: AbortSignal): Promise<void> => {
     const cases = health.cases();

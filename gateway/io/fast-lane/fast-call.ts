@@ -43,6 +43,7 @@ export function fastCall({
       hasBody: body.length > 0,
       peer,
       receivedAtMs,
+      bodyCount: { requestBytes: body.length, answerBytes: 0 },
       readBody: read,
       streamBody: stream,
       get callerGone() {

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { BodyCount } from "../../core/body-count.ts";
 import {
   PLAIN_HEAD_BYTES_MAX,
   type PlainRequest,
@@ -6,6 +7,7 @@ import {
 } from "../../core/plain-request.ts";
 import type { Answer } from "../../ports.ts";
 import type { DoorOptions } from "../door.ts";
+import { askWhoEnded, type DueAnswer } from "../half-closed.ts";
 import { REQUESTS_PER_CONNECTION_MAX } from "../http1-door.ts";
 import { endSlowly } from "../refuse-raw.ts";
 import { type FastCall, fastCall } from "./fast-call.ts";
@@ -30,6 +32,7 @@ export function serveConnection(socket: Socket, options: FastLaneOptions): void 
   const peer = socket.remoteAddress ?? "";
   const keepAlive = `timeout=${Math.floor(limits.idleTimeoutMs / 1_000)}, max=${REQUESTS_PER_CONNECTION_MAX}`;
   let call: FastCall | undefined;
+  let isAnswering = false;
   let served = 0;
   /** The beginning of a request that is not whole yet. */
   let begun: { readonly sinceMs: number; readonly timer: NodeJS.Timeout } | undefined;
@@ -67,23 +70,30 @@ export function serveConnection(socket: Socket, options: FastLaneOptions): void 
     idle.delete(socket);
     served += 1;
     call = fastCall({ request, body, peer, receivedAtMs, countStreamed });
+    const { bodyCount } = call.arrival;
     handler(call.arrival)
-      .then((answer) => send(request.method, answer))
+      .then((answer) => send(request.method, answer, bodyCount))
       .catch((error: unknown) => {
         log.error({ err: error }, "an answer could not be written");
         socket.destroy();
       });
   };
-  const send = (method: string, answer: Answer): void => {
-    const isLast = isDraining() || served >= REQUESTS_PER_CONNECTION_MAX;
+  const send = (method: string, answer: Answer, bodyCount: BodyCount): void => {
+    const isLast = isDraining() || served >= REQUESTS_PER_CONNECTION_MAX || socket.readableEnded;
+    isAnswering = true;
     const onSent = (): void => {
       if (socket.destroyed) return;
       call?.end();
       call = undefined;
-      if (isLast) close();
+      isAnswering = false;
+      if (isLast || socket.readableEnded) close();
       else goOn();
     };
-    writeFastAnswer(socket, answer, { ...options, method, isLast, keepAlive, onSent });
+    writeFastAnswer(
+      socket,
+      { answer, bodyCount, isLast },
+      { ...options, method, keepAlive, onSent },
+    );
   };
   const goOn = (): void => {
     idle.add(socket);
@@ -96,8 +106,13 @@ export function serveConnection(socket: Socket, options: FastLaneOptions): void 
     else socket.destroySoon();
   };
 
-  /** Half a connection is none: the caller has left, as Node's server sees it. */
-  const onEnd = (): void => void socket.end();
+  /** Nothing is left to be read: what is due now is the last answer. */
+  const onEnd = (): void => {
+    if (call === undefined) socket.end();
+    else askWhoEnded(socket, dueAnswer);
+  };
+  const dueAnswer = (): DueAnswer | undefined =>
+    call && { hasBegun: isAnswering, mayBeAnnounced: true };
   const onClose = (): void => {
     letGo();
     call?.leave();

@@ -1,21 +1,19 @@
 import { IncomingMessage, STATUS_CODES, validateHeaderName, validateHeaderValue } from "node:http";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
-import type { Answer } from "../../ports.ts";
 import { responseOnSocket } from "../response-on-socket.ts";
 import { PIECE_BYTES } from "../send-body.ts";
 import {
   dropBody,
   headersOf,
   isBodiless,
+  type LeavingAnswer,
   writeAnswer,
   type WriteOptions,
 } from "../write-answer.ts";
 
 export interface FastAnswerOptions extends WriteOptions {
   readonly method: string;
-  /** The connection ends with it. */
-  readonly isLast: boolean;
   /** What a caller is told of a connection that goes on, as Node's server tells it. */
   readonly keepAlive: string;
   /** All of it was taken; never, where the connection breaks before. */
@@ -23,12 +21,17 @@ export interface FastAnswerOptions extends WriteOptions {
 }
 
 /** Sends an answer as Node's server would, byte for byte: nearly all in one write, head and all. */
-export function writeFastAnswer(socket: Socket, answer: Answer, options: FastAnswerOptions): void {
+export function writeFastAnswer(
+  socket: Socket,
+  leaving: LeavingAnswer,
+  options: FastAnswerOptions,
+): void {
+  const { answer, isLast, bodyCount } = leaving;
   const { status, body } = answer;
   if (!socket.writable) return dropBody(body);
   if (body instanceof Readable || body.length > PIECE_BYTES)
-    return writeThroughNode(socket, answer, options);
-  const { clock, isLast, keepAlive, onSent } = options;
+    return writeThroughNode(socket, leaving, options);
+  const { clock, keepAlive, onSent } = options;
   const headers = headersOf(answer);
   delete headers["trailer"];
   if (isLast) headers["connection"] = "close";
@@ -36,7 +39,10 @@ export function writeFastAnswer(socket: Socket, answer: Answer, options: FastAns
   if (headers["date"] === undefined) text += `Date: ${httpDate(clock.wallMs())}\r\n`;
   if (!isLast) text += `Connection: keep-alive\r\nKeep-Alive: ${keepAlive}\r\n`;
   text += "\r\n";
-  if (!isBodiless(status)) text += latin1Of(body);
+  if (!isBodiless(status)) {
+    text += latin1Of(body);
+    bodyCount.answerBytes += Buffer.byteLength(body);
+  }
   socket.write(text, "latin1");
   // Nearly always the system has taken it by now.
   if (socket.writableLength === 0) onSent();
@@ -54,8 +60,13 @@ function waitUntilTaken(socket: Socket, { limits, onSent }: FastAnswerOptions): 
 }
 
 /** As fast as the caller reads, by the response that the other lane uses. */
-function writeThroughNode(socket: Socket, answer: Answer, options: FastAnswerOptions): void {
-  const { method, isLast, keepAlive, onSent } = options;
+function writeThroughNode(
+  socket: Socket,
+  leaving: LeavingAnswer,
+  options: FastAnswerOptions,
+): void {
+  const { answer, isLast } = leaving;
+  const { method, keepAlive, onSent } = options;
   const asked = Object.assign(new IncomingMessage(socket), {
     method,
     httpVersionMajor: 1,
@@ -66,7 +77,7 @@ function writeThroughNode(socket: Socket, answer: Answer, options: FastAnswerOpt
     onSent();
   });
   const headers = isLast ? answer.headers : { ...answer.headers, "keep-alive": keepAlive };
-  writeAnswer(response, { ...answer, headers }, isLast, options);
+  writeAnswer(response, { ...leaving, answer: { ...answer, headers } }, options);
 }
 
 function linesOf(headers: Readonly<Record<string, string | readonly string[]>>): string {

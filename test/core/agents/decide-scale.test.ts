@@ -4,7 +4,6 @@ import fc from "fast-check";
 import { chooseInstance } from "../../../agents/core/choose-instance.ts";
 import { chooseDiscards } from "../../../agents/core/choose-discards.ts";
 import {
-  chooseEvictions,
   decideScale,
   evictableInstances,
   initialScaleState,
@@ -228,28 +227,6 @@ test("another version's call gets the place of an idle instance only beyond what
   assert.deepEqual(evicted({ minInstances: 2 }), ["old", "older"]);
   assert.deepEqual(evicted({ minInstances: 9 }), []);
   assert.deepEqual(evicted({ minInstances: 9 }, false), ["new", "old", "older"]);
-});
-
-test("evictions take the longest unused first, and never what works", () => {
-  const instances = [busy(), idle("new", 1), idle("old", 50), starting, idle("older", 70)];
-  const names = (starved: number, lacking = 0, nowMs = NOW_MS) =>
-    chooseEvictions(instances, { starved, lacking }, nowMs).map(({ name }) => name);
-  assert.deepEqual(names(0), []);
-  assert.deepEqual(names(-1), []);
-  assert.deepEqual(names(1), ["older"]);
-  assert.deepEqual(names(2), ["older", "old"]);
-  assert.deepEqual(names(9), ["older", "old", "new"]);
-});
-
-test("a version that has instances gets more from others only once those have rested for a second", () => {
-  const instances = [idle("new", 1), idle("old", 990), idle("older", 1_000), idle("oldest", 5_000)];
-  const names = (starved: number, lacking: number) =>
-    chooseEvictions(instances, { starved, lacking }, NOW_MS).map(({ name }) => name);
-  assert.deepEqual(names(0, 1), ["oldest"]);
-  assert.deepEqual(names(0, 9), ["oldest", "older"]);
-  assert.deepEqual(names(1, 9), ["oldest", "older"]);
-  assert.deepEqual(names(3, 9), ["oldest", "older", "old"]);
-  assert.deepEqual(names(-1, 2), ["oldest"]);
 });
 
 test("the most recently used instance with a free slot takes the call", () => {

@@ -77,6 +77,26 @@ const cases: readonly Case[] = [
     ],
     counts: { invocations: 2, billedMs: 20 },
   },
+  {
+    name: "the time of a call is paid for, though one beside it that ends later is not",
+    steps: [
+      { atMs: 0, began: one },
+      { atMs: 2, began: one },
+      { atMs: 9.5, ended: one, end: result() },
+      { atMs: 500, ended: one, end: { kind: "not-billed" } },
+    ],
+    counts: { invocations: 1, billedMs: 10, megabyteMs: 1_280 },
+  },
+  {
+    name: "so it is where the one that is not ends first",
+    steps: [
+      { atMs: 0, began: one },
+      { atMs: 2, began: one },
+      { atMs: 3, ended: one, end: { kind: "not-billed" } },
+      { atMs: 9.5, ended: one, end: result() },
+    ],
+    counts: { invocations: 1, billedMs: 10 },
+  },
 ];
 for (const { name, steps, counts } of cases)
   test(name, () => {
@@ -108,6 +128,17 @@ test("a call that still runs is counted as it goes, and rounded up only once", (
   assert.deepEqual(pick(meter), { invocations: 0, billedMs: 1 });
   meter.callEnded(one, result(), 1_001.5);
   assert.deepEqual(pick(meter), { invocations: 1, billedMs: 1 });
+});
+
+test("a call beside one that is not paid for is paid once, whatever was counted as it went", () => {
+  const meter = usageMeter(0, 10);
+  meter.callBegan(HELLO, one, 0);
+  meter.callBegan(HELLO, one, 10);
+  meter.tick(500, 0);
+  assert.deepEqual(pick(meter), { invocations: 0, billedMs: 500 });
+  meter.callEnded(one, result(), 700);
+  meter.callEnded(one, { kind: "not-billed" }, 900);
+  assert.deepEqual(pick(meter), { invocations: 1, billedMs: 200 });
 });
 
 test("what a failed start answers is no invocation", () => {

@@ -11,7 +11,7 @@ const at = (zone: Drawable["zone"], inFlight: number): Drawable => ({ zone, inFl
 const shares = (...all: readonly (readonly [Drawable["zone"], number])[]): Preference => ({
   originZone: "eu-west",
   isSteady: false,
-  crowding: "none",
+  isCrowded: false,
   clusters: all.map(([{ clusterId }, share]) => ({ clusterId, share })),
 });
 const throws = (...values: readonly number[]) => {

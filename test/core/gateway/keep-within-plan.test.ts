@@ -4,8 +4,8 @@ import { FILL_MAX } from "#lib/plan/fill-clusters.ts";
 import { ANYWHERE, classKey, type Tier } from "#lib/plan/placement-class.ts";
 import {
   type Crowd,
-  crowdingOf,
   isBeyondPlan,
+  isCrowded,
   type PlannedCrowd,
   roomOf,
 } from "../../../gateway/core/keep-within-plan.ts";
@@ -21,8 +21,16 @@ const shedding = (critical: number, normal: number, batch: number): PlannedCrowd
   batch: { clusters, shed: batch },
 });
 const never = Number.NEGATIVE_INFINITY;
-const crowd = (inFlight: number, shed: Partial<Crowd["shedAtMs"]> = {}): Crowd => ({
-  inFlight,
+/** With so many calls in flight of each tier that is named, most important first. */
+const crowd = (
+  [critical = 0, normal = 0, batch = 0]: readonly number[],
+  shed: Partial<Crowd["shedAtMs"]> = {},
+): Crowd => ({
+  cells: {
+    critical: { inFlight: critical },
+    normal: { inFlight: normal },
+    batch: { inFlight: batch },
+  },
   shedAtMs: { critical: never, normal: never, batch: never, ...shed },
 });
 
@@ -37,49 +45,56 @@ const cases: readonly {
     name: "a tier that fits is let in, whatever is in flight",
     tier: "critical",
     shares: shedding(0, 0.5, 1),
-    crowd: crowd(999),
+    crowd: crowd([999, 999, 999]),
     isShed: false,
   },
   {
-    name: "one that does not fit is let in while there is room",
+    name: "one that does not fit is let in up to the room and what may wait for it",
     tier: "batch",
     shares: shedding(0, 0, 1),
-    crowd: crowd(19),
+    crowd: crowd([10, 20, 19]),
     isShed: false,
   },
   {
     name: "and not beyond",
     tier: "batch",
     shares: shedding(0, 0, 0.1),
-    crowd: crowd(20),
+    crowd: crowd([10, 20, 20]),
     isShed: true,
   },
   {
-    name: "it leaves a tenth to a higher tier that was shed lately",
+    name: "calls of lower tiers keep nobody out",
+    tier: "normal",
+    shares: shedding(0, 0.5, 1),
+    crowd: crowd([10, 39, 999]),
+    isShed: false,
+  },
+  {
+    name: "those of higher tiers do",
+    tier: "normal",
+    shares: shedding(0, 0.5, 1),
+    crowd: crowd([11, 39]),
+    isShed: true,
+  },
+  {
+    name: "a tier gets nothing while a higher one is shed",
     tier: "batch",
     shares: shedding(0, 0.5, 1),
-    crowd: crowd(18, { normal: NOW_MS - 499 }),
-    isShed: true,
-  },
-  {
-    name: "and another to the one above",
-    tier: "batch",
-    shares: shedding(0.1, 1, 1),
-    crowd: crowd(16, { normal: NOW_MS - 1, critical: NOW_MS - 1 }),
+    crowd: crowd([], { normal: NOW_MS - 499 }),
     isShed: true,
   },
   {
     name: "but not for ever",
     tier: "batch",
     shares: shedding(0, 0.5, 1),
-    crowd: crowd(18, { normal: NOW_MS - 500 }),
+    crowd: crowd([], { normal: NOW_MS - 500 }),
     isShed: false,
   },
   {
-    name: "nor to a lower one",
+    name: "nor while a lower one is",
     tier: "normal",
     shares: shedding(0, 0.5, 1),
-    crowd: crowd(19, { batch: NOW_MS }),
+    crowd: crowd([], { batch: NOW_MS }),
     isShed: false,
   },
 ];
@@ -90,7 +105,7 @@ for (const { name, tier, shares, crowd, isShed } of cases)
 
 test("a crowd that the plan has no count of is let in: the clusters' queues bound it", () => {
   const planned = { shares: shedding(1, 1, 1), roomCalls: undefined };
-  assert.equal(isBeyondPlan("batch", planned, crowd(99), NOW_MS), false);
+  assert.equal(isBeyondPlan("batch", planned, crowd([99, 99, 99]), NOW_MS), false);
 });
 
 test("the room is what the plan carries and the reserve above it, shared by workers", () => {
@@ -113,13 +128,11 @@ const places: readonly (readonly [
   name: string,
   shares: PlannedCrowd["shares"],
   rooms: readonly [typeof queueing | typeof free, typeof queueing | typeof free],
-  chosen: string | undefined,
+  chosen: string,
 ])[] = [
   ["without a crowd calls wait at home", shedding(0, 0, 0), [queueing, free], "eu-west-1"],
   ["in a crowd a free slot goes before a queue", shedding(0, 0, 1), [queueing, free], "us-east-1"],
   ["where none is free, they wait", shedding(0, 0, 1), [queueing, queueing], "eu-west-1"],
-  ["a tier that is shed does not wait", shedding(0, 0.1, 1), [queueing, queueing], undefined],
-  ["and takes what is free", shedding(0, 0.1, 1), [queueing, free], "us-east-1"],
 ];
 for (const [name, shares, [home, other], chosen] of places)
   test(name, () => {
@@ -130,7 +143,7 @@ for (const [name, shares, [home, other], chosen] of places)
     const preference = {
       originZone: "eu-west",
       clusters: [{ clusterId: "eu-west-1", share: 1 }],
-      crowding: crowdingOf("normal", { shares, roomCalls: 20 }),
+      isCrowded: isCrowded({ shares, roomCalls: 20 }),
       isSteady: false,
     };
     const ranking = orderClusters(snapshots, euWest, "on", preference, { next: () => 0 });

@@ -15,12 +15,12 @@ const normalAt = (meter: ReturnType<typeof createCallMeter>, nowMs: number): num
 test("what is in flight all the time becomes the average, and fades when it has ended", () => {
   const meter = createCallMeter(0);
   const ends = Array.from({ length: 20 }, () => meter.begin(kindOf([]), 0));
-  assert.equal(meter.crowd(kindOf([])).inFlight, 20);
+  assert.equal(meter.crowd(kindOf([])).cells.normal.inFlight, 20);
   let last = 0;
   for (let second = 1; second <= 10; second += 1) last = normalAt(meter, second * 1_000);
   assert.equal(last, 20);
   for (const end of ends) end(10_000, 0);
-  assert.equal(meter.crowd(kindOf([])).inFlight, 0);
+  assert.equal(meter.crowd(kindOf([])).cells.normal.inFlight, 0);
   for (let second = 11; second <= 30; second += 1) last = normalAt(meter, second * 1_000);
   assert.equal(last, 0);
 });
@@ -65,7 +65,7 @@ test("a crowd is of one placement and one origin, and knows when its tiers were 
   meter.begin(kindOf(["eu"]), 0);
   meter.shed({ ...kindOf(["eu"]), tier: "batch" }, 700);
   const crowd = meter.crowd(kindOf(["eu"]));
-  assert.equal(crowd.inFlight, 1);
+  assert.equal(crowd.cells.normal.inFlight, 1);
   assert.deepEqual(crowd.shedAtMs, { critical: -Infinity, normal: -Infinity, batch: 700 });
   for (const other of [kindOf([]), kindOf(["eu"], "us-east")])
     assert.deepEqual(meter.crowd(other).shedAtMs.batch, -Infinity);

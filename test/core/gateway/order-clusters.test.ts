@@ -33,7 +33,7 @@ const preference = (shares: Case["shares"]): Preference | undefined =>
   shares && {
     originZone: "eu-west",
     isSteady: false,
-    crowding: "none",
+    isCrowded: false,
     clusters: [
       { clusterId: "eu-west-1", share: shares[0] },
       { clusterId: "us-east-1", share: shares[1] },

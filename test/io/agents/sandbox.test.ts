@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -111,19 +111,64 @@ test(
   },
 );
 
-test("with no network, it has a loopback of its own and nothing else", { skip }, async (t) => {
-  const agent = await startAttacked(t, { network: "none" });
-  const first = { json: { attack: "nothing" } };
-  // It asks for a level, and the proof takes a moment.
-  await eventually(async () => (await agent.invoke("attacker", first)).status === 200);
-  const port = new URL(agent.adminUrl ?? "").port;
-  const admin = { attack: "connect", host: "127.0.0.1", port };
-  assert.equal(await attack(agent, admin), "ECONNREFUSED");
-  const outside = { attack: "connect", host: "192.0.2.1", port: 80 };
-  assert.equal(await attack(agent, outside), "ENETUNREACH");
-  assert.equal(await attack(agent, { attack: "squat", port: Number(port) }), "listens");
-  await isFine(agent);
-});
+test(
+  "rules whose process is killed are back at once, and it reaches nothing meanwhile",
+  { skip: noFilter },
+  async (t) => {
+    const agent = await startAttacked(t);
+    const port = new URL(agent.adminUrl).port;
+    const admin = { attack: "connect", host: "127.0.0.1", port };
+    assert.equal(await attack(agent, admin), "ECONNREFUSED");
+    const [launcher = 0] = agent.pids();
+    const before = filterOf(launcher);
+    assert.ok(before !== undefined);
+    process.kill(before, "SIGKILL");
+    assert.equal(await attack(agent, admin, "neighbour"), "ECONNREFUSED");
+    await eventually(() => ![undefined, before].includes(filterOf(launcher)));
+    await isFine(agent);
+  },
+);
+
+/** The nft of an agent, which its launcher runs. */
+function filterOf(launcher: number): number | undefined {
+  const children = readFileSync(`/proc/${launcher}/task/${launcher}/children`, "utf8");
+  return children
+    .trim()
+    .split(" ")
+    .map(Number)
+    .find((pid) => commandOf(pid) === "nft");
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    // It is gone.
+    return "";
+  }
+}
+
+test(
+  "with no network, it has a loopback and abstract sockets of its own and nothing else",
+  { skip },
+  async (t) => {
+    const agent = await startAttacked(t, { network: "none" });
+    const first = { json: { attack: "nothing" } };
+    // It asks for a level, and the proof takes a moment.
+    await eventually(async () => (await agent.invoke("attacker", first)).status === 200);
+    const port = new URL(agent.adminUrl ?? "").port;
+    const admin = { attack: "connect", host: "127.0.0.1", port };
+    assert.equal(await attack(agent, admin), "ECONNREFUSED");
+    const outside = { attack: "connect", host: "192.0.2.1", port: 80 };
+    assert.equal(await attack(agent, outside), "ENETUNREACH");
+    assert.equal(await attack(agent, { attack: "squat", port: Number(port) }), "listens");
+    const path = `\0meridian-test-${process.pid}`;
+    const abstract = createServer((socket) => socket.destroy()).listen(path);
+    t.after(() => abstract.close());
+    assert.equal(await attack(agent, { attack: "connect", path }), "ECONNREFUSED");
+    await isFine(agent);
+  },
+);
 
 test("a port that an instance took is nobody else's trouble", { skip }, async (t) => {
   const agent = await startAttacked(t);

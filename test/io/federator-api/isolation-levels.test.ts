@@ -74,6 +74,36 @@ test("what clusters that the placement does not permit have proved does not coun
   );
 });
 
+test("an alias is led to no version whose level no permitted cluster has proved any more", async () => {
+  await proved({ "eu-west-1": "L1", "us-east-1": "L2" });
+  const aliases = "/v1/tenants/demo/functions/led/aliases";
+  const ask = (method: string, path: string, body: object): Promise<Answer> =>
+    call(zone, federation.keys.demo, method, `${aliases}${path}`, body);
+  assert.equal((await deployed("led", { minIsolation: "L2" })).status, 201);
+  assert.equal((await deployed("led", {})).status, 201);
+  const shared = { version: 2, additionalVersions: [{ version: 1, percent: 10 }] };
+  assert.equal((await ask("PUT", "/both", shared)).status, 200);
+
+  await proved({ "eu-west-1": "L1", "us-east-1": "L1", "ap-south-1": "L4" });
+  // The zone's replica follows the catalog in its own time.
+  for (;;) if ((await ask("PUT", "/any", { version: 1 })).status === 409) break;
+  for (const [method, path, body] of [
+    ["PUT", "/live", { version: 1 }],
+    ["PUT", "/new", { version: 1 }],
+    ["PUT", "/live", shared],
+    ["POST", "/live:rollout", { version: 1 }],
+  ] as const)
+    assertProblem(
+      await ask(method, path, body),
+      409,
+      "MERIDIAN_ISOLATION_UNPROVED",
+      /asks for L2.*eu-west-1 has proved L1, us-east-1 has proved L1\./,
+    );
+  const less = { version: 2, additionalVersions: [{ version: 1, percent: 1 }] };
+  assert.equal((await ask("PUT", "/both", less)).status, 200, "its calls are there already");
+  assert.equal((await ask("PUT", "/both", { version: 2 })).status, 200);
+});
+
 test("a level that there is none of is told at once", async () => {
   assertProblem(await deploy("guarded", { minIsolation: "L9" }), 400, "MERIDIAN_MANIFEST_INVALID");
 });

@@ -51,6 +51,8 @@ describe("the access log", () => {
         coldStart: false,
         status: 200,
         outcome: "success",
+        requestBytes: 2,
+        answerBytes: 100,
         ms: 3,
         msg: "request",
       },

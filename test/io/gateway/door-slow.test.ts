@@ -60,6 +60,19 @@ for (const fastLane of ["on", "off"] as const)
       assert.equal(world.agent.calls.length, 0);
     });
 
+    test("one who resets the connection on hearing so ends nothing but that", async () => {
+      await using world = await openDoorWorld({ ...limits, fastLane });
+      const { hostname, port } = new URL(world.gateway.publicUrl);
+      for (const bytes of ["", "PRI * HTTP/2.0\r\n", `CONNECT a:1 HTTP/1.1\r\n${HOST}\r\n`]) {
+        const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+        socket.write(bytes);
+        await once(socket, "data");
+        socket.resetAndDestroy();
+        await once(socket, "close");
+        assert.equal((await invoke(world.gateway, "echo")).status, 200);
+      }
+    });
+
     test("a large upload may take much longer than its caller may stand still", async () => {
       await using world = await openDoorWorld({ ...limits, fastLane });
       const url = `${world.gateway.publicUrl}/v1/tenants/demo/code/sha256:ab`;

@@ -23,6 +23,7 @@ export const requestRecord = (
   answeredAtMs: 3,
   durationMs: 3,
   isStreamed: false,
+  bodyCount: { requestBytes: 2, answerBytes: 100 },
   ...changes,
   receipt: {
     tenant: "demo",

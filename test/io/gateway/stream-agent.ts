@@ -30,6 +30,8 @@ export interface StandInCall {
   readonly end: (trailers?: Record<string, string>) => void;
   readonly broken: () => void;
   readonly cutLink: () => void;
+  /** Says nothing more on it, and reads on. */
+  readonly endLink: () => void;
 }
 
 /** Says of a call that it was not started, and may be tried elsewhere. */
@@ -151,6 +153,7 @@ function openCall(callId: number, head: LinkCall, beginning: Buffer, connection:
         send(LINK_FRAME.end, said ? [Buffer.from(JSON.stringify({ trailers: said }))] : []),
       broken: () => send(LINK_FRAME.broken),
       cutLink: () => void connection.destroy(),
+      endLink: () => void connection.end(),
     },
     onFrame: (kind, payload) => {
       if (kind === LINK_FRAME.part) chunks.push(Buffer.from(payload));

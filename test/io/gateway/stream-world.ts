@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import type { GatewayConfig } from "../../../gateway/config.ts";
 import type { RunningGateway } from "../../../gateway/start-gateway.ts";
 import { isReady } from "./door-world.ts";
@@ -61,7 +62,17 @@ export interface RawCaller {
 
 export function openCaller({ publicUrl }: RunningGateway): RawCaller {
   const { hostname, port } = new URL(publicUrl);
-  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+  return callerOn(connect({ host: hostname, port: Number(port), allowHalfOpen: true }));
+}
+
+/** The same over TLS. */
+export function openSecureCaller({ secureUrl = "" }: RunningGateway): RawCaller {
+  const { hostname, port } = new URL(secureUrl);
+  const address = { host: hostname, port: Number(port), allowHalfOpen: true };
+  return callerOn(connectTls({ ...address, rejectUnauthorized: false }));
+}
+
+function callerOn(socket: Socket): RawCaller {
   let text = "";
   const closed = Promise.withResolvers<"end" | "reset">();
   socket.on("data", (chunk: Buffer) => (text += chunk.toString("latin1")));

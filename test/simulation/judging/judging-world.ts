@@ -212,10 +212,13 @@ function startObserver(place: ObserverPlace): Gossip {
     () => {
       const verdictLimits = {
         ...SETTINGS.verdicts,
+        evidenceMaxAgeMs: SETTINGS.gossip.evidenceMaxAgeMs,
         canTakeOut: true,
         hasWitness: hasWitness(names.length),
       };
-      for (const decision of judgeVerdicts(watched.cases(), [1], clock.nowMs(), verdictLimits)) {
+      const surroundings = { ...watched.surroundings(), sessionRevisions: [1] };
+      const nowMs = clock.nowMs();
+      for (const decision of judgeVerdicts(watched.cases(), surroundings, nowMs, verdictLimits)) {
         if (decision.kind === "down") note("verdict", decision.clusterId);
         verdicts.write(decision.clusterId, decision.kind, decision.flaps);
       }

@@ -30,7 +30,7 @@ export async function handler(event) {
   }
 }
 
-async function tryAll({ agentPid, agentUser, agentFile, neighbourFile, port }) {
+async function tryAll({ agentPid, agentUser, agentFile, neighbourFile, port, abstractName }) {
   const status = readStatus();
   return [
     exhaustDescriptors(),
@@ -76,8 +76,12 @@ async function tryAll({ agentPid, agentUser, agentFile, neighbourFile, port }) {
     // Where it works, in a namespace of its own: the whole machine would lose its /tmp to it.
     program("mount", "unshare", "--mount", "mount", "-t", "tmpfs", "none", "/tmp"),
     program("mount", "unshare", "--user", "--map-root-user", "--mount", "true"),
-    await unreachable("reach-agent-port", "127.0.0.1", port),
-    await unreachable("reach-metadata", "169.254.169.254", 80),
+    await unreachable("reach-agent-port", `127.0.0.1:${port}`, { host: "127.0.0.1", port }),
+    await unreachable("reach-metadata", "169.254.169.254:80", {
+      host: "169.254.169.254",
+      port: 80,
+    }),
+    await unreachable("reach-abstract-socket", `@${abstractName}`, { path: `\0${abstractName}` }),
   ];
 }
 
@@ -163,16 +167,12 @@ function program(name, command, ...words) {
   };
 }
 
-function unreachable(name, host, port) {
+function unreachable(name, shown, address) {
   const { promise, resolve } = Promise.withResolvers();
-  const socket = connect({ host, port, timeout: CONNECT_LIMIT_MS });
-  socket.on("connect", () =>
-    resolve({ name, holds: false, evidence: `connected to ${host}:${port}` }),
-  );
+  const socket = connect({ ...address, timeout: CONNECT_LIMIT_MS });
+  socket.on("connect", () => resolve({ name, holds: false, evidence: `connected to ${shown}` }));
   socket.on("error", (error) => resolve({ name, holds: true, evidence: error.message }));
-  socket.on("timeout", () =>
-    resolve({ name, holds: true, evidence: `${host}:${port} does not answer` }),
-  );
+  socket.on("timeout", () => resolve({ name, holds: true, evidence: `${shown} does not answer` }));
   return promise.finally(() => socket.destroy());
 }
 

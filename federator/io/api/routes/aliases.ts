@@ -14,6 +14,7 @@ import {
   noSuchFunction,
 } from "../../functions/function-state.ts";
 import { pageRecords } from "../page-records.ts";
+import { refuseUnprovedMove } from "../../functions/refuse-unproved.ts";
 import { refuseWider } from "../../functions/refuse-wider.ts";
 import { readAlias } from "../../read-records.ts";
 import { refuseRemoval } from "../refuse-removal.ts";
@@ -45,6 +46,7 @@ export function aliasRoutes(api: Api, ports: ApiPorts): void {
         const before = state.aliases.find(({ value }) => value.alias === alias)?.value;
         const versions = [version, ...additionalVersions.map((one) => one.version)];
         await refuseWider(ports, { before, versions, acceptWiderPlacement });
+        await refuseUnprovedMove(ports, request.params, before, versions);
         const subject = `aliases/${tenant}/${functionName}/${alias}`;
         return {
           transaction: plan.transaction,

@@ -15,6 +15,7 @@ import { commitChange, untilEnforced } from "../commit-change.ts";
 import { changedMeanwhile, etag, readPrecondition, rolloutRuns } from "../etags.ts";
 import { fetchStandingFunction, noSuchFunction } from "../../functions/function-state.ts";
 import { pageRecords } from "../page-records.ts";
+import { refuseUnprovedMove } from "../../functions/refuse-unproved.ts";
 import { refuseWider } from "../../functions/refuse-wider.ts";
 import { readRollout } from "../../read-records.ts";
 import { AliasPath, FunctionPath, JSON_BODY_BYTES_MAX, PageQuery, pageOf } from "./schemas.ts";
@@ -72,7 +73,9 @@ function startingRoute(api: Api, ports: ApiPorts): void {
         const { record } = plan;
         const before = state.aliases.find(({ value }) => value.alias === alias)?.value;
         const { acceptWiderPlacement } = request.body;
-        await refuseWider(ports, { before, versions: [record.toVersion], acceptWiderPlacement });
+        const versions = [record.toVersion];
+        await refuseWider(ports, { before, versions, acceptWiderPlacement });
+        await refuseUnprovedMove(ports, request.params, before, versions);
         const subject = `rollouts/${tenant}/${functionName}/${alias}`;
         return {
           transaction: plan.transaction,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { judgeIsolation } from "../../../../agents/core/sandbox/judge-isolation.ts";
+import { judgeIsolation, weakerChecks } from "../../../../agents/core/sandbox/judge-isolation.ts";
 
 const NAMES = [
   ["exhaust-descriptors"],
@@ -59,4 +59,16 @@ test("nothing that was tried proves nothing, and long evidence is cut", () => {
   });
   const long = judgeIsolation([{ name: "mount", holds: true, evidence: "x".repeat(999) }], [], 5);
   assert.equal(long.checks[0]?.evidence.length, 300);
+});
+
+test("a second way of starting instances is weaker by what it does not keep from them, or was not tried", () => {
+  assert.deepEqual(weakerChecks(all, all), []);
+  const open = all.map((one) => (one.name === "mount" ? { ...one, holds: false } : one));
+  assert.deepEqual(weakerChecks(all, open), ["mount: EPERM"]);
+  assert.deepEqual(weakerChecks(all, [...all, ...open]), ["mount: EPERM"]);
+  const untried = all.filter(({ name }) => name !== "fork-200");
+  assert.deepEqual(weakerChecks(all, untried), ["fork-200: was not tried"]);
+  // What the first way does not keep from them either is no reason.
+  assert.deepEqual(weakerChecks(open, open), []);
+  assert.deepEqual(weakerChecks([...all, ...open], open), []);
 });

@@ -5,7 +5,7 @@ import type { ClassDemand, PlanInputRecord } from "#lib/contracts/control-record
 import { DEMAND_CLASSES_MAX } from "#lib/contracts/control-records.ts";
 import { ANYWHERE } from "#lib/plan/placement-class.ts";
 import { totalDemand } from "#lib/plan/sum-demand.ts";
-import { nextPlanInput } from "../../../../federator/core/leading/plan-input.ts";
+import { endWaits, nextPlanInput } from "../../../../federator/core/leading/plan-input.ts";
 import { threeZones } from "../../gateway/zones.ts";
 
 const calls = (normal: number) => ({ critical: 0, normal, batch: 0 });
@@ -111,6 +111,17 @@ test("ramps, what waits for an operator and what is not known here stay as they 
     demand: {},
     classDemand: [],
   });
+});
+
+test("without a function whose failback is manual nobody waits for an operator any more", () => {
+  const before = { rampPercent: { "us-east-1": 40 }, awaitsFailback: ["us-east-1"], later: true };
+  assert.deepEqual(endWaits(undefined, before), { ...before, awaitsFailback: [] });
+  const next = { ...before, demand: {} };
+  assert.deepEqual(endWaits(next, before), { ...next, awaitsFailback: [] });
+  const none = { rampPercent: {}, awaitsFailback: [] };
+  assert.equal(endWaits(undefined, none), undefined);
+  assert.equal(endWaits(none, before), none);
+  assert.equal(endWaits(undefined, undefined), undefined);
 });
 
 test("a placement with too few calls to plan for is planned with those that may run anywhere", () => {

@@ -8,6 +8,7 @@ import {
   judgePlannedDown,
   judgeRejoin,
   judgeVerdicts,
+  type Surroundings,
   type VerdictDecision,
   type VerdictLimits,
 } from "../../../../federator/core/verdicts/judge-verdict.ts";
@@ -18,10 +19,11 @@ const limits: VerdictLimits = {
   upHoldMs: 5_000,
   upHoldMaxMs: 600_000,
   flapMemoryMs: 60_000,
+  evidenceMaxAgeMs: 1_500,
 };
 const NOW_MS = 100_000;
 /** Sessions of the present run; records are older unless a case says otherwise. */
-const SESSIONS = [10, 11, 12];
+const SESSIONS = { sessionRevisions: [10, 11, 12], hasHeardAll: true };
 const DURING_THIS_RUN = 50;
 
 const record = (
@@ -41,11 +43,13 @@ const clusterCase = (overrides: Partial<ClusterCase>): ClusterCase => ({
   clusterId: "c",
   record: undefined,
   recordRevision: DURING_THIS_RUN,
+  knownForMs: 1_500,
   evidence: { upZones: [], downZones: [] },
   goodSinceMs: undefined,
   upForMs: 0,
   sessionRevision: 10,
   sessionId: "before",
+  answersItsOwn: true,
   rejoin: "current",
   isQuarantined: false,
   ...overrides,
@@ -65,7 +69,7 @@ const cases: readonly {
   readonly name: string;
   readonly of: Partial<ClusterCase>;
   readonly limits?: Partial<VerdictLimits>;
-  readonly sessions?: readonly number[];
+  readonly around?: Partial<Surroundings>;
   readonly nowMs?: number;
   readonly decided: VerdictDecision | undefined;
 }[] = [
@@ -79,6 +83,11 @@ const cases: readonly {
     name: "two zones put it down",
     of: { record: record("up", "first-seen", 0), evidence: seenDown },
     decided: { kind: "down", clusterId: "c", cause: "unplanned", flaps: 1, stays },
+  },
+  {
+    name: "but not by what they may have seen before it was put up",
+    of: { record: record("up", "planned", 0), evidence: seenDown, knownForMs: 1_499 },
+    decided: undefined,
   },
   {
     name: "a second failure soon after counts as a flap",
@@ -161,6 +170,26 @@ const cases: readonly {
     decided: undefined,
   },
   {
+    name: "nor while others, of whom that is not known yet, may have to be heard",
+    of: {
+      record: record("down", "planned", 2),
+      sessionRevision: DURING_THIS_RUN + 1,
+      evidence: { upZones: ["c"], downZones: [] },
+    },
+    around: { hasHeardAll: false },
+    decided: undefined,
+  },
+  {
+    name: "nor before its own new process says that it answers: what others saw was the one before",
+    of: {
+      record: record("down", "planned", 2),
+      sessionRevision: DURING_THIS_RUN + 1,
+      evidence: seenUp,
+      answersItsOwn: false,
+    },
+    decided: undefined,
+  },
+  {
     name: "a stop that never happened is over when no drain takes so long",
     of: { record: record("down", "planned", 2), evidence: seenUp, goodSinceMs: 0 },
     nowMs: 60_000,
@@ -204,7 +233,7 @@ const cases: readonly {
   {
     name: "without any session nothing is known of runs",
     of: { record: record("down"), recordRevision: 9, evidence: { upZones: ["a"], downZones: [] } },
-    sessions: [],
+    around: { sessionRevisions: [] },
     decided: undefined,
   },
   {
@@ -214,9 +243,10 @@ const cases: readonly {
     decided: { ...up, cause: "first-seen", flaps: 0, isRamped: false, needsLeader: true },
   },
 ];
-for (const { name, of, limits: changed, sessions = SESSIONS, nowMs = NOW_MS, decided } of cases) {
+for (const { name, of, limits: changed, around, nowMs = NOW_MS, decided } of cases) {
   test(name, () => {
-    const decisions = judgeVerdicts([clusterCase(of), other], sessions, nowMs, {
+    const surroundings = { ...SESSIONS, ...around };
+    const decisions = judgeVerdicts([clusterCase(of), other], surroundings, nowMs, {
       ...limits,
       ...changed,
     });
@@ -230,6 +260,7 @@ const needed: readonly {
   readonly name: string;
   readonly of?: Partial<ClusterCase>;
   readonly others: readonly Partial<ClusterCase>[];
+  readonly around?: Partial<Surroundings>;
   readonly isBack: boolean;
 }[] = [
   {
@@ -245,6 +276,12 @@ const needed: readonly {
   {
     name: "one in service that answers is enough for the hold",
     others: [{ evidence: seenDown }, { evidence: seenUp }],
+    isBack: false,
+  },
+  {
+    name: "so is one of which nobody was heard yet",
+    others: [{}, {}],
+    around: { hasHeardAll: false },
     isBack: false,
   },
   {
@@ -289,13 +326,14 @@ const needed: readonly {
     isBack: true,
   },
 ];
-for (const { name, of, others, isBack } of needed) {
+for (const { name, of, others, around, isBack } of needed) {
   test(name, () => {
     const cluster = clusterCase({ ...inHold, ...of });
     const inService = others.map((its, index) =>
       clusterCase({ clusterId: `other-${index}`, record: record("up"), ...its }),
     );
-    const ups = judgeVerdicts([cluster, ...inService], SESSIONS, NOW_MS, limits).filter(
+    const surroundings = { ...SESSIONS, ...around };
+    const ups = judgeVerdicts([cluster, ...inService], surroundings, NOW_MS, limits).filter(
       ({ kind }) => kind === "up",
     );
     assert.deepEqual(ups, isBack ? [back] : []);

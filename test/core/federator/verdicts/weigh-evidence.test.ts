@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { Observation } from "#lib/contracts/zone-report.ts";
 import {
   type Evidence,
+  hasHeardAll,
   isSeenUp,
   judgeDowns,
   judgeOverlay,
@@ -155,3 +156,25 @@ test("the extra observer is named behind the zones it agrees with", () => {
   assert.deepEqual(witnesses(evidence, "down"), ["a", "consul"]);
   assert.deepEqual(witnesses(evidence, "up"), ["b"]);
 });
+
+const heard = (zone: string, isQualified = true) => observation(zone, {}, isQualified);
+const hearings: readonly {
+  readonly name: string;
+  readonly sightings: readonly Observation[];
+  readonly listeningForMs: number;
+  readonly all: boolean;
+}[] = [
+  { name: "all were heard", sightings: [heard("a"), heard("b")], listeningForMs: 0, all: true },
+  { name: "one was not heard yet", sightings: [heard("a")], listeningForMs: 2_999, all: false },
+  { name: "one was not heard for long", sightings: [heard("a")], listeningForMs: 3_000, all: true },
+  {
+    name: "one distrusts itself: what it sees is not known",
+    sightings: [heard("a"), heard("b", false)],
+    listeningForMs: 0,
+    all: false,
+  },
+];
+for (const { name, sightings, listeningForMs, all } of hearings)
+  test(`who is there, where ${name}, is ${all ? "" : "not "}known`, () => {
+    assert.equal(hasHeardAll(sightings, ["a", "b"], listeningForMs, 1_500), all);
+  });

@@ -5,8 +5,8 @@ import { totalDemand } from "#lib/plan/sum-demand.ts";
 import type { Random } from "#lib/ports/random.ts";
 import { type ClusterRooms, createClusterRooms } from "../../../../gateway/core/cluster-rooms.ts";
 import {
-  crowdingOf,
   isBeyondPlan,
+  isCrowded,
   type PlannedCrowd,
 } from "../../../../gateway/core/keep-within-plan.ts";
 import { createCallMeter } from "../../../../gateway/core/measure-calls.ts";
@@ -14,7 +14,8 @@ import { orderClusters } from "../../../../gateway/core/order-clusters.ts";
 import { createSharePlanner } from "../../../../gateway/core/share-planner.ts";
 import { HEALTHY } from "../healthy-cluster.ts";
 import { euWest, threeZones } from "../zones.ts";
-import { queueingCluster, type VirtualTime, virtualTime } from "./queueing-cluster.ts";
+import { sharedCluster } from "./shared-cluster.ts";
+import { type VirtualTime, virtualTime } from "./virtual-time.ts";
 
 /** What became of one call. */
 export interface PlayedCall {
@@ -39,7 +40,7 @@ const REPORT_MS = 1_000;
 const PLAN_AGE_MS = 1_000;
 const ORIGIN = euWest.name;
 
-/** One gateway's decisions, as its stages put them together, in front of clusters that are queues with servers. */
+/** One gateway's decisions, as its stages put them together, in front of clusters in which a function of each tier shares the places. */
 export function playCrowd(options: CrowdOptions): readonly PlayedCall[] {
   const { slots, callMs, untilMs, perSecond, random } = options;
   const time = virtualTime();
@@ -47,7 +48,7 @@ export function playCrowd(options: CrowdOptions): readonly PlayedCall[] {
   const meter = createCallMeter(0);
   const rooms = createClusterRooms(() => 1);
   const clusters = new Map(
-    threeZones.map(({ clusterId }) => [clusterId, queueingCluster(slots, time)]),
+    threeZones.map(({ clusterId }) => [clusterId, sharedCluster(slots, time)]),
   );
   const calls: PlayedCall[] = [];
   let entries = tableWith(slots, {});
@@ -70,7 +71,7 @@ export function playCrowd(options: CrowdOptions): readonly PlayedCall[] {
       return turnedAway();
     }
     const leave = rooms.begin(clusterId, 1);
-    cluster.serve(callMs * (0.9 + 0.2 * random.next()), (waitedMs) => {
+    cluster.serve(tier, callMs * (0.9 + 0.2 * random.next()), (waitedMs) => {
       leave();
       end(time.nowMs(), waitedMs);
       calls.push({ tier, atMs, endedAtMs: time.nowMs() });
@@ -109,7 +110,7 @@ function choose(
   const preference = planned && {
     originZone: ORIGIN,
     clusters: planned.shares[tier].clusters,
-    crowding: crowdingOf(tier, planned),
+    isCrowded: isCrowded(planned),
     isSteady: false,
   };
   const ranking = orderClusters(snapshots, euWest, "on", preference, random);

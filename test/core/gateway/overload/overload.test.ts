@@ -7,6 +7,13 @@ import { type PlayedCall, playCrowd } from "./crowded-gateway.ts";
 const CALL_MS = 150;
 const CROWD_ENDS_MS = 25_000;
 const UNTIL_MS = 30_000;
+/** The plan knows of the crowd by then. */
+const KNOWN_MS = 6_000;
+const WINDOW_MS = 4_000;
+/** Three functions that share places one by one leave some empty between two calls; 24 callers of one fill 0.93 of 24. */
+const GOODPUT_LEAST = 0.82;
+/** As many calls as run wait, and half as many again, and instances start in between. */
+const WAIT_AND_CALL_MAX_MS = 16 * CALL_MS;
 
 /** What is critical fits, with normal calls it does not. */
 const SHARE_OF: Readonly<Record<Tier, number>> = { critical: 0.05, normal: 0.15, batch: 0.8 };
@@ -19,7 +26,7 @@ const dueWithin = (calls: readonly PlayedCall[], fromMs: number, toMs: number, t
   calls.filter((call) => call.tier === tier && call.atMs >= fromMs && call.atMs < toMs);
 const isServed = ({ endedAtMs }: PlayedCall): boolean => endedAtMs !== undefined;
 
-for (const slots of [8, 64])
+for (const slots of [8, 24])
   test(`ten times what three clusters of ${slots} slots serve, in three tiers, and then a quarter of it`, () => {
     const capacity = (3 * slots * 1_000) / CALL_MS;
     const calls = playCrowd({
@@ -31,19 +38,20 @@ for (const slots of [8, 64])
       random: seededRandom(`crowd of ${slots}`),
     });
 
-    // From the first seconds on, when no plan knows of the crowd.
-    for (let fromMs = 1_000; fromMs < CROWD_ENDS_MS; fromMs += 1_000) {
-      const served = endedWithin(calls, fromMs, fromMs + 1_000) / capacity;
-      assert.ok(served >= 0.9, `${served.toFixed(2)} of what there is, from ${fromMs} ms on`);
+    // From the first seconds on, when no plan knows of the crowd and instances are still starting.
+    for (let fromMs = 1_000; fromMs < CROWD_ENDS_MS; fromMs += WINDOW_MS) {
+      const served = endedWithin(calls, fromMs, fromMs + WINDOW_MS) / capacity;
+      const least = fromMs < KNOWN_MS ? 0.7 : GOODPUT_LEAST;
+      const share = served / (WINDOW_MS / 1_000);
+      assert.ok(share >= least, `${share.toFixed(2)} of what there is, from ${fromMs} ms on`);
     }
     for (const { tier, atMs, endedAtMs = atMs } of calls)
-      assert.ok(endedAtMs - atMs <= 4 * CALL_MS, `${endedAtMs - atMs} ms for a ${tier} call`);
+      assert.ok(endedAtMs - atMs <= WAIT_AND_CALL_MAX_MS, `${endedAtMs - atMs} ms for ${tier}`);
 
-    const knownMs = 6_000;
-    const of = (tier: Tier) => dueWithin(calls, knownMs, CROWD_ENDS_MS, tier);
+    const of = (tier: Tier) => dueWithin(calls, KNOWN_MS, CROWD_ENDS_MS, tier);
     assert.ok(of("critical").every(isServed), "no critical call is turned away");
     assert.ok(of("normal").filter(isServed).length > of("normal").length / 5);
-    assert.ok(of("batch").filter(isServed).length < of("batch").length / 50);
+    assert.ok(!of("batch").some(isServed), "no batch call is served while normal ones are shed");
 
     for (const tier of TIERS)
       assert.ok(
@@ -74,6 +82,8 @@ test("what fits is served, all of it", () => {
     perSecond: (tier) => (capacity * 0.75 * (tier === "batch" ? 2 : 1)) / 4,
     random: seededRandom("what fits"),
   });
-  const turnedAway = calls.filter((call) => !isServed(call)).length;
-  assert.ok(turnedAway <= calls.length / 1_000, `${turnedAway} of ${calls.length}`);
+  // Not before the first instances have started.
+  const due = calls.filter(({ atMs }) => atMs >= 2_000);
+  const turnedAway = due.filter((call) => !isServed(call)).length;
+  assert.ok(turnedAway <= due.length / 500, `${turnedAway} of ${due.length}`);
 });

@@ -21,9 +21,9 @@ const ATTACKS = {
   // Reaches for the machine's own processes over what it inherits.
   shell: ({ script }) =>
     refused(() => execFileSync("/bin/sh", ["-c", script], { encoding: "utf8" })),
-  connect: ({ host, port }) => {
+  connect: ({ host, port, path }) => {
     const { promise, resolve } = Promise.withResolvers();
-    const socket = connect({ host, port, timeout: 2_000 });
+    const socket = connect({ host, port, path, timeout: 2_000 });
     socket.on("connect", () => resolve("connected"));
     socket.on("error", (error) => resolve(error.code));
     socket.on("timeout", () => resolve("silence"));

@@ -3,16 +3,12 @@ import { execFile } from "node:child_process";
 import { chmod, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test, type TestContext } from "node:test";
+import { after, test } from "node:test";
 import { promisify } from "node:util";
-import type { CallEnd, Instance, InstanceLog } from "../../../../agents/drivers/driver.ts";
-import { openProcessDriver } from "../../../contract/open-process-driver.ts";
 import { eventually } from "../support/agent-world.ts";
+import { callClient, resultOf, startClient } from "./start-client.ts";
 
-/*
- * AWS's own runtime client for Python, as it is published, on our Runtime API: an outside opinion of whether that is AWS's. Its function
- * is ric-python/app.py.
- */
+/* AWS's client for Python. Its function is ric-python/app.py. */
 
 const SOURCE = join(import.meta.dirname, "ric-python");
 const PIP = "python3 -m pip install --quiet --disable-pip-version-check --target";
@@ -41,56 +37,11 @@ async function install(folder: string): Promise<string | undefined> {
   return undefined;
 }
 
-interface Started {
-  readonly instance: Instance;
-  readonly lines: readonly InstanceLog[];
-}
-
-async function start(t: TestContext, handler: string, concurrency = 1): Promise<Started> {
-  // Without a sandbox: the Python that pip installed for may lie where none shows it.
-  const driver = await openProcessDriver(t, 0, "off");
-  const lines: InstanceLog[] = [];
-  const instance = driver.start(
-    {
-      tenant: "demo",
-      functionName: "greet",
-      version: 4,
-      runtime: "provided",
-      handler,
-      codeDirectory: code,
-      memoryMegabytes: 256,
-      concurrency,
-      environment: {},
-      initTimeoutMs: 20_000,
-    },
-    (line) => lines.push(line),
-  );
-  return { instance, lines };
-}
-
-async function call({ instance }: Started, requestId: string, event: unknown): Promise<CallEnd> {
-  const started = await instance.started;
-  assert.equal(started.kind, "ready", JSON.stringify(started));
-  const header = {
-    requestId,
-    deadlineMs: 5_000,
-    tenant: "demo",
-    functionName: "greet",
-    functionVersion: "4",
-    memoryMegabytes: 256,
-  };
-  const json = Buffer.from(JSON.stringify(event));
-  return instance.invoke(header, { kind: "event", json }).outcome;
-}
-
-function resultOf(end: CallEnd): Record<string, unknown> {
-  assert.equal(end.kind, "result", JSON.stringify(end));
-  return JSON.parse(end.json.toString("utf8"));
-}
-
 test("its context says what a call of Meridian is", options, async (t) => {
-  const started = await start(t, "app.greet");
-  const { remainingMs, pid, ...said } = resultOf(await call(started, "r-1", { name: "Ännchen" }));
+  const started = await startClient(t, code, "app.greet");
+  const { remainingMs, pid, ...said } = resultOf(
+    await callClient(started, "r-1", { name: "Ännchen" }),
+  );
   assert.deepEqual(said, {
     text: "Hello Ännchen",
     requestId: "r-1",
@@ -102,13 +53,13 @@ test("its context says what a call of Meridian is", options, async (t) => {
     clientContext: null,
   });
   assert.ok(Number(remainingMs) > 0 && Number(remainingMs) <= 5_000, String(remainingMs));
-  assert.equal(resultOf(await call(started, "r-2", { name: "" }))["pid"], pid);
+  assert.equal(resultOf(await callClient(started, "r-2", { name: "" }))["pid"], pid);
 });
 
 test("what its handler raises is told, and its instance lives on", options, async (t) => {
-  const started = await start(t, "app.fails");
+  const started = await startClient(t, code, "app.fails");
   for (const requestId of ["r-1", "r-2"]) {
-    const end = await call(started, requestId, {});
+    const end = await callClient(started, requestId, {});
     assert.equal(end.kind, "error");
     const { errorType, errorMessage, isCrash, stackTrace } = end.error;
     assert.deepEqual([errorType, errorMessage], ["NobodyError", "nobody to greet"]);
@@ -118,17 +69,17 @@ test("what its handler raises is told, and its instance lives on", options, asyn
 });
 
 test("what is no JSON, or too large, is its function's error", options, async (t) => {
-  const set = await call(await start(t, "app.cannot_be_json"), "r-1", {});
+  const set = await callClient(await startClient(t, code, "app.cannot_be_json"), "r-1", {});
   assert.equal(set.kind, "error");
   assert.equal(set.error.errorType, "Runtime.MarshalError");
-  const huge = await call(await start(t, "app.huge"), "r-1", {});
+  const huge = await callClient(await startClient(t, code, "app.huge"), "r-1", {});
   assert.equal(huge.kind, "error");
   assert.equal(huge.error.errorType, "Function.ResponseSizeTooLarge");
 });
 
 test("what its handler prints and logs belongs to the call", options, async (t) => {
-  const started = await start(t, "app.prints");
-  await call(started, "r-1", {});
+  const started = await startClient(t, code, "app.prints");
+  await callClient(started, "r-1", {});
   const text = (): string => started.lines.map((line) => line.text).join("");
   await eventually(() => text().includes("a record"));
   assert.match(text(), /^a line\n\[INFO\]\t.*\tr-1\ta record\n$/);
@@ -140,7 +91,7 @@ for (const [handler, type] of [
   ["nothing.greet", "Runtime.ImportModuleError"],
 ] as const)
   test(`the handler ${handler} fails its start with ${type}`, options, async (t) => {
-    const { instance } = await start(t, handler);
+    const { instance } = await startClient(t, code, handler);
     const outcome = await instance.started;
     assert.equal(outcome.kind, "init-failed", JSON.stringify(outcome));
     assert.equal(outcome.error.errorType, type);
@@ -148,9 +99,9 @@ for (const [handler, type] of [
   });
 
 test("with concurrency it takes several calls at once", options, async (t) => {
-  const started = await start(t, "app.greet", 3);
+  const started = await startClient(t, code, "app.greet", 3);
   const names = ["a", "b", "c", "d", "e", "f"];
-  const ends = await Promise.all(names.map((name) => call(started, `r-${name}`, { name })));
+  const ends = await Promise.all(names.map((name) => callClient(started, `r-${name}`, { name })));
   assert.deepEqual(
     ends.map((end) => resultOf(end)["requestId"]),
     names.map((name) => `r-${name}`),

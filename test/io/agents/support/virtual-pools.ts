@@ -3,6 +3,7 @@ import { Registry } from "prom-client";
 import { Value } from "typebox/value";
 import { FunctionManifest } from "#lib/contracts/function-manifest.ts";
 import type { Scaling } from "#lib/contracts/scaling.ts";
+import type { IdleGaps } from "../../../../agents/core/scaling/idle-gaps.ts";
 import type { InstanceDriver } from "../../../../agents/drivers/driver.ts";
 import { agentMetrics } from "../../../../agents/io/agent-metrics.ts";
 import type { CallOutcome } from "../../../../agents/io/call-outcome.ts";
@@ -28,6 +29,7 @@ export function virtualPools(
   t: TestContext,
   driver: InstanceDriver,
   limits: { readonly instancesMax?: number; readonly lastIdleMs?: number } = {},
+  learnt: ReadonlyMap<string, IdleGaps> = new Map(),
 ): VirtualPools {
   t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
   let nowMs = 1_000_000;
@@ -60,6 +62,7 @@ export function virtualPools(
       lastIdleMs: limits.lastIdleMs ?? 60_000,
     },
     () => 1_000,
+    learnt,
   );
   t.after(async () => {
     pools.close();

@@ -8,6 +8,7 @@ import type { RouteEntry } from "#lib/contracts/route-table.ts";
 import { entryKey } from "#lib/contracts/route-table.ts";
 import type { Zone } from "#lib/contracts/zone.ts";
 import type { RouteEntries } from "#lib/route-table-state.ts";
+import { noBytes } from "../../../../gateway/core/body-count.ts";
 import { createDemandMeter } from "../../../../gateway/core/measure-demand.ts";
 import { createArmCounters } from "../../../../gateway/core/count-arms.ts";
 import { createCallMeter } from "../../../../gateway/core/measure-calls.ts";
@@ -168,6 +169,7 @@ const arrival = (given: GeoCase, method: string, target: string, nowMs: number):
   hasBody: false,
   peer: given.peer,
   receivedAtMs: nowMs,
+  bodyCount: noBytes(),
   readBody: () => Promise.resolve(EMPTY),
   streamBody: async function* () {},
   callerGone: new AbortController().signal,

@@ -24,25 +24,3 @@ export function virtualTime(): VirtualTime {
     },
   };
 }
-
-/** So many servers and one queue in front of them, first come, first served. */
-export function queueingCluster(slots: number, time: VirtualTime) {
-  const waiting: (() => void)[] = [];
-  let busy = 0;
-  return {
-    serve: (callMs: number, ended: (waitedMs: number) => void): void => {
-      const cameAtMs = time.nowMs();
-      const run = (): void => {
-        const waitedMs = time.nowMs() - cameAtMs;
-        busy += 1;
-        time.in(callMs, () => {
-          busy -= 1;
-          ended(waitedMs);
-          waiting.shift()?.();
-        });
-      };
-      if (busy < slots) run();
-      else waiting.push(run);
-    },
-  };
-}
