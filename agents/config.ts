@@ -50,7 +50,7 @@ const AgentConfig = Type.Object(
     sandbox: Type.Optional(Type.Union([Type.Literal("auto"), Type.Literal("off")])),
     /** The first of the numbers that users of instances have, where the agent is root; absent: numbers that no system gives out. */
     instanceUsersFrom: Type.Optional(Type.Integer({ minimum: 1, maximum: 2_000_000_000 })),
-    /** `off`: each instance of Python is an interpreter of its own; absent: they are forked from one, where that is proved to keep them apart. */
+    /** `auto`: instances of Python are forked from one process, where that is proved to keep them apart; absent: each is an interpreter of its own. */
     pythonForks: Type.Optional(Type.Union([Type.Literal("auto"), Type.Literal("off")])),
     /** Where gVisor's `runsc` is; absent: it is looked for on the PATH. */
     gvisorProgram: Type.Optional(Type.String({ pattern: "^/" })),

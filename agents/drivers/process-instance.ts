@@ -34,7 +34,10 @@ export interface ProcessInstanceOptions {
   /** Its process is there already. */
   readonly isPooled?: boolean;
   /** Where a process takes its time to come, the time for that alone, and what stands in its way; absent: the time for the start is for both. */
-  readonly awaitsProcess?: { readonly limitMs: number; readonly obstacle: () => string | undefined };
+  readonly awaitsProcess?: {
+    readonly limitMs: number;
+    readonly obstacle: () => string | undefined;
+  };
   readonly onLog: (line: InstanceLog) => void;
   /** Asks the launcher to end the process. */
   readonly kill: () => void;

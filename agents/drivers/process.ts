@@ -39,7 +39,7 @@ export interface ProcessDriverOptions {
   readonly sharedFolders?: readonly SharedFolder[] | undefined;
   /** The first of the numbers that users of instances have, where the agent is root. */
   readonly instanceUsersFrom?: number | undefined;
-  /** `off`: each instance of Python is an interpreter of its own. Absent: `auto`. */
+  /** `auto`: instances of Python are forked from one process, where that is proved to keep them apart. Absent: `off`. */
   readonly pythonForks?: "auto" | "off" | undefined;
   /** Where gVisor's `runsc` is; absent: on the PATH, or nowhere. */
   readonly gvisorProgram?: string | undefined;
@@ -145,7 +145,7 @@ export async function createProcessDriver(options: ProcessDriverOptions): Promis
     },
   });
   const zygote = keepZygote({
-    isWanted: options.pythonForks !== "off",
+    isWanted: options.pythonForks === "auto",
     prefix: bootPrefix,
     common: shelter.common,
     probeHost,

@@ -12,5 +12,4 @@ export function versionKey({ tenant, functionName, version }: PoolVersion): stri
 }
 
 /** The same, short: of code by its digest, configuration, and secrets by their revisions. */
-export const versionIdentity = (of: PoolVersion): string =>
-  hash("sha256", versionKey(of));
+export const versionIdentity = (of: PoolVersion): string => hash("sha256", versionKey(of));

@@ -23,8 +23,8 @@ const WAYS: readonly Way[] = [
   { name: "Node, pooled", workload: "hello", settings: {} },
   { name: "Node", workload: "hello", settings: NO_POOL },
   { name: "Python, pooled", workload: "python", settings: {} },
-  { name: "Python, forked", workload: "python", settings: NO_POOL },
-  { name: "Python", workload: "python", settings: { ...NO_POOL, pythonForks: "off" } },
+  { name: "Python, forked", workload: "python", settings: { ...NO_POOL, pythonForks: "auto" } },
+  { name: "Python", workload: "python", settings: NO_POOL },
   { name: "heavy Node, pooled", workload: "heavy", settings: {} },
   { name: "heavy Node", workload: "heavy", settings: NO_POOL },
 ];

@@ -11,8 +11,8 @@ const IDLE_MS = 8_000;
 const GONE_LIMIT_MS = 30_000;
 const WAYS: readonly { name: string; workload: Workload; settings: object }[] = [
   { name: "hello", workload: "hello", settings: {} },
-  { name: "python, forked", workload: "python", settings: {} },
-  { name: "python", workload: "python", settings: { pythonForks: "off" } },
+  { name: "python, forked", workload: "python", settings: { pythonForks: "auto" } },
+  { name: "python", workload: "python", settings: {} },
 ];
 
 /** Memory of idle instances, each called once, and what is left of it when their functions are at zero. */

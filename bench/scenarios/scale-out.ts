@@ -7,8 +7,8 @@ import type { RoundOptions } from "../run-rounds.ts";
 const INSTANCES = 100;
 const WAYS: readonly { way: string; workload: Workload; settings: object }[] = [
   { way: "hello", workload: "hello", settings: {} },
-  { way: "python, forked", workload: "python", settings: {} },
-  { way: "python", workload: "python", settings: { pythonForks: "off" } },
+  { way: "python, forked", workload: "python", settings: { pythonForks: "auto" } },
+  { way: "python", workload: "python", settings: {} },
 ];
 
 interface ScaleOutReading {

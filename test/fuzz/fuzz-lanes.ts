@@ -116,7 +116,7 @@ const headsOf = (requests: readonly string[]): string =>
 const oneBeginsTheOther = (one: string, other: string): boolean =>
   one.startsWith(other) || other.startsWith(one);
 
-async function sendCase(lane: Lane, { pieces, endsAtOnce }: LaneCase, quietTicks: number) {
+async function sendCase(lane: Lane, { pieces }: LaneCase, quietTicks: number) {
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   let [text, isClosed, isHanging, isReset] = ["", false, false, false];
   const socket = connect(lane.path);
@@ -137,7 +137,6 @@ async function sendCase(lane: Lane, { pieces, endsAtOnce }: LaneCase, quietTicks
     if (afterMs > 0) await delay(afterMs);
     if (socket.writable) socket.write(bytes, "latin1");
   }
-  if (endsAtOnce) socket.end();
   for (quiet = 0; quiet < quietTicks && !socket.closed; quiet += 1) await delay(TICK_MS);
   socket.end();
   for (let ticks = 0; ticks < HANG_TICKS && !socket.closed; ticks += 1) await delay(TICK_MS);
@@ -145,8 +144,6 @@ async function sendCase(lane: Lane, { pieces, endsAtOnce }: LaneCase, quietTicks
   socket.destroy();
   await closed;
   const { requests, byNode } = lane.takeSeen();
-  // How often a caller is asked whether it is there is a matter of time.
-  if (endsAtOnce) text = text.replaceAll("HTTP/1.1 100 Continue\r\n\r\n", "");
   return { text: withoutOrder(text), isClosed, isHanging, isReset, requests, byNode };
 }
 

@@ -4,8 +4,6 @@ import { asChoices, mutated, mutatedInput } from "./mutate.ts";
 /** What a connection sends, and when. */
 export interface LaneCase {
   readonly pieces: readonly Piece[];
-  /** Behind the last piece the caller ends its side, and does not wait for answers first. */
-  readonly endsAtOnce: boolean;
 }
 
 interface Piece {
@@ -79,8 +77,7 @@ export function laneCase(seed: number, number: number): LaneCase {
   // HTTP/2 never comes as far as to either lane.
   const isOfHttp2 = ofCorpus.startsWith("PRI");
   const bytes = random.chance(0.35) && !isOfHttp2 ? ofCorpus : plainOnes(random);
-  const pieces = split(random.chance(0.05) ? cutOff(bytes, random) : bytes, random);
-  return { pieces, endsAtOnce: random.chance(0.1) };
+  return { pieces: split(random.chance(0.05) ? cutOff(bytes, random) : bytes, random) };
 }
 
 /** Requests that are plain, or nearly. */

@@ -37,6 +37,7 @@ before(async () => {
     stateDirectory: join(folder, "state"),
     socketDirectory: folder,
     launcherGraceMs: 2_000,
+    pythonForks: "auto",
     log: pino({ level: "silent" }),
     onPids: (newest) => (pids = newest),
   });

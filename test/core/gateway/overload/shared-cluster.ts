@@ -109,7 +109,7 @@ export function sharedCluster(slots: number, time: VirtualTime) {
     if (all.length < slots) return;
     const needs = pools
       .filter(({ waiting }) => waiting.length > 0)
-      .map(({ tier, waiting, instances, lacking }) => ({
+      .map(({ tier, instances, lacking }) => ({
         tier,
         isStarved: [...instances].every(({ state }) => state.kind === "draining"),
         lacking,

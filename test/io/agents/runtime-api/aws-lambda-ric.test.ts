@@ -51,7 +51,7 @@ test("its context says what a call of Meridian is", options, async (t) => {
 
 for (const [handler, type] of [
   ["app.fails", "NobodyError"],
-  ["app.cannotBeJson", "Runtime.UnhandledError"],
+  ["app.cannotBeJson", "Runtime.JSONStringifyError"],
 ] as const)
   test(`what ${handler} throws is told, and its instance lives on`, options, async (t) => {
     const started = await startClient(t, code, handler);
