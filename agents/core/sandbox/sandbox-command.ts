@@ -59,13 +59,20 @@ export interface SandboxCommand {
 }
 
 /**
+ * In version 1 a thread that joins by itself keeps nobody waiting, which a process that is moved does, for some 10 ms
+ * (`cgroup_threadgroup_rwsem` in the kernel's cgroup.c); version 2 knows processes alone.
+ */
+const JOIN_GROUP =
+  'if [ -e "$group/tasks" ]; then echo 0 >"$group/tasks"; else echo $$ >"$group/cgroup.procs"; fi || exit 1';
+
+/**
  * Runs outside, as the agent: limits, groups and the filter, then bubblewrap in its place. Nothing of the function's comes in here,
  * least of all its environment, which could make any program load anything.
  */
 const OUTSIDE_SCRIPT = [
   `ulimit -c 0; ulimit -f ${FILE_BLOCKS_MAX}; ulimit -n ${SANDBOX_LIMITS.descriptors}`,
   "filter=$1 groups=$2; shift 2",
-  'IFS=:; for group in $groups; do echo $$ >"$group/cgroup.procs" || exit 1; done; unset IFS',
+  `IFS=:; for group in $groups; do ${JOIN_GROUP}; done; unset IFS`,
   `exec "$@" ${FILTER_DESCRIPTOR}<"$filter"`,
 ].join("\n");
 

@@ -12,7 +12,7 @@ const START_LIMIT_MS = 30_000;
 const SAID_CHARACTERS_MAX = 1_000;
 /** It has all that it will ever need when it is ready, and nothing that a function did is in it. */
 const MEMORY_BYTES_MAX = 2 ** 40;
-/** The zygote has the machine's root file system there, and so nothing of its own. */
+/** The zygote has the machine's root file system there, and so nothing that instances would see. */
 const TAKEN_FOLDER = "/tmp/";
 
 export interface ZygoteOptions {
@@ -67,7 +67,10 @@ export function keepZygote(options: ZygoteOptions): KeptZygote {
     const { python, endWithLauncher } = await options.probeHost("python");
     if (python.kind === "missing" || isClosed) return;
     const runtime = join(RUNTIMES, "python");
-    if ([runtime, ...python.directories].some((path) => path.startsWith(TAKEN_FOLDER))) return;
+    if (python.directories.some((path) => path.startsWith(TAKEN_FOLDER))) {
+      judged = `Python's packages are below ${TAKEN_FOLDER}, which each instance has of its own`;
+      return;
+    }
     forget();
     count += 1;
     current = `zygote-${options.prefix}-${count}`;

@@ -240,7 +240,7 @@ const refusals: readonly Refusal[] = [
     name: "wrong values of meridian.json are named",
     files: { "index.mjs": HANDLER, "meridian.json": '{"timeoutMs":0}' },
     code: "MERIDIAN_MANIFEST_INVALID",
-    says: /timeoutMs must be >= 1/,
+    says: /timeoutMs must be a whole number from 1 to 900000/,
   },
   {
     name: "a meridian.json that is not JSON is told with its path",
