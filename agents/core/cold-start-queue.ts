@@ -1,6 +1,8 @@
 /** Calls of one version that wait for an instance: first in, first out, never more than `lengthMax`. */
 export interface ColdStartQueue<T> {
   readonly length: () => number;
+  /** The longest-waiting call. */
+  readonly oldest: () => T | undefined;
   /** False when the queue is full: the call has to be refused. */
   readonly join: (call: T, deadlineMs: number) => boolean;
   /** The longest-waiting call that still has time; those whose time is up stay for `takeExpired`. */
@@ -20,6 +22,7 @@ export function coldStartQueue<T>(lengthMax: number): ColdStartQueue<T> {
   };
   return {
     length: () => waiting.size,
+    oldest: () => waiting.keys().next().value,
     join: (call, deadlineMs) => {
       if (waiting.size >= lengthMax) return false;
       waiting.set(call, deadlineMs);

@@ -3,6 +3,7 @@ import type { IdleGaps } from "../core/scaling/idle-gaps.ts";
 import { learntRequestState } from "../core/scaling/scale-by-requests.ts";
 import type { ScaleState } from "../core/scaling/scale-state.ts";
 import { hasFloor } from "../core/scaling/scaling-spec.ts";
+import type { InstanceState } from "../core/instance-lifecycle.ts";
 import { instanceRoom, type RoomLimits } from "../core/instance-room.ts";
 import type { VersionLoad } from "../core/summarize-zone.ts";
 import type { LeftCall } from "../drivers/driver.ts";
@@ -109,18 +110,25 @@ export function instancePools(
     const all = live(pools);
     if (all.length < limits.instancesMax) return;
     const nowMs = ports.clock.nowMs();
-    const leaving = all.filter(({ state }) => state.kind === "draining").length;
+    const count = (kind: InstanceState["kind"]) =>
+      all.filter(({ state }) => state.kind === kind).length;
+    const changing = {
+      leaving: count("draining"),
+      starting: count("starting"),
+      places: limits.instancesMax,
+    };
     const needs = Array.from(hungry, (pool) => ({
       tier: tierOf(pool),
       isStarved: pool.instances().every(({ state }) => state.kind === "draining"),
       lacking: Math.min(pool.lacking(), startable(pool.of.tenant, all)),
+      waitedMs: pool.waitedMs(),
     }));
     const evictable = [...pools.values()].flatMap((pool) =>
       pool
         .evictable()
         .map((instance) => ({ pool, instance, tier: tierOf(pool), state: instance.state })),
     );
-    for (const { pool, instance } of chooseEvictions(evictable, needs, leaving, nowMs))
+    for (const { pool, instance } of chooseEvictions(evictable, needs, changing, nowMs))
       pool.retire(instance);
     // Who may have to go is decided by time as well: nothing else may happen until then.
     nextLook.setFor(nowMs + LOOK_AGAIN_MS);

@@ -48,6 +48,8 @@ export interface VersionPool {
   readonly review: () => void;
   readonly load: () => VersionLoad;
   readonly queued: () => number;
+  /** How long the oldest of its waiting calls has waited; 0 where none does. */
+  readonly waitedMs: () => number;
   /** Instances that waiting calls would be given if the cluster had room. */
   readonly lacking: () => number;
   /** Whether it should have instances, without a call, that there was no room for. */
@@ -227,6 +229,7 @@ export function versionPool(
       wanted: isShort ? wanted : undefined,
     }),
     queued: waiting.length,
+    waitedMs: waiting.longestMs,
     lacking: () => lacking,
     isShort: () => isShort,
     place: (isNow) => {

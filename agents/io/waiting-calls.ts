@@ -12,6 +12,8 @@ export interface WaitingCall {
 
 export interface WaitingCalls {
   readonly length: () => number;
+  /** How long the oldest has waited; 0 where there is none. */
+  readonly longestMs: () => number;
   /** Resolves once somebody took the call and settled it; it leaves by itself at its deadline or when its caller does. */
   readonly wait: (call: PoolCall) => Promise<CallOutcome>;
   readonly takeNext: () => WaitingCall | undefined;
@@ -46,6 +48,10 @@ export function waitingCalls(lengthMax: number, clock: Clock): WaitingCalls {
 
   return {
     length: queue.length,
+    longestMs: () => {
+      const oldest = queue.oldest();
+      return oldest === undefined ? 0 : clock.nowMs() - oldest.joinedAtMs;
+    },
     wait,
     takeNext: () => queue.takeNext(clock.nowMs()),
     takeAll: queue.takeAll,

@@ -26,11 +26,13 @@ const starved = (tier: Tier = "normal"): VersionNeed => ({
   tier,
   isStarved: true,
   lacking: 1,
+  waitedMs: 0,
 });
-const short = (lacking: number, tier: Tier = "normal"): VersionNeed => ({
+const short = (lacking: number, tier: Tier = "normal", waitedMs = 200): VersionNeed => ({
   tier,
   isStarved: false,
   lacking,
+  waitedMs,
 });
 
 const cases: readonly {
@@ -38,6 +40,8 @@ const cases: readonly {
   readonly instances: readonly Named[];
   readonly needs: readonly VersionNeed[];
   readonly leaving?: number;
+  readonly starting?: number;
+  readonly places?: number;
   readonly evicted: readonly string[];
 }[] = [
   {
@@ -101,9 +105,40 @@ const cases: readonly {
     leaving: 2,
     evicted: ["older"],
   },
+  {
+    name: "a call that has hardly waited takes nobody's place",
+    instances: [idle("old", 9_000)],
+    needs: [short(1, "critical", 199)],
+    evicted: [],
+  },
+  {
+    name: "one place in sixteen changes hands at a time, and starts are changes under way",
+    instances: [idle("old", 7_000), idle("older", 8_000), idle("oldest", 9_000)],
+    needs: [short(3)],
+    starting: 1,
+    places: 48,
+    evicted: ["oldest", "older"],
+  },
+  {
+    name: "a small cluster changes one",
+    instances: [idle("old", 8_000), idle("older", 9_000)],
+    needs: [short(2)],
+    places: 8,
+    evicted: ["older"],
+  },
+  {
+    name: "a version without any does not wait for its turn",
+    instances: [idle("old", 8_000), idle("older", 9_000)],
+    needs: [starved(), short(1, "critical")],
+    starting: 1,
+    places: 8,
+    evicted: ["older"],
+  },
 ];
-for (const { name, instances, needs, leaving = 0, evicted } of cases)
+for (const { name, instances, needs, evicted, ...changing } of cases)
   test(name, () => {
-    const names = chooseEvictions(instances, needs, leaving, NOW_MS).map((one) => one.name);
+    const { leaving = 0, starting = 0, places = 64 } = changing;
+    const chosen = chooseEvictions(instances, needs, { leaving, starting, places }, NOW_MS);
+    const names = chosen.map((one) => one.name);
     assert.deepEqual(names, evicted);
   });

@@ -47,8 +47,9 @@ export function playCrowd(options: CrowdOptions): readonly PlayedCall[] {
   const planner = createSharePlanner(threeZones);
   const meter = createCallMeter(0);
   const rooms = createClusterRooms(() => 1);
+  const machine = { starts: 0 };
   const clusters = new Map(
-    threeZones.map(({ clusterId }) => [clusterId, sharedCluster(slots, time)]),
+    threeZones.map(({ clusterId }) => [clusterId, sharedCluster(slots, time, machine)]),
   );
   const calls: PlayedCall[] = [];
   let entries = tableWith(slots, {});

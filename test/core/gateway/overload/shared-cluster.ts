@@ -16,8 +16,12 @@ import { instanceRoom } from "../../../../agents/core/instance-room.ts";
 import { scalingSpec } from "../../../../agents/core/scaling/scaling-spec.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-/** What an instance takes from its start to its first call, and from its end to the place being free, on a busy machine. */
+/**
+ * What an instance takes from its start to its first call where the machine has nothing else to start, and from its end to the place being
+ * free. One processor to eight places is shared by all starts: so many at a time take so many times as long.
+ */
 const START_MS = 120;
+const PLACES_TO_A_PROCESSOR = 8;
 const END_MS = 30;
 const STARTS_MAX = 8;
 const SPEC = scalingSpec(1, undefined, { extraIdleMs: 5_000, lastIdleMs: 60_000 });
@@ -33,8 +37,14 @@ interface QueuedCall {
   readonly ended: (waitedMs: number) => void;
 }
 
+/** What all clusters of a simulation run on. */
+export interface SharedMachine {
+  /** Under way. */
+  starts: number;
+}
+
 /** One function of each tier in a cluster that has place for so many instances, handled as the agent's pools do it. */
-export function sharedCluster(slots: number, time: VirtualTime) {
+export function sharedCluster(slots: number, time: VirtualTime, machine: SharedMachine) {
   const pools = TIERS.map((tier) => ({
     tier,
     waiting: new Array<QueuedCall>(),
@@ -71,7 +81,10 @@ export function sharedCluster(slots: number, time: VirtualTime) {
   const start = (pool: Pool): void => {
     const instance: SharedInstance = { state: { kind: "starting" }, usedAtMs: time.nowMs() };
     pool.instances.add(instance);
-    time.in(START_MS, () => {
+    machine.starts += 1;
+    const share = Math.max(1, (machine.starts * PLACES_TO_A_PROCESSOR) / slots);
+    time.in(START_MS * share, () => {
+      machine.starts -= 1;
       step(pool, instance, "ready");
       review();
     });
@@ -109,8 +122,9 @@ export function sharedCluster(slots: number, time: VirtualTime) {
     if (all.length < slots) return;
     const needs = pools
       .filter(({ waiting }) => waiting.length > 0)
-      .map(({ tier, instances, lacking }) => ({
+      .map(({ tier, instances, lacking, waiting }) => ({
         tier,
+        waitedMs: time.nowMs() - (waiting[0]?.cameAtMs ?? time.nowMs()),
         isStarved: [...instances].every(({ state }) => state.kind === "draining"),
         lacking,
       }));
@@ -122,8 +136,10 @@ export function sharedCluster(slots: number, time: VirtualTime) {
         state: instance.state,
       })),
     );
-    const leaving = all.filter(({ state }) => state.kind === "draining").length;
-    for (const { pool, instance } of chooseEvictions(evictable, needs, leaving, time.nowMs()))
+    const count = (kind: InstanceState["kind"]) =>
+      all.filter(({ state }) => state.kind === kind).length;
+    const changing = { leaving: count("draining"), starting: count("starting"), places: slots };
+    for (const { pool, instance } of chooseEvictions(evictable, needs, changing, time.nowMs()))
       step(pool, instance, "retired");
   };
   const review = (): void => {
