@@ -180,7 +180,7 @@ describe("a gateway whose clusters fail some functions", { timeout: 60_000 }, ()
   test("a cluster that answers pings slowly gets fewer calls, the lowest tier turned away first", async () => {
     world.agent(0).behaviour = "hang";
     // Slow for the limit, and far from being missed.
-    world.agent(0).pingDelayMs = 120;
+    world.agent(0).pingDelayMs = 180;
     const leaving = new AbortController();
     const { signal } = leaving;
     const hanging = Array.from({ length: 26 }, () =>
@@ -199,7 +199,8 @@ describe("a gateway whose clusters fail some functions", { timeout: 60_000 }, ()
     assert.equal(shed.headers.get("retry-after"), "1");
     assert.deepEqual(world.callsOf("eu-batch"), [0, 0, 0]);
     assert.equal((await invoke(world.gateway, "eu-normal")).status, 200);
-    assert.equal((await invoke(world.gateway, "batch")).headers.get("meridian-zone"), "us-east");
+    const elsewhere = (await invoke(world.gateway, "batch")).headers.get("meridian-zone");
+    assert.ok(["us-east", "ap-south"].includes(elsewhere ?? ""), String(elsewhere));
 
     world.agent(0).pingDelayMs = 0;
     await eventually(async () => (await invoke(world.gateway, "eu-batch")).status === 200);
